@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The private CA: P-256 keys, X.509 v3, PEM. Used by `millrace-controlplane` to make the fleet's CA and
+ * the certificates of REST and brokers. All PEM texts are owned by the caller (free; keys: wipe first). */
+#ifndef COMMON_CRYPTO_CERTIFICATE_H
+#define COMMON_CRYPTO_CERTIFICATE_H
+
+#include "common/base/error.h"
+
+#include <stdint.h>
+
+struct certificate_request {
+    const char *common_name;
+    const char *const *dns_names; /* NULL-terminated; wildcard allowed in the first label */
+    const char *const *addresses; /* NULL-terminated literal IP addresses; may be NULL */
+    int days;
+};
+
+enum err certificate_make_ca(const char *common_name, int days, char **ret_certificate_pem,
+                             char **ret_key_pem, struct error *error) WARN_UNUSED;
+/* The result is the leaf only; chain = leaf + CA. */
+enum err certificate_issue(const char *ca_certificate_pem, const char *ca_key_pem,
+                           const struct certificate_request *request, char **ret_certificate_pem,
+                           char **ret_key_pem, struct error *error) WARN_UNUSED;
+
+#endif

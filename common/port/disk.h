@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The disk as a port: blocking calls, relative to one root directory.
+ *
+ * Called on workers (executor.h) and at start only, never on a loop. Every path is made by us from
+ * ids; none comes from a tenant. The simulated disk loses unflushed bytes, tears writes, fails calls
+ * and fills up; code above must not assume more than is written here:
+ *   - file bytes are durable after file_sync returned ERR_OK, and only up to what was written before
+ *   - a new, renamed or removed name is durable after disk_sync_dir of its directory returned ERR_OK
+ *   - after a failed sync nothing is known; the file must not be synced again in the hope it helps
+ * Errors: ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_SPACE, ERR_IO, ERR_CORRUPT, ERR_NO_MEMORY. */
+#ifndef COMMON_PORT_DISK_H
+#define COMMON_PORT_DISK_H
+
+#include "common/base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct disk;
+struct file;
+
+enum disk_open {
+    DISK_READ = 1,     /* else read and write */
+    DISK_CREATE = 2,   /* make it when it is not there */
+    DISK_EXCLUSIVE = 4 /* with CREATE: ERR_EXISTS when it is there */
+};
+
+/* name is borrowed for the call. Return false to stop. */
+typedef bool (*disk_list_fn)(void *context, const char *name, bool is_directory);
+
+struct disk_ops {
+    enum err (*open)(struct disk *disk, const char *path, int flags, struct file **ret_file);
+    enum err (*rename)(struct disk *disk, const char *from, const char *to);
+    enum err (*remove)(struct disk *disk, const char *path);
+    enum err (*make_dir)(struct disk *disk, const char *path); /* parents too; there already: ok */
+    enum err (*remove_dir)(struct disk *disk, const char *path); /* with all that is in it */
+    enum err (*list)(struct disk *disk, const char *path, disk_list_fn each, void *context);
+    enum err (*sync_dir)(struct disk *disk, const char *path);
+    /* Held until the process ends; ERR_LOCKED when another holds it. */
+    enum err (*lock)(struct disk *disk, const char *path);
+    enum err (*free_bytes)(struct disk *disk, int64_t *ret_free, int64_t *ret_total);
+};
+
+struct file_ops {
+    /* ret_len < len only at the end of the file. */
+    enum err (*read_at)(struct file *file, int64_t offset, void *data, size_t len, size_t *ret_len);
+    /* All bytes or an error; after an error any prefix may be there. */
+    enum err (*write_at)(struct file *file, int64_t offset, const struct iovec *iov, int iov_count);
+    enum err (*sync)(struct file *file); /* fdatasync */
+    enum err (*truncate)(struct file *file, int64_t size);
+    enum err (*size)(struct file *file, int64_t *ret_size);
+    void (*close)(struct file *file);
+};
+
+struct disk {
+    const struct disk_ops *ops;
+};
+
+struct file {
+    const struct file_ops *ops;
+};
+
+/* The real one: openat below root, O_CLOEXEC, files 0640, directories 0750. Owned; any thread. */
+enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error *error) WARN_UNUSED;
+void posix_disk_close(struct disk *disk);
+
+/* Whole-file helpers on top of the ops. read: *ret_data is owned (free), at most max_bytes. replace:
+ * writes path.new, syncs, renames, syncs dir: the old or the new content, never between. */
+enum err disk_read_file(struct disk *disk, const char *path, size_t max_bytes, uint8_t **ret_data,
+                        size_t *ret_len) WARN_UNUSED;
+enum err disk_replace_file(struct disk *disk, const char *dir, const char *name, const void *data,
+                           size_t len) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One partition as this broker serves it: the log, who leads it, how far it is committed, who waits.
+ *
+ *            handlers (any loop)                         owner loop of the partition
+ *   replica_append_submit ──mail──▶ sequence check, offsets, log tail ──▶ flush round (worker)
+ *                         ◀─mail── reply: acks=1 and -1 once durable and under the high watermark
+ *   replica_snapshot      ◀──────── published with release-store after each change
+ *   replica_read_submit   ──worker▶ tail from memory, else file ──▶ done on the reader's loop
+ *   replica_wait          ──mail──▶ woken when the high watermark (or last stable offset) passes
+ *
+ * The owner loop is fixed for life (hash of topic id and partition). Records are borrowed from the
+ * request until done. What is acknowledged is on disk (millrace.flush=os: written). */
+#ifndef DATAPLANE_STORAGE_REPLICA_H
+#define DATAPLANE_STORAGE_REPLICA_H
+
+#include "common/base/error.h"
+#include "common/base/slice.h"
+#include "common/base/uuid.h"
+#include "common/kafka/kafka_error.h"
+#include "common/port/executor.h"
+
+typedef int64_t log_offset;
+typedef int32_t leader_epoch;
+
+struct log_directory;
+struct replica;
+
+enum cleanup_policy { CLEANUP_DELETE = 1, CLEANUP_COMPACT = 2 };
+enum flush_policy { FLUSH_COMMIT, FLUSH_OS };
+
+/* Resolved topic settings the log needs; replaced whole by replica_set_config. */
+struct log_config {
+    int64_t segment_bytes;
+    int64_t segment_ms;
+    int64_t retention_ms;    /* -1 = for ever */
+    int64_t retention_bytes; /* -1 = no bound */
+    int32_t max_message_bytes;
+    int32_t index_interval_bytes;
+    int64_t timestamp_before_max_ms;
+    int64_t timestamp_after_max_ms;
+    unsigned cleanup_policy; /* enum cleanup_policy bits */
+    bool is_log_append_time;
+    int compression; /* -1 = as the producer sent it, else codec 0…4 */
+    enum flush_policy flush;
+    bool is_internal;
+};
+
+/* What readers may know, immutable. Valid until the reading loop's turn ends, or while pinned. */
+struct log_snapshot {
+    log_offset log_start;
+    log_offset last_stable; /* == high_watermark until transactions exist */
+    log_offset high_watermark;
+    log_offset log_end;
+    leader_epoch epoch; /* of the current leader; -1 = this broker does not lead */
+    int64_t size_bytes; /* all segments */
+    /* segments, aborted list, epoch history: replica_internal.h */
+};
+
+enum append_origin { APPEND_CLIENT, APPEND_COORDINATOR };
+
+/* One batch for one partition; embedded in the request. */
+struct replica_append {
+    /* in */
+    struct replica *replica;
+    uint8_t *records; /* one whole record batch; header fields are rewritten in place */
+    size_t records_len;
+    enum append_origin origin;
+    int16_t acks;            /* 0, 1, -1; 0 gets done as soon as the batch is in the log's tail */
+    int16_t produce_version; /* zstd needs 7 */
+    struct loop *home;       /* done is called there */
+    void (*done)(struct replica_append *append);
+    /* out, valid in done */
+    enum kafka_error error;
+    const char *error_message; /* static text or NULL */
+    int32_t bad_record_index;  /* -1 = the batch as a whole */
+    log_offset base_offset;    /* -1 on error */
+    log_offset last_offset;
+    int64_t log_append_time_ms; /* -1 with CreateTime */
+    log_offset log_start;
+    /* private */
+    struct mail mail;
+    struct replica_append *next;
+    int64_t private_state[6];
+};
+
+/* Any loop, in the order of arrival per loop. */
+void replica_append_submit(struct replica_append *append);
+
+/* Any loop; never NULL. */
+const struct log_snapshot *replica_snapshot(const struct replica *replica);
+
+enum read_isolation { READ_UNCOMMITTED, READ_COMMITTED };
+
+/* A range read: whole batches from the one that contains `offset` on, up to max_bytes, but at least one
+ * batch when is_first (Kafka's rule for the first partition of a fetch). */
+struct replica_read {
+    /* in */
+    struct replica *replica;
+    struct loop *home;
+    log_offset offset;
+    size_t max_bytes;
+    bool must_progress; /* give one batch even over max_bytes */
+    enum read_isolation isolation;
+    void (*done)(struct replica_read *read); /* on home, never before submit returns */
+    /* out */
+    enum kafka_error error; /* KAFKA_OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR, … */
+    uint8_t *records;       /* owned by the read until replica_read_done */
+    size_t records_len;
+    /* The snapshot's numbers that the records belong to. */
+    log_offset high_watermark, last_stable, log_start;
+    /* private */
+    struct work work;
+    void *private_state[6];
+    int64_t private_numbers[6];
+};
+
+/* Any loop. */
+void replica_read_submit(struct replica_read *read);
+/* Releases the records. Safe after an error. */
+void replica_read_done(struct replica_read *read);
+
+/* Find an offset by time (ListOffsets); same life as a read. */
+struct replica_lookup {
+    struct replica *replica;
+    struct loop *home;
+    int64_t timestamp; /* >= 0, or -3 = largest timestamp */
+    enum read_isolation isolation;
+    void (*done)(struct replica_lookup *lookup);
+    enum kafka_error error;
+    log_offset offset; /* -1 = none */
+    int64_t found_timestamp;
+    leader_epoch epoch;
+    struct work work;
+    void *private_state[4];
+    int64_t private_numbers[4];
+};
+
+void replica_lookup_submit(struct replica_lookup *lookup);
+
+/* Told once when the high watermark is above `offset`, or the replica stops leading, or is removed. */
+struct replica_waiter {
+    struct replica *replica;
+    struct loop *home;
+    log_offset offset;
+    enum read_isolation isolation;
+    void (*wake)(struct replica_waiter *waiter); /* on home */
+    struct mail mail;                            /* private from here */
+    struct replica_waiter *next, *prev;
+    int state;
+};
+
+void replica_wait(struct replica_waiter *waiter);
+/* After cancelled() was called the waiter is the caller's again; wake may come before it, not after. */
+void replica_wait_cancel(struct replica_waiter *waiter, void (*cancelled)(struct replica_waiter *));
+
+/* DeleteRecords: moves log start; durable when done. offset -1 = high watermark. */
+struct replica_trim {
+    struct replica *replica;
+    struct loop *home;
+    log_offset offset;
+    void (*done)(struct replica_trim *trim);
+    enum kafka_error error;
+    log_offset log_start;
+    struct mail mail;
+    int64_t private_state[4];
+};
+
+void replica_trim_submit(struct replica_trim *trim);
+
+/* OffsetForLeaderEpoch; from the snapshot, any loop. -1/-1 when unknown. */
+void replica_epoch_end(const struct replica *replica, leader_epoch epoch, leader_epoch *ret_epoch,
+                       log_offset *ret_end);
+
+/* --- made and changed by the cluster image, on loop 0 --- */
+
+/* Attaches to what recovery found, or starts empty (no I/O, no file before the first write). Owned by
+ * the directory until replica_remove. ERR_NO_MEMORY, ERR_CORRUPT (partition isolated). */
+enum err replica_open(struct log_directory *directory, struct uuid topic_id, int32_t partition,
+                      const struct log_config *config, struct replica **ret_replica) WARN_UNUSED;
+void replica_ref(struct replica *replica);
+void replica_unref(struct replica *replica);
+struct loop *replica_loop(const struct replica *replica);
+/* Mailed to the owner. Epochs that go backwards are ignored. */
+void replica_become_leader(struct replica *replica, leader_epoch epoch);
+void replica_set_config(struct replica *replica, const struct log_config *config);
+/* Files are gone from the disk when done; the memory when the last reference is. */
+void replica_remove(struct replica *replica, struct loop *home,
+                    void (*done)(void *context, enum err err), void *context);
+
+#endif
