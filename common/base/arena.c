@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chunks in a list, newest first. A chunk doubles the one before, between 4 KiB and 256 KiB; what does
- * not fit gets a chunk of its own. MILLRACE_ARENA_MALLOC gives every allocation its own chunk, so that
- * overruns inside the arena are seen by the sanitizer. */
+/* Chunks in a list, newest first. A chunk doubles the one before, between 4 KiB and 256 KiB; what
+ * does not fit gets a chunk of its own. MILLRACE_ARENA_MALLOC gives every allocation its own chunk,
+ * so that overruns inside the arena are seen by the sanitizer. */
 #include "common/base/arena.h"
 
 #include "common/base/checked.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Buckets double when the table holds as many nodes as buckets; a growth that finds no memory is put
- * off, the chains only get longer. */
+/* Buckets double when the table holds as many nodes as buckets; a growth that finds no memory is
+ * put off, the chains only get longer. */
 #include "common/base/hash_table.h"
 
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static void sip_round(uint64_t v[4])
     v[2] = rotl(v[2], 32);
 }
 
-/* SipHash-1-3 (Aumasson, Bernstein), words read in host order: the hash never leaves the process. */
+/* SipHash-1-3 (Aumasson, Bernstein), words read in host order: the hash never leaves the process.
+ */
 uint64_t hash_bytes(struct hash_seed seed, const void *data, size_t len)
 {
     const uint8_t *at = data;
@@ -103,8 +104,8 @@ enum err hash_table_insert(struct hash_table *table, uint64_t hash, struct hash_
     return ERR_OK;
 }
 
-struct hash_node *hash_table_find(const struct hash_table *table, uint64_t hash, hash_equal_fn equal,
-                                  const void *key)
+struct hash_node *hash_table_find(const struct hash_table *table, uint64_t hash,
+                                  hash_equal_fn equal, const void *key)
 {
     if (table->bucket_count == 0)
         return NULL;

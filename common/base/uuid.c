@@ -61,7 +61,8 @@ void uuid_format(struct uuid uuid, char text[UUID_TEXT_LEN + 1])
             text[i] = '-';
             continue;
         }
-        text[i] = digits[nibble % 2 == 0 ? uuid.bytes[nibble / 2] >> 4 : uuid.bytes[nibble / 2] & 15];
+        text[i] =
+            digits[nibble % 2 == 0 ? uuid.bytes[nibble / 2] >> 4 : uuid.bytes[nibble / 2] & 15];
         nibble++;
     }
     text[UUID_TEXT_LEN] = '\0';

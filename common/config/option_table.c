@@ -224,9 +224,10 @@ void option_table_help(const struct option *table, FILE *out)
             for (int i = 0; table->values[i] != NULL; i++)
                 fprintf(out, "%s%s", i == 0 ? "=" : "|", table->values[i]);
         } else {
-            fprintf(out, "=%s", table->type == OPTION_BOOL  ? "true|false"
-                                : table->type == OPTION_I64 ? "N"
-                                                            : "TEXT");
+            fprintf(out, "=%s",
+                    table->type == OPTION_BOOL  ? "true|false"
+                    : table->type == OPTION_I64 ? "N"
+                                                : "TEXT");
         }
         fprintf(out, "\n        %s", table->sentence);
         if (table->type == OPTION_I64)

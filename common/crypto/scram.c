@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SaltedPassword = PBKDF2(password, salt, i); ClientKey = HMAC(SaltedPassword, "Client Key");
- * StoredKey = H(ClientKey); ServerKey = HMAC(SaltedPassword, "Server Key")  (RFC 5802 section 3). */
+ * StoredKey = H(ClientKey); ServerKey = HMAC(SaltedPassword, "Server Key")  (RFC 5802 section 3).
+ */
 #include "common/crypto/scram.h"
 
 #include <limits.h>
@@ -13,8 +14,8 @@ size_t scram_key_len(enum scram_mechanism mechanism)
     return mechanism == SCRAM_SHA_256 ? 32 : 64;
 }
 
-enum err scram_verifier_make(enum scram_mechanism mechanism, struct slice password, int32_t iterations,
-                             struct random *random, struct scram_verifier *ret)
+enum err scram_verifier_make(enum scram_mechanism mechanism, struct slice password,
+                             int32_t iterations, struct random *random, struct scram_verifier *ret)
 {
     const EVP_MD *digest = mechanism == SCRAM_SHA_256 ? EVP_sha256() : EVP_sha512();
     size_t len = scram_key_len(mechanism);

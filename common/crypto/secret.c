@@ -27,7 +27,8 @@ bool secret_equal(struct slice a, struct slice b)
     return a.len == b.len && CRYPTO_memcmp(a.data, b.data, a.len) == 0;
 }
 
-static enum err read_first_line(int fd, const char *path, struct secret *secret, struct error *error)
+static enum err read_first_line(int fd, const char *path, struct secret *secret,
+                                struct error *error)
 {
     struct stat status;
     ssize_t got = 0;

@@ -34,7 +34,8 @@ static void write_checksum(const char *text, char checksum[CHECKSUM_LEN + 1])
     snprintf(checksum, CHECKSUM_LEN + 1, "%08x", crc32c(text, CHECKSUM_AT));
 }
 
-enum err service_key_generate(struct random *random, enum key_kind kind, struct service_key *ret_key)
+enum err service_key_generate(struct random *random, enum key_kind kind,
+                              struct service_key *ret_key)
 {
     struct service_key key = {.kind = kind};
     uint8_t bytes[KEY_ID_LEN / 2 + SECRET_LEN / 2];

@@ -113,7 +113,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     gmtime_r(&now.tv_sec, &utc);
     add(&line,
         log_style == LOG_FORMAT_JSON
-            ? "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ\",\"level\":\"%s\",\"program\":\"%s\","
+            ? "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ\",\"level\":\"%s\",\"program\":\"%"
+              "s\","
               "\"event\":\"%s\""
             : "time=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s program=%s event=%s",
         utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
