@@ -22,7 +22,8 @@ enum err buffer_reserve(struct buffer *buffer, size_t more) WARN_UNUSED;
 enum err buffer_append(struct buffer *buffer, const void *data, size_t len) WARN_UNUSED;
 enum err buffer_append_slice(struct buffer *buffer, struct slice bytes) WARN_UNUSED;
 enum err buffer_append_cstring(struct buffer *buffer, const char *text) WARN_UNUSED;
-enum err buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3) WARN_UNUSED;
+enum err buffer_printf(struct buffer *buffer, const char *format, ...)
+    PRINTF_LIKE(2, 3) WARN_UNUSED;
 /* Drops the first len bytes, moving the rest down. */
 void buffer_consume(struct buffer *buffer, size_t len);
 /* Moves the memory out: caller frees *ret_data with free(); buffer is empty after. */

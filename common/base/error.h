@@ -51,14 +51,15 @@ struct error {
     char message[256];
 };
 
-/* Sets code and message, returns code, so that `return error_set(…)` reads well. error may be NULL. */
+/* Sets code and message, returns code, so that `return error_set(…)` reads well. error may be NULL.
+ */
 enum err error_set(struct error *error, enum err code, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "<context>: " before the message; code stays. Returns the code. */
 enum err error_wrap(struct error *error, enum err code, const char *format, ...) PRINTF_LIKE(3, 4);
 
-const char *err_name(enum err code);      /* "NOT_FOUND" */
-const char *err_text(enum err code);      /* "not found" */
+const char *err_name(enum err code); /* "NOT_FOUND" */
+const char *err_text(enum err code); /* "not found" */
 bool err_is_retriable(enum err code);
 
 /* Maps errno to a code. Only edges (uv, posix disk, store) call it. */

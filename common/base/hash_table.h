@@ -36,15 +36,16 @@ void hash_table_done(struct hash_table *table);
 uint64_t hash_bytes(struct hash_seed seed, const void *data, size_t len);
 
 /* ERR_NO_MEMORY when the buckets cannot grow the first time. Does not look for duplicates. */
-enum err hash_table_insert(struct hash_table *table, uint64_t hash, struct hash_node *node) WARN_UNUSED;
+enum err hash_table_insert(struct hash_table *table, uint64_t hash,
+                           struct hash_node *node) WARN_UNUSED;
 /* NULL = not found. */
-struct hash_node *hash_table_find(const struct hash_table *table, uint64_t hash, hash_equal_fn equal,
-                                  const void *key);
+struct hash_node *hash_table_find(const struct hash_table *table, uint64_t hash,
+                                  hash_equal_fn equal, const void *key);
 /* The node must be in this table. */
 void hash_table_remove(struct hash_table *table, struct hash_node *node);
 
-/* Iteration in bucket order: start with NULL; NULL = end. The returned node may be removed before the
- * next call only if next was fetched first. */
+/* Iteration in bucket order: start with NULL; NULL = end. The returned node may be removed before
+ * the next call only if next was fetched first. */
 struct hash_node *hash_table_next(const struct hash_table *table, const struct hash_node *node);
 
 #endif

@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+/* Through an integer, so that a const node gives a const object without a cast that drops it. */
 #define container_of(pointer, type, member)                                                        \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+    ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 struct list {
     struct list *next;

@@ -24,7 +24,8 @@ struct option {
     const char *sentence;
 };
 
-/* Fills config (caller's struct, strings owned by it until option_table_done). file may be NULL. args:
+/* Fills config (caller's struct, strings owned by it until option_table_done). file may be NULL.
+ * args:
  * "--name=value" or "--name value" after the file's, NULL-terminated; they win. */
 enum err option_table_load(const struct option *table, void *config, const char *file,
                            char *const *args, struct error *error) WARN_UNUSED;

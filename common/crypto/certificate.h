@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The private CA: P-256 keys, X.509 v3, PEM. Used by `millrace-controlplane` to make the fleet's CA and
- * the certificates of REST and brokers. All PEM texts are owned by the caller (free; keys: wipe first). */
+/* The private CA: P-256 keys, X.509 v3, PEM. Used by `millrace-controlplane` to make the fleet's CA
+ * and the certificates of REST and brokers. All PEM texts are owned by the caller (free; keys: wipe
+ * first). */
 #ifndef COMMON_CRYPTO_CERTIFICATE_H
 #define COMMON_CRYPTO_CERTIFICATE_H
 

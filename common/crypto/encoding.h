@@ -15,7 +15,8 @@ enum err uuid_generate(struct random *random, struct uuid *ret) WARN_UNUSED;
 void hex_encode(const void *data, size_t len, char *text);
 enum err hex_decode(struct slice text, void *data, size_t len) WARN_UNUSED; /* exactly len bytes */
 
-/* Base64url without padding (RFC 4648 section 5); room for 4 * ((len + 2) / 3) + 1. Returns length. */
+/* Base64url without padding (RFC 4648 section 5); room for 4 * ((len + 2) / 3) + 1. Returns length.
+ */
 size_t base64url_encode(const void *data, size_t len, char *text);
 /* Accepts both alphabets, padding optional. max = room; *ret_len = bytes. */
 enum err base64_decode(struct slice text, void *data, size_t max, size_t *ret_len) WARN_UNUSED;

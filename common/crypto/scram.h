@@ -22,7 +22,8 @@ struct scram_verifier {
 
 size_t scram_key_len(enum scram_mechanism mechanism);
 /* Slow by design (PBKDF2): on a worker, or in the control plane. */
-enum err scram_verifier_make(enum scram_mechanism mechanism, struct slice password, int32_t iterations,
-                             struct random *random, struct scram_verifier *ret) WARN_UNUSED;
+enum err scram_verifier_make(enum scram_mechanism mechanism, struct slice password,
+                             int32_t iterations, struct random *random,
+                             struct scram_verifier *ret) WARN_UNUSED;
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes that must not be logged, compared early or left in memory. Fixed room, wiped by secret_done. */
+/* Bytes that must not be logged, compared early or left in memory. Fixed room, wiped by
+ * secret_done. */
 #ifndef COMMON_CRYPTO_SECRET_H
 #define COMMON_CRYPTO_SECRET_H
 
@@ -19,6 +20,7 @@ void secret_done(struct secret *secret);
 bool secret_equal(struct slice a, struct slice b);
 /* First line of a file, at most SECRET_MAX_BYTES, trailing newline dropped. Refuses a file that
  * others can read (ERR_DENIED). */
-enum err secret_read_file(const char *path, struct secret *ret_secret, struct error *error) WARN_UNUSED;
+enum err secret_read_file(const char *path, struct secret *ret_secret,
+                          struct error *error) WARN_UNUSED;
 
 #endif

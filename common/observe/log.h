@@ -4,8 +4,8 @@
  *   log_event(LOG_INFO, "segment_rolled", f_str("topic", id), f_i64("base_offset", base));
  *
  * ERROR = a person must act; WARN = degraded; INFO = lifecycle; DEBUG = off by default. There is no
- * field constructor for a secret. Never log record keys, values or tokens. Any thread; a line is one
- * write(2) to stderr. */
+ * field constructor for a secret. Never log record keys, values or tokens. Any thread; a line is
+ * one write(2) to stderr. */
 #ifndef COMMON_OBSERVE_LOG_H
 #define COMMON_OBSERVE_LOG_H
 

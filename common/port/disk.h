@@ -2,10 +2,12 @@
 /* The disk as a port: blocking calls, relative to one root directory.
  *
  * Called on workers (executor.h) and at start only, never on a loop. Every path is made by us from
- * ids; none comes from a tenant. The simulated disk loses unflushed bytes, tears writes, fails calls
- * and fills up; code above must not assume more than is written here:
- *   - file bytes are durable after file_sync returned ERR_OK, and only up to what was written before
- *   - a new, renamed or removed name is durable after disk_sync_dir of its directory returned ERR_OK
+ * ids; none comes from a tenant. The simulated disk loses unflushed bytes, tears writes, fails
+ * calls and fills up; code above must not assume more than is written here:
+ *   - file bytes are durable after file_sync returned ERR_OK, and only up to what was written
+ * before
+ *   - a new, renamed or removed name is durable after disk_sync_dir of its directory returned
+ * ERR_OK
  *   - after a failed sync nothing is known; the file must not be synced again in the hope it helps
  * Errors: ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_SPACE, ERR_IO, ERR_CORRUPT, ERR_NO_MEMORY. */
 #ifndef COMMON_PORT_DISK_H
@@ -65,8 +67,9 @@ struct file {
 enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error *error) WARN_UNUSED;
 void posix_disk_close(struct disk *disk);
 
-/* Whole-file helpers on top of the ops. read: *ret_data is owned (free), at most max_bytes. replace:
- * writes path.new, syncs, renames, syncs dir: the old or the new content, never between. */
+/* Whole-file helpers on top of the ops. read: *ret_data is owned (free), at most max_bytes.
+ * replace: writes path.new, syncs, renames, syncs dir: the old or the new content, never between.
+ */
 enum err disk_read_file(struct disk *disk, const char *path, size_t max_bytes, uint8_t **ret_data,
                         size_t *ret_len) WARN_UNUSED;
 enum err disk_replace_file(struct disk *disk, const char *dir, const char *name, const void *data,

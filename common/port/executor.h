@@ -3,10 +3,10 @@
  *
  *   loop     one thread (uv) or a share of one thread (simulation). Everything that a loop owns is
  *            touched on that loop only.
- *   mail     an embedded node posted to a loop from any thread; delivered there in posting order per
- *            sender. Posting never blocks and never fails; who may post is bounded at admission.
- *   timer    belongs to one loop; fires there once.
- *   work     runs on a worker thread (blocking calls allowed), then done() on the loop it came from.
+ *   mail     an embedded node posted to a loop from any thread; delivered there in posting order
+ * per sender. Posting never blocks and never fails; who may post is bounded at admission. timer
+ * belongs to one loop; fires there once. work     runs on a worker thread (blocking calls allowed),
+ * then done() on the loop it came from.
  *
  * A node is in at most one place: it may be posted again only from its deliver() on. */
 #ifndef COMMON_PORT_EXECUTOR_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The timers of one loop: a binary heap by (deadline, arming order), so that equal deadlines fire in
- * the order they were armed, in the simulator as in life. */
+/* The timers of one loop: a binary heap by (deadline, arming order), so that equal deadlines fire
+ * in the order they were armed, in the simulator as in life. */
 #ifndef COMMON_PORT_TIMER_QUEUE_H
 #define COMMON_PORT_TIMER_QUEUE_H
 

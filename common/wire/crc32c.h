@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRC-32C (Castagnoli): ISA-L where it exists, a portable table elsewhere; both agree (unit test). */
+/* CRC-32C (Castagnoli): ISA-L where it exists, a portable table elsewhere; both agree (unit test).
+ */
 #ifndef COMMON_WIRE_CRC32C_H
 #define COMMON_WIRE_CRC32C_H
 

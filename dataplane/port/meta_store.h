@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a cell agrees, as a request / delta / acknowledge protocol. Nothing of PostgreSQL is in it: a
- * relay or another store can stand behind it, and the simulator does.
+/* Where a cell agrees, as a request / delta / acknowledge protocol. Nothing of PostgreSQL is in it:
+ * a relay or another store can stand behind it, and the simulator does.
  *
  *   broker ── start ─────────────▶ store      registers this incarnation
  *   broker ◀─ on_registered ────── store      cell, broker epoch, producer registration
@@ -10,8 +10,8 @@
  *   broker ◀─ request->done ────── store      result, and the version that shows it
  *
  * Objects travel as JSON with a kind and a key (migrations/README.md lists them); the image in
- * dataplane/cluster parses them. All calls and callbacks are on loop 0. A store that cannot be reached
- * fails requests at once with ERR_UNAVAILABLE and keeps trying by itself. */
+ * dataplane/cluster parses them. All calls and callbacks are on loop 0. A store that cannot be
+ * reached fails requests at once with ERR_UNAVAILABLE and keeps trying by itself. */
 #ifndef DATAPLANE_PORT_META_STORE_H
 #define DATAPLANE_PORT_META_STORE_H
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One data directory: its identity, its lock, its catalogue, the recovery of all its logs, and the
- * flush rounds that make appends durable (group commit: what is dirty when a round starts is written
- * and flushed together; the next round starts when it ends).
+ * flush rounds that make appends durable (group commit: what is dirty when a round starts is
+ * written and flushed together; the next round starts when it ends).
  *
  *   <data>/meta.json                         format, cell, broker, directory uuid
  *   <data>/lock
  *   <data>/catalogue                         one log of small facts: partitions, log starts, epochs
  *   <data>/topics/<topic uuid>/<partition>/  segments
  *
- * A failed flush is never retried: the directory is failed, appends get KAFKA_STORAGE_ERROR, reads go
- * on. */
+ * A failed flush is never retried: the directory is failed, appends get KAFKA_STORAGE_ERROR, reads
+ * go on. */
 #ifndef DATAPLANE_STORAGE_LOG_DIRECTORY_H
 #define DATAPLANE_STORAGE_LOG_DIRECTORY_H
 
@@ -33,37 +33,41 @@ struct log_directory_options {
 
 struct log_directory_report {
     int64_t partitions;
-    int64_t recovered_bytes;  /* read again after a crash */
-    int64_t truncated_bytes;  /* torn tails cut */
+    int64_t recovered_bytes; /* read again after a crash */
+    int64_t truncated_bytes; /* torn tails cut */
     int64_t corrupt_partitions;
     bool was_clean;
 };
 
-/* Blocking; at start, before loops run. ERR_LOCKED (another process), ERR_UNSUPPORTED (unknown format
- * version), ERR_FENCED (belongs to another cell or broker), ERR_IO, ERR_CORRUPT. */
+/* Blocking; at start, before loops run. ERR_LOCKED (another process), ERR_UNSUPPORTED (unknown
+ * format version), ERR_FENCED (belongs to another cell or broker), ERR_IO, ERR_CORRUPT. */
 enum err log_directory_open(const struct log_directory_options *options,
                             struct log_directory **ret_directory,
-                            struct log_directory_report *ret_report, struct error *error) WARN_UNUSED;
+                            struct log_directory_report *ret_report,
+                            struct error *error) WARN_UNUSED;
 struct uuid log_directory_uuid(const struct log_directory *directory);
-/* Topics on disk that the image does not know any more: each is passed once; return false to keep. */
+/* Topics on disk that the image does not know any more: each is passed once; return false to keep.
+ */
 typedef bool (*log_directory_is_known_fn)(void *context, struct uuid topic_id);
 /* Loop 0, after the image is complete: removes the files of topics that are gone. */
-void log_directory_remove_unknown(struct log_directory *directory, log_directory_is_known_fn is_known,
-                                  void *context);
+void log_directory_remove_unknown(struct log_directory *directory,
+                                  log_directory_is_known_fn is_known, void *context);
 /* Loop 0: flushes all, writes the clean mark, calls done on loop 0. Then log_directory_free. */
-void log_directory_close(struct log_directory *directory, void (*done)(void *context), void *context);
+void log_directory_close(struct log_directory *directory, void (*done)(void *context),
+                         void *context);
 void log_directory_free(struct log_directory *directory);
 
 bool log_directory_is_failed(const struct log_directory *directory); /* any thread */
 
-/* Producer ids: registration << 32 | counter, reserved in durable blocks of 1000. Loop 0 only; calls
- * done on loop 0, at once when a block is open. registration comes from the store once and is kept in
- * the directory. */
+/* Producer ids: registration << 32 | counter, reserved in durable blocks of 1000. Loop 0 only;
+ * calls done on loop 0, at once when a block is open. registration comes from the store once and is
+ * kept in the directory. */
 void log_directory_set_producer_registration(struct log_directory *directory, int64_t registration);
 struct producer_id_request {
     void (*done)(struct producer_id_request *request, enum err err, int64_t producer_id);
     struct producer_id_request *next;
 };
-void log_directory_next_producer_id(struct log_directory *directory, struct producer_id_request *request);
+void log_directory_next_producer_id(struct log_directory *directory,
+                                    struct producer_id_request *request);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One partition as this broker serves it: the log, who leads it, how far it is committed, who waits.
+/* One partition as this broker serves it: the log, who leads it, how far it is committed, who
+ * waits.
  *
  *            handlers (any loop)                         owner loop of the partition
  *   replica_append_submit ──mail──▶ sequence check, offsets, log tail ──▶ flush round (worker)
@@ -91,8 +92,8 @@ const struct log_snapshot *replica_snapshot(const struct replica *replica);
 
 enum read_isolation { READ_UNCOMMITTED, READ_COMMITTED };
 
-/* A range read: whole batches from the one that contains `offset` on, up to max_bytes, but at least one
- * batch when is_first (Kafka's rule for the first partition of a fetch). */
+/* A range read: whole batches from the one that contains `offset` on, up to max_bytes, but at least
+ * one batch when is_first (Kafka's rule for the first partition of a fetch). */
 struct replica_read {
     /* in */
     struct replica *replica;
@@ -137,7 +138,8 @@ struct replica_lookup {
 
 void replica_lookup_submit(struct replica_lookup *lookup);
 
-/* Told once when the high watermark is above `offset`, or the replica stops leading, or is removed. */
+/* Told once when the high watermark is above `offset`, or the replica stops leading, or is removed.
+ */
 struct replica_waiter {
     struct replica *replica;
     struct loop *home;
@@ -150,7 +152,8 @@ struct replica_waiter {
 };
 
 void replica_wait(struct replica_waiter *waiter);
-/* After cancelled() was called the waiter is the caller's again; wake may come before it, not after. */
+/* After cancelled() was called the waiter is the caller's again; wake may come before it, not
+ * after. */
 void replica_wait_cancel(struct replica_waiter *waiter, void (*cancelled)(struct replica_waiter *));
 
 /* DeleteRecords: moves log start; durable when done. offset -1 = high watermark. */
@@ -173,8 +176,8 @@ void replica_epoch_end(const struct replica *replica, leader_epoch epoch, leader
 
 /* --- made and changed by the cluster image, on loop 0 --- */
 
-/* Attaches to what recovery found, or starts empty (no I/O, no file before the first write). Owned by
- * the directory until replica_remove. ERR_NO_MEMORY, ERR_CORRUPT (partition isolated). */
+/* Attaches to what recovery found, or starts empty (no I/O, no file before the first write). Owned
+ * by the directory until replica_remove. ERR_NO_MEMORY, ERR_CORRUPT (partition isolated). */
 enum err replica_open(struct log_directory *directory, struct uuid topic_id, int32_t partition,
                       const struct log_config *config, struct replica **ret_replica) WARN_UNUSED;
 void replica_ref(struct replica *replica);

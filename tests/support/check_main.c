@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main() of every Check program. Under sanitizers tests run in one process, so that leaks are seen. */
+/* main() of every Check program. Under sanitizers tests run in one process, so that leaks are seen.
+ */
 #include "tests/support/check_main.h"
 
 #include <stdlib.h>
