@@ -31,7 +31,6 @@ struct broker_settings_view {
     int64_t idle_timeout_us;
     size_t max_frame_bytes;
     size_t max_login_frame_bytes;
-    int32_t group_initial_rebalance_delay_ms;
 };
 
 struct broker_loop {

@@ -17,8 +17,6 @@
 
 enum request_state { REQUEST_RUNNING, REQUEST_DONE, REQUEST_SENT };
 
-enum { REQUEST_MAX_CUTS = 512 };
-
 struct request {
     /* for handlers */
     struct session *session;
@@ -36,7 +34,7 @@ struct request {
     void *operation;                          /* the handler's */
     /* private to dispatch */
     enum request_state state;
-    int holds;
+    int holds; /* dispatch's own, and request_hold */
     bool has_answer;
     struct frame frame;
     struct buffer response;

@@ -24,6 +24,7 @@ struct session {
     bool is_full;                   /* paused because of count or bytes */
     bool is_muted;                  /* paused because of a throttle time */
     bool is_closing;
+    bool is_cancelling;             /* requests are being told; answers wait */
     struct timer unmute;
     int64_t accepted_us;
     char software_name[64];
