@@ -61,7 +61,7 @@ struct kafka_i32_array kafka_read_i32_array(struct reader *reader, struct arena 
 struct kafka_string_array kafka_read_string_array(struct reader *reader, struct arena *arena,
                                                   bool flexible, bool nullable);
 /* A nullable struct begins with 1, a null one is -1. */
-bool kafka_read_is_present(struct reader *reader, bool nullable);
+bool kafka_read_is_present(struct reader *reader);
 
 struct kafka_tags {
     uint32_t left;     /* not yet read */
@@ -89,7 +89,7 @@ void kafka_write_i32_array(struct writer *writer, bool flexible, bool nullable,
                            const struct kafka_i32_array *array);
 void kafka_write_string_array(struct writer *writer, bool flexible, bool nullable,
                               const struct kafka_string_array *array);
-void kafka_write_is_present(struct writer *writer, bool nullable, bool present);
+void kafka_write_is_present(struct writer *writer, bool present);
 /* The tag; then the caller writes the value; then end puts the size before it. */
 size_t kafka_write_tag_begin(struct writer *writer, uint32_t tag);
 void kafka_write_tag_end(struct writer *writer, size_t value_position);
