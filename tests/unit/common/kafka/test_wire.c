@@ -186,13 +186,16 @@ START_TEST(a_tag_longer_than_the_frame_is_truncated)
 }
 END_TEST
 
-/* Fetch request v12, all empty, with the cluster id in tag 0 of a given size. */
+/* Fetch request v12, all empty, with the cluster id in tag 0 of a given size. What is read points
+ * into the frame. */
 static enum err read_cluster_id(uint8_t size, struct kafka_fetch_request *out)
 {
-    uint8_t frame[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                       1, 1, 1, 1, 0, size, 3, 'c', 'i', 'd', 'e'};
-    struct reader reader = reader_of(slice_of(frame, sizeof(frame)));
+    static uint8_t frame[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                              0, 1, 1, 1, 1, 0, 0, 3, 'c', 'i', 'd', 'e'};
+    struct reader reader;
 
+    frame[30] = size;
+    reader = reader_of(slice_of(frame, sizeof(frame)));
     return kafka_fetch_request_read(&reader, 12, &arena, out);
 }
 
