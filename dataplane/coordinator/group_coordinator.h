@@ -17,6 +17,7 @@
 #include "common/base/hash_table.h"
 #include "common/port/executor.h"
 #include "common/port/random.h"
+#include "dataplane/group/group_partition.h" /* FindCoordinator wants it */
 #include "dataplane/group/group_requests.h"
 #include "dataplane/group/group_shard.h"
 #include "dataplane/storage/replica.h"
@@ -101,9 +102,5 @@ void group_coordinator_submit(struct group_coordinator *coordinator, struct coor
  * between submit and complete; what it answers is of no interest then. The member stays until its
  * session times out. */
 void group_coordinator_cancel(struct coordinator_call *call);
-
-/* FindCoordinator: the partition of __consumer_offsets that a group (or transactional) id belongs to,
- * as every Kafka client and tool computes it. partition_count > 0. */
-int32_t group_partition_for(struct slice id, int32_t partition_count);
 
 #endif

@@ -4,7 +4,7 @@
  * One call concerns one group (or lists them), because each group has its own partition of
  * __consumer_offsets; handlers split requests that name several. Request and reply live in the caller's
  * `struct group_call`; request slices are borrowed until the call is finished, reply slices point into
- * the call's own arena and stay valid until group_call_done. Null slices mean Kafka's null: where a
+ * the call's own arena or the request and stay valid until group_call_done. Null slices mean Kafka's null: where a
  * version of a response knows no null, the handler writes "".
  *
  * Commit, fetch and delete of offsets answer in the request's own entries, so that each requested
