@@ -20,7 +20,6 @@ struct plan {
     int64_t internal_partitions;
     bool internal_visible;
     const json_t *limits;         /* object of integers */
-    const json_t *topic_settings; /* object, or JSON null = every key */
     const json_t *parameters;     /* object */
     const char *upgrades_to;      /* plan ids between commas */
 };

@@ -14,13 +14,18 @@
     "LEFT JOIN LATERAL (SELECT * FROM fleet.operation WHERE instance_id = i.instance_id "          \
     "ORDER BY operation_id DESC LIMIT 1) o ON true "
 
+#define PLAN_HISTORY_ENTRY(plan_id, requestor)                                                     \
+    "jsonb_build_object('resource_plan_id', " plan_id ", 'start_date', " TIME_TEXT("now()")        \
+    ", 'requestor_id', " requestor ")"
+
 static const struct db_statement insert_instance = {
     "INSERT INTO fleet.instance (instance_id, account_id, resource_group_id, plan_id, name, label, "
     "crn, region_id, target_crn, sharing, limits, topic_settings, internal_partitions, "
     "internal_visible, plaintext_port, parameters, onetime_credentials, allow_cleanup, locked, "
-    "plan_history, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+    "created_by, plan_history) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
     "CASE WHEN $10::boolean THEN 'dedicated' ELSE 'shared' END, $11, $12, $13, $14, "
-    "nullif($15::integer, 0), $16, $17, $18, $19, $20, $21)"};
+    "nullif($15::integer, 0), $16, $17, $18, $19, $20, jsonb_build_array(" PLAN_HISTORY_ENTRY(
+        "$4::text", "$20::text") "))"};
 
 static const struct db_statement select_instance = {
     INSTANCE_COLUMNS "WHERE i.account_id = $1 AND i.instance_id = $2"};
@@ -41,9 +46,11 @@ static const struct db_statement list_instances = {
 static const struct db_statement update_instance = {
     "UPDATE fleet.instance SET name = $3, plan_id = $4, limits = $5, topic_settings = $6, "
     "internal_partitions = $7, internal_visible = $8, parameters = $9, onetime_credentials = $10, "
-    "allow_cleanup = $11, plan_history = $12, phase = $13, "
-    "revision = revision + CASE WHEN $14::boolean THEN 1 ELSE 0 END, updated_at = now(), "
-    "updated_by = $15 WHERE account_id = $1 AND instance_id = $2"};
+    "allow_cleanup = $11, phase = $12, "
+    "plan_history = CASE WHEN plan_id = $4 THEN plan_history ELSE plan_history || "
+    PLAN_HISTORY_ENTRY("$4::text", "$14::text") " END, "
+    "revision = revision + CASE WHEN $13::boolean THEN 1 ELSE 0 END, updated_at = now(), "
+    "updated_by = $14 WHERE account_id = $1 AND instance_id = $2"};
 
 static const struct db_statement delete_instance = {
     "UPDATE fleet.instance SET phase = 'deleting', revision = revision + 1, updated_at = now(), "
@@ -89,7 +96,6 @@ enum err store_insert_instance(struct db *db, const struct new_instance *instanc
     db_param_bool(&params, instance->is_onetime);
     db_param_bool(&params, instance->allow_cleanup);
     db_param_bool(&params, instance->is_locked);
-    db_param_text(&params, instance->plan_history);
     db_param_text(&params, instance->created_by);
     return db_execute(db, &insert_instance, &params, NULL, error);
 }
@@ -219,7 +225,6 @@ enum err store_update_instance(struct db *db, const struct instance_change *chan
     db_param_text(&params, change->parameters);
     db_param_bool(&params, change->is_onetime);
     db_param_bool(&params, change->allow_cleanup);
-    db_param_text(&params, change->plan_history);
     db_param_text(&params, change->phase);
     db_param_bool(&params, change->is_published);
     db_param_text(&params, change->updated_by);

@@ -18,7 +18,6 @@ struct new_instance {
     int64_t plaintext_port; /* 0 = none */
     const char *parameters; /* JSON */
     bool is_onetime, allow_cleanup, is_locked;
-    const char *plan_history; /* JSON */
     const char *created_by;
 };
 
@@ -48,7 +47,8 @@ enum err store_list_instances(struct db *db, const struct instance_filter *filte
                               struct arena *arena, struct instance_row **ret_rows, int *ret_count,
                               struct error *error) WARN_UNUSED;
 
-/* The whole desired half of a row: callers load, change, write back under the row's lock. */
+/* The whole desired half of a row: callers load, change, write back under the row's lock. Another plan gets its entry
+ * in the plan history. */
 struct instance_change {
     const char *account_id;
     struct uuid instance_id;
@@ -59,7 +59,6 @@ struct instance_change {
     bool internal_visible;
     const char *parameters; /* JSON */
     bool is_onetime, allow_cleanup;
-    const char *plan_history; /* JSON */
     const char *phase;
     bool is_published; /* brokers must hear of it: the revision grows */
     const char *updated_by;
