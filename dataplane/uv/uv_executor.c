@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A turn of a loop: alarm and timers → prepare (mail) → poll (sockets) → check (mail). Time is read at
+ * most once between two polls. Mail from the loop itself needs no wake-up: prepare delivers until the
+ * box is empty before the loop sleeps. */
+#include "dataplane/uv/uv_executor_internal.h"
+
+#include "common/base/list.h"
+#include "common/port/clock.h"
+#include "dataplane/uv/worker_pools.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+enum { MAX_LOOPS = 64 };
+
+struct uv_executor {
+    struct executor base;
+    struct uv_executor_loop *loops;
+    struct loop *loop_pointers[MAX_LOOPS];
+    struct worker_pools *workers;
+    uv_signal_t signals[2];
+    void (*on_signal)(void *context, int number);
+    void *signal_context;
+};
+
+static struct uv_executor *executor_of(const struct loop *loop)
+{
+    return container_of(loop->executor, struct uv_executor, base);
+}
+
+static void refresh_time(struct uv_executor_loop *loop)
+{
+    if (!loop->is_time_stale)
+        return;
+    loop->now_us = clock_monotonic_us(&system_clock);
+    loop->wall_ms = clock_wall_ms(&system_clock);
+    loop->is_time_stale = false;
+}
+
+static int64_t loop_get_now_us(const struct loop *base)
+{
+    struct uv_executor_loop *loop = uv_loop_of(base);
+
+    refresh_time(loop);
+    return loop->now_us;
+}
+
+static int64_t loop_get_wall_ms(const struct loop *base)
+{
+    struct uv_executor_loop *loop = uv_loop_of(base);
+
+    refresh_time(loop);
+    return loop->wall_ms;
+}
+
+static bool loop_is_current(const struct loop *base)
+{
+    return pthread_equal(uv_loop_of(base)->thread, pthread_self()) != 0;
+}
+
+static void loop_post_mail(struct loop *base, struct mail *mail)
+{
+    struct uv_executor_loop *loop = uv_loop_of(base);
+
+    if (mailbox_post(&loop->mailbox, mail) && !loop_is_current(base))
+        uv_async_send(&loop->wake);
+}
+
+static void on_alarm(uv_timer_t *alarm);
+
+/* libuv's timers count milliseconds: we wake at or just after the deadline, never before. */
+static void set_alarm(struct uv_executor_loop *loop)
+{
+    int64_t deadline_us = INT64_MAX;
+    int64_t delay_us = 0;
+
+    if (!timer_queue_next_deadline(&loop->timers, &deadline_us)) {
+        loop->alarm_us = INT64_MAX;
+        uv_timer_stop(&loop->alarm);
+        return;
+    }
+    if (deadline_us == loop->alarm_us)
+        return;
+    loop->alarm_us = deadline_us;
+    delay_us = deadline_us - clock_monotonic_us(&system_clock);
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->alarm, on_alarm, delay_us <= 0 ? 0 : (uint64_t)(delay_us + 999) / 1000, 0);
+}
+
+static void on_alarm(uv_timer_t *alarm)
+{
+    struct uv_executor_loop *loop = container_of(alarm, struct uv_executor_loop, alarm);
+    struct timer *timer = NULL;
+
+    loop->is_time_stale = true;
+    refresh_time(loop);
+    loop->alarm_us = INT64_MAX;
+    while ((timer = timer_queue_pop_due(&loop->timers, loop->now_us)) != NULL)
+        timer->fire(timer);
+    set_alarm(loop);
+}
+
+static void loop_timer_start(struct loop *base, struct timer *timer, int64_t deadline_us)
+{
+    struct uv_executor_loop *loop = uv_loop_of(base);
+
+    timer_queue_start(&loop->timers, timer, deadline_us);
+    if (deadline_us < loop->alarm_us)
+        set_alarm(loop);
+}
+
+static void loop_timer_stop(struct loop *base, struct timer *timer)
+{
+    /* The alarm may ring for nothing once; that is cheaper than moving it each time. */
+    timer_queue_stop(&uv_loop_of(base)->timers, timer);
+}
+
+static void loop_submit(struct loop *base, enum worker_pool pool, struct work *work)
+{
+    worker_pools_submit(executor_of(base)->workers, pool, work);
+}
+
+static const struct loop_ops uv_loop_ops = {
+    .post = loop_post_mail,
+    .timer_start = loop_timer_start,
+    .timer_stop = loop_timer_stop,
+    .submit = loop_submit,
+    .now_us = loop_get_now_us,
+    .wall_ms = loop_get_wall_ms,
+    .is_current = loop_is_current,
+};
+
+static void on_wake(uv_async_t *wake)
+{
+    struct uv_executor_loop *loop = container_of(wake, struct uv_executor_loop, wake);
+
+    mailbox_deliver(&loop->mailbox);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct uv_executor_loop *loop = container_of(prepare, struct uv_executor_loop, prepare);
+
+    while (mailbox_deliver(&loop->mailbox))
+        continue;
+    loop->is_time_stale = true;
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct uv_executor_loop *loop = container_of(check, struct uv_executor_loop, check);
+
+    mailbox_deliver(&loop->mailbox);
+}
+
+static enum err loop_setup(struct uv_executor *executor, int index)
+{
+    struct uv_executor_loop *loop = &executor->loops[index];
+
+    loop->base = (struct loop){&uv_loop_ops, &executor->base, index};
+    loop->is_time_stale = true;
+    loop->alarm_us = INT64_MAX;
+    loop->thread = pthread_self(); /* until its own thread runs */
+    mailbox_init(&loop->mailbox);
+    timer_queue_init(&loop->timers);
+    if (uv_loop_init(&loop->uv) != 0)
+        return ERR_NO_MEMORY;
+    executor->loop_pointers[index] = &loop->base;
+    executor->base.loop_count = index + 1;
+    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
+        return ERR_UNAVAILABLE;
+    uv_timer_init(&loop->uv, &loop->alarm);
+    uv_prepare_init(&loop->uv, &loop->prepare);
+    uv_check_init(&loop->uv, &loop->check);
+    uv_prepare_start(&loop->prepare, on_prepare);
+    uv_check_start(&loop->check, on_check);
+    return ERR_OK;
+}
+
+enum err uv_executor_new(const struct uv_executor_options *options,
+                         struct uv_executor **ret_executor, struct error *error)
+{
+    int threads[WORKER_POOL_COUNT] = {
+        [WORKER_FLUSH] = 1,
+        [WORKER_READ] = options->read_workers,
+        [WORKER_SLOW] = options->slow_workers,
+    };
+    struct uv_executor *executor = calloc(1, sizeof(*executor));
+    enum err rc = ERR_OK;
+
+    if (executor == NULL)
+        return error_set(error, ERR_NO_MEMORY, "executor");
+    invariant(options->loop_count > 0 && options->loop_count <= MAX_LOOPS);
+    executor->base.loops = executor->loop_pointers;
+    executor->loops = calloc((size_t)options->loop_count, sizeof(*executor->loops));
+    rc = executor->loops ? ERR_OK : ERR_NO_MEMORY;
+    for (int i = 0; rc == ERR_OK && i < options->loop_count; i++)
+        rc = loop_setup(executor, i);
+    if (rc == ERR_OK)
+        rc = worker_pools_new(threads, &executor->workers);
+    if (rc != ERR_OK) {
+        /* Only at start, and then the process ends: what was made is left to its exit. */
+        return error_set(error, rc, "event loops and workers");
+    }
+    *ret_executor = executor;
+    return ERR_OK;
+}
+
+struct executor *uv_executor_base(struct uv_executor *executor)
+{
+    return &executor->base;
+}
+
+static void signal_arrived(uv_signal_t *signal, int number)
+{
+    struct uv_executor *executor = signal->data;
+
+    executor->on_signal(executor->signal_context, number);
+}
+
+void uv_executor_on_signal(struct uv_executor *executor, void (*on_signal)(void *context, int number),
+                           void *context)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+
+    executor->on_signal = on_signal;
+    executor->signal_context = context;
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(&executor->loops[0].uv, &executor->signals[i]);
+        executor->signals[i].data = executor;
+        uv_signal_start(&executor->signals[i], signal_arrived, numbers[i]);
+    }
+}
+
+static void *run_loop(void *context)
+{
+    struct uv_executor_loop *loop = context;
+
+    loop->thread = pthread_self();
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+void uv_executor_run(struct uv_executor *executor)
+{
+    pthread_t threads[MAX_LOOPS];
+    sigset_t all, old;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    for (int i = 1; i < executor->base.loop_count; i++) {
+        int rc = pthread_create(&threads[i], NULL, run_loop, &executor->loops[i]);
+
+        invariant(rc == 0);
+        executor->loops[i].thread = threads[i];
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    run_loop(&executor->loops[0]);
+    for (int i = 1; i < executor->base.loop_count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void close_handles(struct mail *mail)
+{
+    struct uv_executor_loop *loop = container_of(mail, struct uv_executor_loop, stop_mail);
+
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_close((uv_handle_t *)&loop->alarm, NULL);
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    uv_close((uv_handle_t *)&loop->check, NULL);
+}
+
+void uv_executor_stop(struct uv_executor *executor)
+{
+    if (executor->on_signal != NULL) {
+        for (int i = 0; i < 2; i++)
+            uv_close((uv_handle_t *)&executor->signals[i], NULL);
+    }
+    for (int i = executor->base.loop_count - 1; i >= 0; i--) {
+        struct uv_executor_loop *loop = &executor->loops[i];
+
+        loop->stop_mail.deliver = close_handles;
+        loop_post(&loop->base, &loop->stop_mail);
+    }
+}
+
+void uv_executor_free(struct uv_executor *executor)
+{
+    worker_pools_free(executor->workers);
+    for (int i = 0; i < executor->base.loop_count; i++) {
+        timer_queue_done(&executor->loops[i].timers);
+        invariant(uv_loop_close(&executor->loops[i].uv) == 0);
+    }
+    free(executor->loops);
+    free(executor);
+}

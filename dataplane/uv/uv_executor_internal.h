@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What uv_network needs of a loop. Private to dataplane/uv. */
+#ifndef DATAPLANE_UV_UV_EXECUTOR_INTERNAL_H
+#define DATAPLANE_UV_UV_EXECUTOR_INTERNAL_H
+
+#include "common/base/list.h"
+#include "common/port/mailbox.h"
+#include "common/port/timer_queue.h"
+#include "dataplane/uv/uv_executor.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+struct uv_executor_loop {
+    struct loop base;
+    uv_loop_t uv;
+    uv_async_t wake;       /* mail from other threads */
+    uv_timer_t alarm;      /* the first deadline of timers */
+    uv_prepare_t prepare;  /* before the poll: deliver mail, mark the time as stale */
+    uv_check_t check;      /* after the poll: deliver mail */
+    struct mailbox mailbox;
+    struct timer_queue timers;
+    int64_t alarm_us; /* what `alarm` is set to; INT64_MAX = not */
+    int64_t now_us;
+    int64_t wall_ms;
+    bool is_time_stale;
+    pthread_t thread;
+    struct mail stop_mail;
+};
+
+static inline struct uv_executor_loop *uv_loop_of(const struct loop *loop)
+{
+    return container_of(loop, struct uv_executor_loop, base);
+}
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads for blocking calls, a queue a pool. FLUSH has one thread, so its work runs in submission
+ * order; a stalled flush never delays reads. */
+#ifndef DATAPLANE_UV_WORKER_POOLS_H
+#define DATAPLANE_UV_WORKER_POOLS_H
+
+#include "common/base/error.h"
+#include "common/port/executor.h"
+
+struct worker_pools;
+
+enum err worker_pools_new(const int thread_counts[WORKER_POOL_COUNT],
+                          struct worker_pools **ret_pools) WARN_UNUSED;
+/* Any thread. */
+void worker_pools_submit(struct worker_pools *pools, enum worker_pool pool, struct work *work);
+/* Runs what is queued, then joins the threads. */
+void worker_pools_free(struct worker_pools *pools);
+
+#endif
