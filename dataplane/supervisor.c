@@ -134,10 +134,11 @@ _Noreturn static void become_broker(const struct supervisor_config *config, pid_
 {
     static char path[] = "PATH=/usr/bin:/bin";
     static char name[] = "millrace-broker";
+    static char verb[] = "serve";
     static char option[] = "--config";
     char *const environment[] = {path, NULL};
     char file[4096];
-    char *const arguments[] = {name, option, file, NULL};
+    char *const arguments[] = {name, verb, option, file, NULL};
     sigset_t none;
 
     snprintf(file, sizeof(file), "%s", config->config);
@@ -341,12 +342,16 @@ static int detach(const struct supervisor_config *config)
     return answer;
 }
 
-int supervise_main(char *const *args)
+int supervisor_main(int argc, char **argv)
 {
     struct supervisor_config config;
     struct error error;
 
-    if (option_table_load(options, &config, NULL, args, &error) != ERR_OK) {
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        option_table_help(options, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (option_table_load(options, &config, NULL, argv + 1, &error) != ERR_OK) {
         dprintf(STDERR_FILENO, "millrace-broker supervise: %s\n", error.message);
         return SUPERVISE_FAILED;
     }

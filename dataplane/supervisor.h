@@ -19,8 +19,8 @@ enum supervise_exit {
     SUPERVISE_RUNNING = 3  /* another supervisor holds the lock */
 };
 
-/* args: what follows the verb, NULL-terminated. Returns the exit status (enum supervise_exit) in the
- * calling process; in the supervisor it returns when everything has stopped. */
-int supervise_main(char *const *args);
+/* argv[0] is the verb. Returns the exit status (enum supervise_exit) in the calling process; in the
+ * supervisor it returns when everything has stopped. */
+int supervisor_main(int argc, char **argv);
 
 #endif

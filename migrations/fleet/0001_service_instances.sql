@@ -38,7 +38,7 @@ CREATE TABLE fleet.account_key (
     key_id      text PRIMARY KEY CHECK (key_id ~ '^[0-9a-f]{16}$'),
     account_id  text NOT NULL REFERENCES fleet.account,
     name        text NOT NULL,
-    iam_id      text NOT NULL,
+    iam_id      text NOT NULL UNIQUE,
     role        text NOT NULL CHECK (role IN ('Manager', 'Writer', 'Reader')),
     verifier    bytea NOT NULL CHECK (octet_length(verifier) = 32),
     created_at  timestamptz NOT NULL DEFAULT now(),
