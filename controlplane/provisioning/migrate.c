@@ -7,6 +7,7 @@
 #include "controlplane/provisioning/verbs.h"
 #include "controlplane/store/migrations.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { CONNECT_TIMEOUT_MS = 10000, STATEMENT_TIMEOUT_MS = 300000 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/provisioning/provision_config.h"
 
+#include <stddef.h>
+
 const char *const provision_log_formats[] = {"text", "json", NULL};
 const char *const provision_log_levels[] = {"debug", "info", "warn", "error", NULL};
 
