@@ -22,8 +22,12 @@ enum sasl_mechanism { SASL_PLAIN, SASL_SCRAM_SHA_256, SASL_SCRAM_SHA_512, SASL_M
 /* In every failure the client is told this and nothing else. */
 #define SASL_FAILURE_TEXT "Authentication failed: invalid credentials"
 #define SASL_MAX_TOKEN_BYTES 8192 /* an honest token is under 1 KiB */
+#define SASL_PEPPER_LEN 32
 #define SASL_AUTHZID_MAX 255
 #define SASL_REPLY_MAX 512
+#define SCRAM_MESSAGE_MAX 768 /* of client-first-bare and of client-final without proof */
+#define SCRAM_NONCE_MAX 128
+#define SCRAM_UNKNOWN_ITERATIONS 4096 /* as the control plane makes them for real keys */
 
 const char *sasl_mechanism_name(enum sasl_mechanism mechanism); /* "SCRAM-SHA-256" */
 bool sasl_mechanism_find(struct slice name, enum sasl_mechanism *ret_mechanism);
@@ -40,23 +44,28 @@ struct sasl_directory {
     void *context;
     struct random *random;
     /* Secret of this process (32 random bytes), for the made-up salts. */
-    const uint8_t *pepper;
+    const uint8_t *pepper; /* SASL_PEPPER_LEN */
 };
 
 enum sasl_status { SASL_CONTINUE, SASL_SUCCEEDED, SASL_FAILED };
 
+enum sasl_state { SASL_STARTED, SASL_CHALLENGED, SASL_ENDED };
+
+/* About 2 KiB: on the heap, and only as long as the exchange lasts. */
 struct sasl_exchange {
     enum sasl_mechanism mechanism;
-    enum { SASL_STARTED, SASL_CHALLENGED, SASL_ENDED } state;
-    char key_id[KEY_ID_LEN + 1];        /* set when SASL_SUCCEEDED */
-    char authzid[SASL_AUTHZID_MAX + 1]; /* set when SASL_SUCCEEDED; "" = none */
-    const char *failure;                /* SASL_FAILED: for our log, never for the client */
-    /* private */
-    bool is_known;                            /* SCRAM: the key id exists */
-    struct scram_verifier scram;              /* a copy: the key may go while the client thinks */
-    char nonce[128];                          /* client's and ours */
-    char auth_message[SASL_REPLY_MAX + 2048]; /* client-first-bare,server-first */
-    char gs2_header[SASL_AUTHZID_MAX + 8];
+    enum sasl_state state;
+    char key_id[KEY_ID_LEN + 1];         /* set when SASL_SUCCEEDED */
+    char authzid[SASL_AUTHZID_MAX + 1];  /* set when SASL_SUCCEEDED; "" = none */
+    const char *failure;                 /* SASL_FAILED: for our log, never for the client */
+    struct scram_exchange {              /* private */
+        bool is_known;                   /* the key id exists */
+        struct scram_verifier verifier;  /* a copy: the key may go while the client thinks */
+        char nonce[SCRAM_NONCE_MAX + 1]; /* the client's, then ours */
+        char gs2_header[SASL_AUTHZID_MAX * 3 + 8];
+        char auth_message[2 * SCRAM_MESSAGE_MAX]; /* client-first-bare "," server-first */
+        size_t auth_message_len;
+    } scram;
 };
 
 void sasl_start(struct sasl_exchange *exchange, enum sasl_mechanism mechanism);

@@ -108,6 +108,7 @@ struct image_topic {
     size_t override_count;
     struct topic_override *overrides; /* what was set, in table order */
     struct log_config config;         /* all settings, resolved */
+    char *texts;                      /* private: what name and overrides point into */
 };
 
 enum listener_security { LISTENER_SASL_SSL, LISTENER_SASL_PLAINTEXT, LISTENER_PLAINTEXT };

@@ -47,6 +47,7 @@ struct topic_setting {
     int64_t minimum, maximum;  /* INT, LONG; DOUBLE: in thousandths */
     const char *const *values; /* STRING, LIST: what is allowed, NULL-terminated; NULL = anything */
     const char *broker_synonyms[4]; /* most specific first, NULL-terminated; may be empty */
+    bool is_fixed;                  /* only its default is taken; read-only in DescribeConfigs */
     const char *documentation;
 };
 

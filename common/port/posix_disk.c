@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The disk port on POSIX: every path is opened below one root directory, O_CLOEXEC, files 0640,
+ * directories 0750. errno does not leave this file. Any thread: there is no state but descriptors;
+ * the locks are only taken at start.
+ *
+ * The lock is an open file description lock on a file of ours: held until the process ends or the disk
+ * is closed, not inherited by children, and gone with a killed process. */
+#include "common/port/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/base/list.h"
+
+#define FILE_MODE 0640
+#define DIRECTORY_MODE 0750
+#define PATH_MAX_BYTES 512
+#define LOCKS_MAX 4
+#define REMOVE_DEPTH_MAX 8
+
+struct posix_disk {
+    struct disk base;
+    int root;
+    int locks[LOCKS_MAX]; /* set at start, before other threads */
+    int lock_count;
+};
+
+struct posix_file {
+    struct file base;
+    int fd;
+};
+
+static struct posix_disk *posix_disk_of(struct disk *disk)
+{
+    return container_of(disk, struct posix_disk, base);
+}
+
+static struct posix_file *posix_file_of(struct file *file)
+{
+    return container_of(file, struct posix_file, base);
+}
+
+/* "" is the root itself. */
+static const char *path_or_dot(const char *path)
+{
+    return path[0] == '\0' ? "." : path;
+}
+
+static enum err file_read_at(struct file *file, int64_t offset, void *data, size_t len,
+                             size_t *ret_len)
+{
+    int fd = posix_file_of(file)->fd;
+    size_t got = 0;
+
+    while (got < len) {
+        ssize_t n = pread(fd, (uint8_t *)data + got, len - got, offset + (int64_t)got);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_from_errno(errno);
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    *ret_len = got;
+    return ERR_OK;
+}
+
+/* Writes what a short pwritev left of the first vectors, one plain write after another. */
+static enum err write_rest(int fd, int64_t offset, const struct iovec *iov, int iov_count, size_t skip)
+{
+    for (int i = 0; i < iov_count; i++) {
+        const uint8_t *at = iov[i].iov_base;
+        size_t len = iov[i].iov_len;
+        size_t jump = skip < len ? skip : len;
+
+        skip -= jump;
+        at += jump;
+        len -= jump;
+        offset += (int64_t)jump;
+        while (len > 0) {
+            ssize_t n = pwrite(fd, at, len, offset);
+
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n < 0)
+                return err_from_errno(errno);
+            at += n;
+            len -= (size_t)n;
+            offset += n;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err file_write_at(struct file *file, int64_t offset, const struct iovec *iov, int iov_count)
+{
+    int fd = posix_file_of(file)->fd;
+
+    while (iov_count > 0) {
+        int count = iov_count < IOV_MAX ? iov_count : IOV_MAX;
+        size_t wanted = 0;
+        ssize_t n = 0;
+
+        for (int i = 0; i < count; i++)
+            wanted += iov[i].iov_len;
+        do
+            n = pwritev(fd, iov, count, offset);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+            return err_from_errno(errno);
+        if ((size_t)n < wanted) {
+            enum err rc = write_rest(fd, offset, iov, count, (size_t)n);
+
+            if (rc != ERR_OK)
+                return rc;
+        }
+        offset += (int64_t)wanted;
+        iov += count;
+        iov_count -= count;
+    }
+    return ERR_OK;
+}
+
+static enum err file_sync(struct file *file)
+{
+    /* Never repeated, not even after EINTR: a second success would prove nothing. */
+    return fdatasync(posix_file_of(file)->fd) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err file_truncate(struct file *file, int64_t size)
+{
+    return ftruncate(posix_file_of(file)->fd, size) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err file_size(struct file *file, int64_t *ret_size)
+{
+    struct stat status;
+
+    if (fstat(posix_file_of(file)->fd, &status) != 0)
+        return err_from_errno(errno);
+    *ret_size = status.st_size;
+    return ERR_OK;
+}
+
+static void file_close(struct file *file)
+{
+    struct posix_file *posix = posix_file_of(file);
+
+    (void)close(posix->fd); /* what mattered was synced; nothing can be done about a failure here */
+    free(posix);
+}
+
+static const struct file_ops posix_file_ops = {
+    .read_at = file_read_at,
+    .write_at = file_write_at,
+    .sync = file_sync,
+    .truncate = file_truncate,
+    .size = file_size,
+    .close = file_close,
+};
+
+static enum err disk_open(struct disk *disk, const char *path, int flags, struct file **ret_file)
+{
+    struct posix_file *file = malloc(sizeof(*file));
+    int open_flags = O_CLOEXEC | O_NOFOLLOW | ((flags & DISK_READ) != 0 ? O_RDONLY : O_RDWR);
+
+    if (file == NULL)
+        return ERR_NO_MEMORY;
+    if ((flags & DISK_CREATE) != 0)
+        open_flags |= O_CREAT;
+    if ((flags & DISK_EXCLUSIVE) != 0)
+        open_flags |= O_EXCL;
+    file->base.ops = &posix_file_ops;
+    file->fd = openat(posix_disk_of(disk)->root, path, open_flags, FILE_MODE);
+    if (file->fd < 0) {
+        enum err rc = err_from_errno(errno);
+
+        free(file);
+        return rc;
+    }
+    *ret_file = &file->base;
+    return ERR_OK;
+}
+
+static enum err disk_rename(struct disk *disk, const char *from, const char *to)
+{
+    int root = posix_disk_of(disk)->root;
+
+    return renameat(root, from, root, to) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err disk_remove(struct disk *disk, const char *path)
+{
+    return unlinkat(posix_disk_of(disk)->root, path, 0) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err disk_make_dir(struct disk *disk, const char *path)
+{
+    char prefix[PATH_MAX_BYTES];
+    size_t len = strlen(path);
+
+    if (len >= sizeof(prefix))
+        return ERR_TOO_LARGE;
+    memcpy(prefix, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        char kept = prefix[i];
+
+        if (kept != '/' && kept != '\0')
+            continue;
+        prefix[i] = '\0';
+        if (mkdirat(posix_disk_of(disk)->root, prefix, DIRECTORY_MODE) != 0 && errno != EEXIST)
+            return err_from_errno(errno);
+        prefix[i] = kept;
+    }
+    return ERR_OK;
+}
+
+static bool is_dot_entry(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Removes all that is below the directory `fd`, which it takes over. */
+static enum err remove_contents(int fd, int depth)
+{
+    DIR *dir = fdopendir(fd);
+    struct dirent *entry = NULL;
+    enum err rc = ERR_OK;
+
+    if (dir == NULL) {
+        rc = err_from_errno(errno);
+        (void)close(fd);
+        return rc;
+    }
+    while (rc == ERR_OK && (entry = readdir(dir)) != NULL) {
+        if (is_dot_entry(entry->d_name) || unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+            continue;
+        if ((errno != EISDIR && errno != EPERM) || depth >= REMOVE_DEPTH_MAX) {
+            rc = err_from_errno(errno);
+            break;
+        }
+        int below = openat(dirfd(dir), entry->d_name,
+                           O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (below < 0) {
+            rc = err_from_errno(errno);
+            break;
+        }
+        rc = remove_contents(below, depth + 1);
+        if (rc == ERR_OK && unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) != 0)
+            rc = err_from_errno(errno);
+    }
+    (void)closedir(dir);
+    return rc;
+}
+
+static enum err disk_remove_dir(struct disk *disk, const char *path)
+{
+    int root = posix_disk_of(disk)->root;
+    int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    enum err rc = ERR_OK;
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    rc = remove_contents(fd, 0);
+    if (rc == ERR_OK && unlinkat(root, path, AT_REMOVEDIR) != 0)
+        rc = err_from_errno(errno);
+    return rc;
+}
+
+static bool is_directory_entry(int dir_fd, const struct dirent *entry)
+{
+    struct stat status;
+
+    if (entry->d_type != DT_UNKNOWN)
+        return entry->d_type == DT_DIR;
+    return fstatat(dir_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(status.st_mode);
+}
+
+static enum err disk_list(struct disk *disk, const char *path, disk_list_fn each, void *context)
+{
+    int fd = openat(posix_disk_of(disk)->root, path_or_dot(path),
+                    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry = NULL;
+
+    if (dir == NULL) {
+        enum err rc = err_from_errno(errno);
+
+        if (fd >= 0)
+            (void)close(fd);
+        return rc;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        if (is_dot_entry(entry->d_name))
+            continue;
+        if (!each(context, entry->d_name, is_directory_entry(dirfd(dir), entry)))
+            break;
+    }
+    (void)closedir(dir);
+    return ERR_OK;
+}
+
+static enum err disk_sync_dir(struct disk *disk, const char *path)
+{
+    int fd = openat(posix_disk_of(disk)->root, path_or_dot(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err rc = ERR_OK;
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    if (fsync(fd) != 0)
+        rc = err_from_errno(errno);
+    (void)close(fd);
+    return rc;
+}
+
+static enum err disk_lock(struct disk *disk, const char *path)
+{
+    struct posix_disk *posix = posix_disk_of(disk);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = openat(posix->root, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    if (posix->lock_count == LOCKS_MAX) {
+        (void)close(fd);
+        return ERR_LIMIT;
+    }
+    if (fcntl(fd, F_OFD_SETLK, &whole) != 0) {
+        enum err rc = errno == EAGAIN || errno == EACCES ? ERR_LOCKED : err_from_errno(errno);
+
+        (void)close(fd);
+        return rc;
+    }
+    posix->locks[posix->lock_count++] = fd;
+    return ERR_OK;
+}
+
+static enum err disk_free_bytes(struct disk *disk, int64_t *ret_free, int64_t *ret_total)
+{
+    struct statvfs status;
+
+    if (fstatvfs(posix_disk_of(disk)->root, &status) != 0)
+        return err_from_errno(errno);
+    *ret_free = (int64_t)(status.f_bavail * status.f_frsize);
+    *ret_total = (int64_t)(status.f_blocks * status.f_frsize);
+    return ERR_OK;
+}
+
+static const struct disk_ops posix_disk_ops = {
+    .open = disk_open,
+    .rename = disk_rename,
+    .remove = disk_remove,
+    .make_dir = disk_make_dir,
+    .remove_dir = disk_remove_dir,
+    .list = disk_list,
+    .sync_dir = disk_sync_dir,
+    .lock = disk_lock,
+    .free_bytes = disk_free_bytes,
+};
+
+enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error *error)
+{
+    struct posix_disk *disk = calloc(1, sizeof(*disk));
+
+    if (disk == NULL)
+        return error_set(error, ERR_NO_MEMORY, "out of memory opening the data directory %s", root);
+    disk->base.ops = &posix_disk_ops;
+    disk->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (disk->root < 0) {
+        int number = errno;
+
+        free(disk);
+        return error_set(error, err_from_errno(number),
+                         "cannot open the data directory %s: %s; it must exist and belong to the "
+                         "user that runs the broker",
+                         root, strerror(number));
+    }
+    *ret_disk = &disk->base;
+    return ERR_OK;
+}
+
+void posix_disk_close(struct disk *disk)
+{
+    struct posix_disk *posix = NULL;
+
+    if (disk == NULL)
+        return;
+    posix = posix_disk_of(disk);
+    for (int i = 0; i < posix->lock_count; i++)
+        (void)close(posix->locks[i]);
+    (void)close(posix->root);
+    free(posix);
+}
