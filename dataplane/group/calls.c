@@ -39,7 +39,7 @@ void call_finish(struct group_shard *shard, struct group_call *call, enum kafka_
     list_push_back(&shard->finished, &call->link);
 }
 
-void call_fail(struct group_shard *shard, struct group_call *call, enum kafka_error error)
+void group_call_refuse(struct group_call *call, enum kafka_error error)
 {
     struct slice empty = SLICE_LITERAL("");
 
@@ -72,6 +72,12 @@ void call_fail(struct group_shard *shard, struct group_call *call, enum kafka_er
     case GROUP_LIST:
         break;
     }
+    call->error = error;
+}
+
+void call_fail(struct group_shard *shard, struct group_call *call, enum kafka_error error)
+{
+    group_call_refuse(call, error);
     call_finish(shard, call, error);
 }
 

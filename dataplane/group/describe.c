@@ -112,10 +112,11 @@ static bool list_groups(const struct group_shard *shard, struct group_call *call
     return true;
 }
 
-void group_list(struct group_shard *shard, struct group_call *call)
+enum kafka_error group_shard_list(const struct group_shard *shard, struct group_call *call)
 {
-    if (list_groups(shard, call))
-        call_finish(shard, call, KAFKA_NONE);
-    else
-        call_fail(shard, call, KAFKA_COORDINATOR_NOT_AVAILABLE);
+    if (shard->phase == SHARD_LOADING)
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    if (shard->phase == SHARD_RESIGNED)
+        return KAFKA_NOT_COORDINATOR;
+    return list_groups(shard, call) ? KAFKA_NONE : KAFKA_COORDINATOR_NOT_AVAILABLE;
 }

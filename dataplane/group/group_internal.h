@@ -307,10 +307,9 @@ void sweep_doom_topic(struct group_shard *shard, struct slice topic);
 void sweep_doom_unknown_topics(struct group_shard *shard);
 void sweep_forget_doomed(struct group_shard *shard);
 
-/* --- describe.c --- */
+/* --- describe.c (and group_shard_list) --- */
 
 void group_describe(struct group_shard *shard, struct group_call *call);
-void group_list(struct group_shard *shard, struct group_call *call);
 
 /* --- replay.c --- */
 

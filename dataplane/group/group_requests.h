@@ -240,6 +240,8 @@ struct group_call {
 
 /* Zeroes the call; call it before the fields are set. */
 void group_call_init(struct group_call *call, enum group_operation operation);
+/* Fills in the reply that an error needs, of a call that no shard has seen. */
+void group_call_refuse(struct group_call *call, enum kafka_error error);
 /* Frees the reply. */
 void group_call_done(struct group_call *call);
 

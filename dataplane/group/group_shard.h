@@ -119,6 +119,11 @@ enum err group_shard_replay(struct group_shard *shard, struct slice key, struct 
 void group_shard_loaded(struct group_shard *shard, struct group_time time);
 
 void group_shard_submit(struct group_shard *shard, struct group_call *call, struct group_time time);
+/* ListGroups over several shards: adds the groups of this one to the call's reply, at once, without
+ * finishing the call. NONE, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE
+ * (memory). */
+enum kafka_error group_shard_list(const struct group_shard *shard, struct group_call *call)
+    WARN_UNUSED;
 /* The client is gone; finishes the call if it is parked, else does nothing. */
 void group_shard_cancel(struct group_shard *shard, struct group_call *call, struct group_time time);
 /* NONE = the records are in the log, under the high watermark; else they never will be. */

@@ -83,7 +83,7 @@ static void execute(struct group_shard *shard, struct group_call *call)
         group_delete(shard, call);
         break;
     case GROUP_LIST:
-        group_list(shard, call);
+        call_finish(shard, call, group_shard_list(shard, call));
         break;
     }
 }
@@ -114,7 +114,7 @@ void group_shard_submit(struct group_shard *shard, struct group_call *call, stru
     struct group *group = NULL;
 
     shard->time = time;
-    if (shard->phase != SHARD_ACTIVE) {
+    if (shard->phase != SHARD_ACTIVE || shard->is_broken) {
         call_fail(shard, call,
                   shard->phase == SHARD_LOADING ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS
                                                 : KAFKA_NOT_COORDINATOR);

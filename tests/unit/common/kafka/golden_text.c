@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/common/kafka/golden_text.h"
 
-#include <check.h>
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Not Check's: the fuzzer's seeds are read outside of any test. */
+static void expect(bool condition, const char *section, const char *what, const char *line)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "%s: %s: %s\n", section, what, line);
+    exit(EXIT_FAILURE);
+}
+
 static void add_byte(struct golden_entry *entry, unsigned byte)
 {
-    ck_assert_uint_lt(entry->len, sizeof(entry->bytes));
+    expect(entry->len < sizeof(entry->bytes), entry->section, "too many bytes", "");
     entry->bytes[entry->len++] = (uint8_t)byte;
 }
 
@@ -17,7 +26,7 @@ static void add_byte(struct golden_entry *entry, unsigned byte)
 static const char *add_quoted(struct golden_entry *entry, const char *at)
 {
     for (at++; *at != '\''; at++) {
-        ck_assert_msg(*at != '\0', "%s: a quote is not closed", entry->section);
+        expect(*at != '\0', entry->section, "a quote is not closed", at);
         add_byte(entry, (unsigned char)*at);
     }
     return at + 1;
@@ -33,9 +42,9 @@ static void add_bytes(struct golden_entry *entry, const char *at)
         } else if (*at == '\'') {
             at = add_quoted(entry, at);
         } else {
-            ck_assert_msg(isxdigit((unsigned char)at[0]) && isxdigit((unsigned char)at[1]),
-                          "%s: not two hex digits: %s", entry->section, at);
-            ck_assert_int_eq(sscanf(at, "%2x", &byte), 1);
+            expect(isxdigit((unsigned char)at[0]) && isxdigit((unsigned char)at[1]) &&
+                       sscanf(at, "%2x", &byte) == 1,
+                   entry->section, "not two hex digits", at);
             add_byte(entry, byte);
             at += 2;
         }
@@ -51,7 +60,7 @@ static void start_entry(struct golden_entry *entry, const char *section, char *l
     entry->highest_version = entry->lowest_version;
     if (*rest == '-')
         entry->highest_version = (int)strtol(rest + 1, &rest, 10);
-    ck_assert_msg(*rest == ':', "%s: no \"3:\" or \"3-7:\" in: %s", section, line);
+    expect(*rest == ':', section, "neither \"3:\" nor \"3-7:\"", line);
     add_bytes(entry, rest + 1);
 }
 
@@ -62,23 +71,23 @@ size_t golden_text_load(const char *path, struct golden_entry *entries, size_t c
     size_t count = 0;
     FILE *file = fopen(path, "r");
 
-    ck_assert_msg(file != NULL, "cannot open %s", path);
+    expect(file != NULL, path, "cannot be opened", "");
     while (fgets(line, sizeof(line), file) != NULL) {
         line[strcspn(line, "#\n")] = '\0';
         if (line[strspn(line, " ")] == '\0')
             continue;
         if (line[0] != ' ') {
-            ck_assert_int_eq(sscanf(line, "%63s", section), 1);
+            expect(sscanf(line, "%63s", section) == 1, path, "no section", line);
         } else if (isdigit((unsigned char)line[2]) && line[3] != ' ' && line[1] == ' ' &&
                    strchr(line, ':') != NULL) {
-            ck_assert_uint_lt(count, capacity);
+            expect(count < capacity, section, "too many entries", line);
             entries[count] = (struct golden_entry){.len = 0};
             start_entry(&entries[count++], section, line + 2);
         } else {
-            ck_assert_uint_gt(count, 0);
+            expect(count > 0, section, "bytes of no version", line);
             add_bytes(&entries[count - 1], line);
         }
     }
-    ck_assert_int_eq(fclose(file), 0);
+    fclose(file);
     return count;
 }

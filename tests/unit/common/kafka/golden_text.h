@@ -14,7 +14,7 @@ struct golden_entry {
     size_t len;
 };
 
-/* The number of entries; the test fails on a line that is not in the notation. */
+/* The number of entries; a line that is not in the notation ends the program. */
 size_t golden_text_load(const char *path, struct golden_entry *entries, size_t capacity);
 
 #endif
