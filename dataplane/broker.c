@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Composition root of the broker, and the order of its end:
+ *
+ *   listeners ▶ sessions of all loops ▶ group coordinators ▶ metadata image ▶ log directory */
+#include "dataplane/broker.h"
+
+#include "common/observe/log.h"
+#include "dataplane/broker_listeners.h"
+#include "dataplane/cluster/cluster.h"
+#include "dataplane/coordinator/group_coordinator.h"
+#include "dataplane/dispatch/broker_loop.h"
+#include "dataplane/dispatch/session.h"
+#include "dataplane/handlers/fetch_session.h"
+#include "dataplane/handlers/handlers.h"
+#include "dataplane/handlers/sasl.h"
+
+#include <stdlib.h>
+
+enum { SCRATCH_BYTES = 64 * 1024, FETCH_SLOTS = 1000, DRAIN_CHECK_US = 10000 };
+
+static const struct broker_settings_view settings = {
+    .login_deadline_us = 10000000,
+    .idle_timeout_us = 600000000,
+    .max_frame_bytes = 100 * 1048576,
+    .max_login_frame_bytes = 64 * 1024,
+};
+
+/* One a loop, with the mail that starts and stops it. */
+struct hosted_loop {
+    struct broker_loop base;
+    struct broker *broker;
+    struct mail mail;
+    struct timer drain;
+};
+
+struct broker {
+    struct broker_options options;
+    struct cluster *cluster;
+    struct group_coordinator *coordinator;
+    struct broker_listeners *listeners;
+    struct hosted_loop *loops;
+    struct image_observer observer; /* loop 0: who coordinates what */
+    uint8_t pepper[32];
+    struct hash_seed seed;
+    int loops_open;
+    void (*stopped)(void *context);
+    void *stopped_context;
+};
+
+/* --- what coordinators ask of the image --- */
+
+static const struct image *current_image(const struct broker *broker)
+{
+    const struct executor *executor = broker->options.executor;
+
+    for (int i = 0; i < executor->loop_count; i++) {
+        if (on_loop(executor->loops[i]))
+            return cluster_image(broker->cluster, executor->loops[i]);
+    }
+    invariant(!"asked on a loop");
+    return NULL;
+}
+
+static const struct slice offsets_topic = {(const uint8_t *)"__consumer_offsets", 18};
+
+static struct replica *host_offsets_replica(void *context, int32_t instance_no, int32_t partition)
+{
+    const struct broker *broker = context;
+    const struct image_topic *topic =
+        image_topic_by_name(current_image(broker), instance_no, offsets_topic);
+
+    if (topic == NULL || partition < 0 || partition >= topic->partition_count ||
+        topic->partitions[partition].leader != broker->options.broker_id)
+        return NULL;
+    return topic->replicas[partition];
+}
+
+static int32_t host_offsets_partitions(void *context, int32_t instance_no)
+{
+    const struct image_topic *topic =
+        image_topic_by_name(current_image(context), instance_no, offsets_topic);
+
+    return topic ? topic->partition_count : 0;
+}
+
+static bool host_topic_exists(void *context, int32_t instance_no, struct slice name)
+{
+    return image_topic_by_name(current_image(context), instance_no, name) != NULL;
+}
+
+static int64_t host_groups_limit(void *context, int32_t instance_no)
+{
+    const struct image_tenant *tenant = image_tenant_by_no(current_image(context), instance_no);
+
+    return tenant ? tenant->limits.groups : -1;
+}
+
+/* --- who coordinates what, as the image changes --- */
+
+static void lead_all(struct broker *broker, const struct image_topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct image_partition *partition = &topic->partitions[i];
+
+        if (partition->leader == broker->options.broker_id && topic->replicas[i] != NULL)
+            group_coordinator_lead(broker->coordinator, topic->instance_no, i, topic->replicas[i],
+                                   partition->leader_epoch);
+        else if (topic->replicas[i] != NULL)
+            group_coordinator_resign(broker->coordinator, topic->instance_no, i,
+                                     replica_loop(topic->replicas[i]), NULL, NULL);
+    }
+}
+
+static void resign_all(struct broker *broker, const struct image_topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        if (topic->replicas[i] != NULL)
+            group_coordinator_resign(broker->coordinator, topic->instance_no, i,
+                                     replica_loop(topic->replicas[i]), NULL, NULL);
+    }
+}
+
+static void on_image_change(struct image_observer *observer, const struct image_change *change)
+{
+    struct broker *broker = container_of(observer, struct broker, observer);
+    const struct image_topic *topic = NULL;
+
+    if (change->kind != IMAGE_TOPIC)
+        return;
+    topic = image_as_topic(change->after ? change->after : change->before);
+    if (topic->is_internal && slice_equal(topic->name, offsets_topic)) {
+        if (change->after != NULL)
+            lead_all(broker, topic);
+        else
+            resign_all(broker, topic);
+        return;
+    }
+    if (change->after == NULL)
+        group_coordinator_topic_deleted(broker->coordinator, topic->instance_no, topic->name);
+}
+
+/* The cached image was filled before anyone could observe it. */
+static void lead_known(struct broker *broker)
+{
+    const struct image *image = cluster_image(broker->cluster, broker->options.executor->loops[0]);
+    const struct image_record *record = NULL;
+
+    while ((record = image_next(image, IMAGE_TOPIC, record)) != NULL) {
+        const struct image_topic *topic = image_as_topic(record);
+
+        if (topic->is_internal && slice_equal(topic->name, offsets_topic))
+            lead_all(broker, topic);
+    }
+}
+
+/* --- life --- */
+
+static void free_loops(struct broker *broker)
+{
+    for (int i = 0; broker->loops != NULL && i < broker->options.executor->loop_count; i++) {
+        free(broker->loops[i].base.scratch.data);
+        fetch_sessions_free(broker->loops[i].base.fetch_sessions);
+    }
+    free(broker->loops);
+}
+
+static enum err make_loops(struct broker *broker)
+{
+    struct executor *executor = broker->options.executor;
+
+    broker->loops = calloc((size_t)executor->loop_count, sizeof(*broker->loops));
+    if (broker->loops == NULL)
+        return ERR_NO_MEMORY;
+    for (int i = 0; i < executor->loop_count; i++) {
+        struct hosted_loop *hosted = &broker->loops[i];
+
+        hosted->broker = broker;
+        hosted->base = (struct broker_loop){
+            .loop = executor->loops[i],
+            .image = cluster_image(broker->cluster, executor->loops[i]),
+            .cluster = broker->cluster,
+            .coordinator = broker->coordinator,
+            .directory = broker->options.directory,
+            .loop0 = executor->loops[0],
+            .fetch_sessions = fetch_sessions_new(broker->seed, broker->options.random, FETCH_SLOTS),
+            .random = broker->options.random,
+            .pepper = broker->pepper,
+            .seed = broker->seed,
+            .broker_id = broker->options.broker_id,
+            .handlers = served_apis,
+            .handle_raw_sasl = handle_raw_sasl,
+            .settings = &settings,
+            .scratch = {malloc(SCRATCH_BYTES), SCRATCH_BYTES},
+        };
+        list_init(&hosted->base.sessions);
+        if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL)
+            return ERR_NO_MEMORY;
+    }
+    return ERR_OK;
+}
+
+static void open_listeners(void *context, int64_t version)
+{
+    struct broker *broker = context;
+
+    broker_listeners_update(broker->listeners);
+    cluster_listeners_opened(broker->cluster, version);
+}
+
+static enum err make_cluster(struct broker *broker, struct error *error)
+{
+    const struct broker_options *options = &broker->options;
+    struct cluster_options cluster = {
+        .executor = options->executor,
+        .store = options->store,
+        .disk = options->disk,
+        .directory = options->directory,
+        .random = options->random,
+        .broker_id = options->broker_id,
+        .open_listeners = open_listeners,
+        .context = broker,
+    };
+
+    return cluster_new(&cluster, &broker->cluster, error);
+}
+
+static enum err make_coordinator(struct broker *broker)
+{
+    struct group_coordinator_options options = {
+        .executor = broker->options.executor,
+        .random = broker->options.random,
+        .seed = broker->seed,
+        .host = {broker, host_offsets_replica, host_offsets_partitions, host_topic_exists,
+                 host_groups_limit},
+        .group = group_shard_options_default(),
+    };
+
+    options.group.initial_rebalance_delay_ms = broker->options.group_initial_rebalance_delay_ms;
+    return group_coordinator_new(&options, &broker->coordinator);
+}
+
+enum err broker_new(const struct broker_options *options, struct broker **ret_broker,
+                    struct error *error)
+{
+    struct broker *broker = calloc(1, sizeof(*broker));
+    struct broker_listeners_options listeners;
+    enum err rc = ERR_OK;
+
+    if (broker == NULL)
+        return error_set(error, ERR_NO_MEMORY, "broker");
+    broker->options = *options;
+    rc = random_fill(options->random, broker->pepper, sizeof(broker->pepper));
+    if (rc == ERR_OK)
+        rc = random_fill(options->random, &broker->seed, sizeof(broker->seed));
+    if (rc != ERR_OK)
+        error_set(error, rc, "random numbers");
+    if (rc == ERR_OK)
+        rc = make_cluster(broker, error);
+    if (rc == ERR_OK && (rc = make_coordinator(broker)) != ERR_OK)
+        error_set(error, rc, "group coordinator");
+    if (rc == ERR_OK && (rc = make_loops(broker)) != ERR_OK)
+        error_set(error, rc, "loops of the broker");
+    if (rc == ERR_OK) {
+        listeners = (struct broker_listeners_options){
+            .network = options->network,
+            .cluster = broker->cluster,
+            .loop0 = options->executor->loops[0],
+            .tls = options->tls,
+            .bind_addresses = broker->options.bind_addresses,
+            .loop_of = broker_loop_of,
+            .context = broker,
+        };
+        broker->listeners = broker_listeners_new(&listeners);
+        rc = broker->listeners ? ERR_OK : error_set(error, ERR_NO_MEMORY, "listeners");
+    }
+    if (rc != ERR_OK) {
+        broker_free(broker);
+        return rc;
+    }
+    *ret_broker = broker;
+    return ERR_OK;
+}
+
+struct broker_loop *broker_loop_of(void *context, const struct loop *loop)
+{
+    struct broker *broker = context;
+
+    return &broker->loops[loop->index].base;
+}
+
+static void start_loop(struct mail *mail)
+{
+    broker_loop_start(&container_of(mail, struct hosted_loop, mail)->base);
+}
+
+void broker_start(struct broker *broker)
+{
+    struct executor *executor = broker->options.executor;
+
+    broker->loops_open = executor->loop_count;
+    broker->observer.changed = on_image_change;
+    image_observe(cluster_image(broker->cluster, executor->loops[0]), &broker->observer);
+    lead_known(broker);
+    for (int i = 0; i < executor->loop_count; i++) {
+        broker->loops[i].mail.deliver = start_loop;
+        loop_post(executor->loops[i], &broker->loops[i].mail);
+    }
+    cluster_start(broker->cluster);
+}
+
+/* --- the end, step by step --- */
+
+static void on_directory_closed(void *context)
+{
+    struct broker *broker = context;
+
+    broker->stopped(broker->stopped_context);
+}
+
+static void on_cluster_stopped(void *context)
+{
+    struct broker *broker = context;
+
+    log_directory_close(broker->options.directory, on_directory_closed, broker);
+}
+
+static void on_coordinator_closed(void *context)
+{
+    struct broker *broker = context;
+
+    cluster_stop(broker->cluster, on_cluster_stopped, broker);
+}
+
+static void loop_is_drained(struct mail *mail)
+{
+    struct broker *broker = container_of(mail, struct hosted_loop, mail)->broker;
+
+    if (--broker->loops_open > 0)
+        return;
+    image_unobserve(&broker->observer);
+    group_coordinator_close(broker->coordinator, on_coordinator_closed, broker);
+}
+
+static void check_drained(struct timer *timer)
+{
+    struct hosted_loop *hosted = container_of(timer, struct hosted_loop, drain);
+
+    if (!broker_loop_is_empty(&hosted->base)) {
+        timer_start_in(hosted->base.loop, &hosted->drain, DRAIN_CHECK_US);
+        return;
+    }
+    hosted->mail.deliver = loop_is_drained;
+    loop_post(hosted->base.loop0, &hosted->mail);
+}
+
+static void stop_loop(struct mail *mail)
+{
+    struct hosted_loop *hosted = container_of(mail, struct hosted_loop, mail);
+
+    broker_loop_stop(&hosted->base);
+    hosted->drain.fire = check_drained;
+    timer_start_in(hosted->base.loop, &hosted->drain, 0);
+}
+
+void broker_stop(struct broker *broker, void (*done)(void *context), void *context)
+{
+    struct executor *executor = broker->options.executor;
+
+    log_event(LOG_INFO, "broker_stopping", f_i64("broker", broker->options.broker_id));
+    broker->stopped = done;
+    broker->stopped_context = context;
+    broker_listeners_close(broker->listeners);
+    for (int i = 0; i < executor->loop_count; i++) {
+        broker->loops[i].mail.deliver = stop_loop;
+        loop_post(executor->loops[i], &broker->loops[i].mail);
+    }
+}
+
+void broker_free(struct broker *broker)
+{
+    if (broker == NULL)
+        return;
+    broker_listeners_free(broker->listeners);
+    free_loops(broker);
+    if (broker->coordinator != NULL)
+        group_coordinator_free(broker->coordinator);
+    if (broker->cluster != NULL)
+        cluster_free(broker->cluster);
+    free(broker);
+}
+
+int broker_listener_port(const struct broker *broker, const char *name)
+{
+    return broker_listeners_port(broker->listeners, name);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From frame to handler, and from answers to the wire in the order of arrival.
+ *
+ * Closed without an answer, as Apache does: unknown API, unsupported version (ApiVersions excepted: it
+ * answers in any), malformed body, anything but SASL before login. */
+#include "dataplane/dispatch/request.h"
+
+#include "common/observe/log.h"
+
+#include <stdlib.h>
+
+enum {
+    MAX_REQUESTS = 64,                /* under way on one connection */
+    MAX_REQUEST_BYTES = 64 * 1048576, /* their frames together; one larger than this still fits */
+    MAX_RESPONSE_BYTES = 64 * 1048576,
+    ARENA_BASE_BYTES = 1 << 20,
+    UNSENT_MARK_BYTES = 4 * 1048576
+};
+
+static void free_request(struct request *request)
+{
+    if (request->release != NULL)
+        request->release(request);
+    free(request->frame.data);
+    free(request->iov);
+    buffer_done(&request->response);
+    arena_done(&request->arena);
+    free(request);
+}
+
+void request_hold(struct request *request)
+{
+    request->holds++;
+}
+
+void request_release(struct request *request)
+{
+    struct connection *connection = request->session->connection;
+
+    invariant(request->holds > 0);
+    if (--request->holds > 0)
+        return;
+    free_request(request);
+    connection_unref(connection);
+}
+
+/* --- reading may go on? --- */
+
+static void update_pause(struct session *session)
+{
+    bool is_full = session->request_count >= MAX_REQUESTS ||
+                   session->request_bytes >= MAX_REQUEST_BYTES ||
+                   connection_unsent_bytes(session->connection) >= UNSENT_MARK_BYTES;
+
+    if (is_full == session->is_full)
+        return;
+    session->is_full = is_full;
+    if (is_full)
+        connection_pause(session->connection);
+    else
+        connection_resume(session->connection);
+}
+
+static void on_unmute(struct timer *timer)
+{
+    struct session *session = container_of(timer, struct session, unmute);
+
+    session->is_muted = false;
+    connection_resume(session->connection);
+}
+
+/* KIP-219: the answer leaves at once, then nothing is read for the time it names. */
+static void mute(struct session *session, int32_t throttle_time_ms)
+{
+    struct loop *loop = session->broker->loop;
+    int64_t until_us = loop_now_us(loop) + (int64_t)throttle_time_ms * 1000;
+
+    if (session->is_closing || (session->is_muted && session->unmute.deadline_us >= until_us))
+        return;
+    if (!session->is_muted)
+        connection_pause(session->connection);
+    session->is_muted = true;
+    session->unmute.fire = on_unmute;
+    timer_start(loop, &session->unmute, until_us);
+}
+
+/* --- answers --- */
+
+struct writer request_begin_response(struct request *request)
+{
+    struct writer writer;
+
+    writer_init(&writer, &request->response);
+    writer_i32(&writer, 0); /* size */
+    if (writer.err == ERR_OK)
+        writer.err = kafka_api_write_response_header(&writer, request->api, request->version,
+                                                     request->correlation_id);
+    return writer;
+}
+
+struct kafka_cut_list *request_cuts(struct request *request, size_t capacity)
+{
+    request->cuts = (struct kafka_cut_list){.capacity = capacity, .min_bytes = 512};
+    request->cuts.items = arena_new_array(&request->arena, capacity, struct kafka_cut);
+    return request->cuts.items ? &request->cuts : NULL;
+}
+
+static void mark_done(struct request *request)
+{
+    struct session *session = request->session;
+
+    invariant(request->state == REQUEST_RUNNING);
+    request->state = REQUEST_DONE;
+    request->cancel = NULL;
+    dispatch_flush(session);
+}
+
+void request_fail(struct request *request, const char *why)
+{
+    log_event(LOG_INFO, "request_refused", f_str("peer", connection_peer(request->session->connection)),
+              f_str("api", request->api->name), f_i64("version", request->version),
+              f_str("why", why));
+    request->has_answer = false;
+    request->closes = true;
+    mark_done(request);
+}
+
+void request_end_response(struct request *request, struct writer *writer, enum err rc)
+{
+    size_t size = request->response.len + request->cuts.total_bytes - 4;
+
+    if (rc == ERR_OK)
+        rc = writer->err;
+    if (rc == ERR_OK && size > INT32_MAX)
+        rc = ERR_TOO_LARGE;
+    if (rc != ERR_OK) {
+        request_fail(request, err_text(rc));
+        return;
+    }
+    writer_patch_i32(writer, 0, (int32_t)size);
+    request->has_answer = true;
+    mark_done(request);
+}
+
+void request_finish_without_answer(struct request *request)
+{
+    request->has_answer = false;
+    mark_done(request);
+}
+
+bool request_check_read(struct request *request, enum err rc)
+{
+    if (rc == ERR_OK && reader_left(&request->body) == 0)
+        return true;
+    request_fail(request, rc == ERR_OK ? "bytes after the request" : err_text(rc));
+    return false;
+}
+
+/* The buffer with the cuts put in, as vectors; nothing is copied. */
+static bool make_iov(struct request *request)
+{
+    size_t at = 0;
+    int count = 0;
+
+    request->iov = calloc(2 * request->cuts.count + 1, sizeof(*request->iov));
+    if (request->iov == NULL)
+        return false;
+    for (size_t i = 0; i < request->cuts.count; i++) {
+        const struct kafka_cut *cut = &request->cuts.items[i];
+
+        request->iov[count++] =
+            (struct iovec){request->response.data + at, cut->position - at};
+        request->iov[count++] = (struct iovec){(void *)(uintptr_t)cut->bytes.data, cut->bytes.len};
+        at = cut->position;
+    }
+    if (request->response.len > at)
+        request->iov[count++] =
+            (struct iovec){request->response.data + at, request->response.len - at};
+    request->outgoing.iov = request->iov;
+    request->outgoing.iov_count = count;
+    return true;
+}
+
+static void on_sent(struct outgoing *outgoing)
+{
+    struct request *request = container_of(outgoing, struct request, outgoing);
+    struct session *session = request->session;
+
+    if (!session->is_closing)
+        update_pause(session);
+    request_release(request);
+}
+
+/* Takes a finished request out of the queue and sends its answer. */
+static void finish(struct session *session, struct request *request)
+{
+    bool closes = request->closes;
+    bool has_answer = request->has_answer;
+
+    list_remove(&request->link);
+    session->request_count--;
+    session->request_bytes -= request->frame.len;
+    request->state = REQUEST_SENT;
+    if (request->throttle_time_ms > 0)
+        mute(session, request->throttle_time_ms);
+    if (session->is_closing || !has_answer || !make_iov(request)) {
+        if (!session->is_closing && (closes || has_answer))
+            connection_close(session->connection, ERR_CLOSED);
+        request_release(request);
+        return;
+    }
+    /* From here the frame is not needed, unless the answer borrows from it. */
+    request->outgoing.done = on_sent;
+    connection_send(session->connection, &request->outgoing);
+    if (closes)
+        connection_close_after_sending(session->connection);
+}
+
+void dispatch_flush(struct session *session)
+{
+    if (session->is_cancelling)
+        return;
+    connection_ref(session->connection);
+    while (!list_is_empty(&session->requests)) {
+        struct request *request = container_of(session->requests.next, struct request, link);
+
+        if (request->state != REQUEST_DONE)
+            break;
+        finish(session, request);
+    }
+    if (!session->is_closing)
+        update_pause(session);
+    connection_unref(session->connection);
+}
+
+void dispatch_cancel_all(struct session *session)
+{
+    /* Nothing leaves the list while it is walked. */
+    session->is_cancelling = true;
+    list_for_each(&session->requests, link)
+    {
+        struct request *request = container_of(link, struct request, link);
+        void (*cancel)(struct request *) = request->cancel;
+
+        request->cancel = NULL;
+        if (request->state == REQUEST_RUNNING && cancel != NULL)
+            cancel(request);
+    }
+    session->is_cancelling = false;
+    dispatch_flush(session);
+}
+
+/* --- requests --- */
+
+static const struct api_handler *find_handler(const struct broker_loop *broker, int16_t key)
+{
+    for (const struct api_handler *handler = broker->handlers; handler->handle != NULL; handler++) {
+        if ((int16_t)handler->key == key)
+            return handler;
+    }
+    return NULL;
+}
+
+static struct request *new_request(struct session *session, struct frame frame)
+{
+    struct request *request = calloc(1, sizeof(*request));
+
+    if (request == NULL)
+        return NULL;
+    request->session = session;
+    request->broker = session->broker;
+    request->frame = frame;
+    request->holds = 1;
+    request->started_us = loop_now_us(session->broker->loop);
+    arena_init(&request->arena, ARENA_BASE_BYTES + frame.len * KAFKA_READ_AMPLIFICATION);
+    buffer_init(&request->response, MAX_RESPONSE_BYTES);
+    list_init(&request->link);
+    list_init(&request->outgoing.link);
+    reader_init(&request->body, slice_of(frame.data, frame.len));
+    return request;
+}
+
+static void refuse_frame(struct session *session, struct frame frame, const char *why,
+                         int16_t key, int16_t version)
+{
+    log_event(LOG_INFO, "frame_refused", f_str("peer", connection_peer(session->connection)),
+              f_i64("api_key", key), f_i64("version", version), f_str("why", why));
+    free(frame.data);
+    connection_close(session->connection, ERR_INVALID);
+}
+
+void dispatch_frame(struct session *session, struct frame frame)
+{
+    struct kafka_request_header header;
+    const struct api_handler *handler = NULL;
+    const struct kafka_api *api = NULL;
+    struct request *request = new_request(session, frame);
+    const char *why = NULL;
+
+    if (request == NULL) {
+        free(frame.data);
+        connection_close(session->connection, ERR_NO_MEMORY);
+        return;
+    }
+    memset(&header, 0, sizeof(header));
+    if (kafka_api_read_request_header(&request->body, &header, &api) != ERR_OK)
+        why = "bad request header";
+    else if (api == NULL ||
+             (handler = find_handler(session->broker, header.request_api_key)) == NULL)
+        why = "unknown API";
+    else if (api->key != KAFKA_API_API_VERSIONS &&
+             !kafka_api_has_version(api, header.request_api_version))
+        why = "unsupported version";
+    else if (!handler->is_sasl && !auth_session_allows(&session->auth, false))
+        why = "not logged in";
+    else if (!handler->is_sasl && session_tenant(session) == NULL)
+        why = "instance is gone or suspended";
+    if (why != NULL) {
+        request->frame.data = NULL;
+        free_request(request);
+        refuse_frame(session, frame, why, header.request_api_key, header.request_api_version);
+        return;
+    }
+    request->api = api;
+    request->version = header.request_api_version;
+    request->correlation_id = header.correlation_id;
+    request->client_id = slice_is_null(header.client_id) ? SLICE_LITERAL("") : header.client_id;
+    connection_ref(session->connection);
+    list_push_back(&session->requests, &request->link);
+    session->request_count++;
+    session->request_bytes += frame.len;
+    session->broker->request_count++;
+    update_pause(session);
+    handler->handle(request);
+}

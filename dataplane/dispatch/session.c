@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accepting, login, deadlines, and closing what a deleted key or instance leaves behind. */
+#include "dataplane/dispatch/session.h"
+
+#include "common/observe/log.h"
+#include "dataplane/dispatch/request.h"
+#include "dataplane/quota/instance_usage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SWEEP_US = 1000000, PARTIAL_FRAME_US = 30000000 };
+
+static void on_frame(void *owner, struct frame frame)
+{
+    struct session *session = owner;
+
+    if (session->auth.is_raw && session->auth.state != AUTH_AUTHENTICATED)
+        session->broker->handle_raw_sasl(session, frame);
+    else
+        dispatch_frame(session, frame);
+}
+
+static void on_closing(void *owner, enum err why)
+{
+    struct session *session = owner;
+
+    log_event(LOG_DEBUG, "connection_closed", f_str("peer", connection_peer(session->connection)),
+              f_err(why));
+    session->is_closing = true;
+    timer_stop(session->broker->loop, &session->unmute);
+    dispatch_cancel_all(session);
+}
+
+static void on_gone(void *owner)
+{
+    struct session *session = owner;
+
+    list_remove(&session->link);
+    if (session->usage != NULL) {
+        instance_usage_disconnect(session->usage);
+        instance_usage_unref(session->usage);
+    }
+    image_record_unref(&session->listener->record);
+    auth_session_done(&session->auth);
+    free(session);
+}
+
+static const struct connection_owner session_calls = {on_frame, on_closing, on_gone};
+
+bool session_accept(struct broker_loop *broker, struct stream *stream,
+                    const struct image_listener *listener, struct tls_context *tls)
+{
+    struct session *session = NULL;
+    struct connection_options options = {
+        .stream = stream,
+        .tls = tls,
+        .scratch = &broker->scratch,
+        .max_frame_bytes = broker->settings->max_login_frame_bytes,
+        .calls = &session_calls,
+    };
+
+    if (broker->is_stopping)
+        return false;
+    session = calloc(1, sizeof(*session));
+    if (session == NULL)
+        return false;
+    session->broker = broker;
+    session->listener = listener;
+    session->accepted_us = loop_now_us(broker->loop);
+    list_init(&session->requests);
+    auth_session_init(&session->auth);
+    if (listener->security == LISTENER_PLAINTEXT) {
+        if (tenant_bind_listener(broker->image, listener, &session->binding) != ERR_OK) {
+            free(session);
+            return false;
+        }
+        auth_session_skip(&session->auth, session->accepted_us);
+        options.max_frame_bytes = broker->settings->max_frame_bytes;
+    }
+    options.owner = session;
+    if (connection_new(&options, &session->connection) != ERR_OK) {
+        free(session);
+        return false;
+    }
+    image_record_ref(&listener->record);
+    list_push_back(&broker->sessions, &session->link);
+    if (listener->security == LISTENER_PLAINTEXT) {
+        struct tenant_binding binding = session->binding;
+
+        if (session_bind(session, &binding) != ERR_OK)
+            connection_close(session->connection, ERR_LIMIT);
+    }
+    return true;
+}
+
+enum err session_bind(struct session *session, const struct tenant_binding *binding)
+{
+    const struct image_tenant *tenant = tenant_of(session->broker->image, binding);
+
+    if (tenant == NULL)
+        return ERR_DENIED;
+    if (session->usage == NULL) {
+        if (!instance_usage_connect(tenant->usage, tenant->limits.connections))
+            return ERR_LIMIT;
+        instance_usage_ref(tenant->usage);
+        session->usage = tenant->usage;
+    }
+    session->binding = *binding;
+    connection_set_max_frame(session->connection, session->broker->settings->max_frame_bytes);
+    return ERR_OK;
+}
+
+const struct image_tenant *session_tenant(const struct session *session)
+{
+    return tenant_of(session->broker->image, &session->binding);
+}
+
+void session_principal(const struct session *session, char text[64])
+{
+    snprintf(text, 64, "User:%s", session->binding.key_id[0] ? session->binding.key_id : "ANONYMOUS");
+}
+
+/* --- the loop's sessions --- */
+
+static enum err why_to_close(const struct session *session, int64_t now_us)
+{
+    const struct broker_settings_view *settings = session->broker->settings;
+    int64_t idle_us = now_us - connection_last_active_us(session->connection);
+
+    if (session->binding.instance_no == 0)
+        return now_us - session->accepted_us > settings->login_deadline_us ? ERR_TIMEOUT : ERR_OK;
+    if (session->request_count > 0 || session->is_muted)
+        return ERR_OK;
+    if (connection_has_partial_frame(session->connection) && idle_us > PARTIAL_FRAME_US)
+        return ERR_TIMEOUT;
+    return idle_us > settings->idle_timeout_us ? ERR_TIMEOUT : ERR_OK;
+}
+
+static void on_sweep(struct timer *timer)
+{
+    struct broker_loop *broker = container_of(timer, struct broker_loop, sweep);
+    int64_t now_us = loop_now_us(broker->loop);
+
+    list_for_each(&broker->sessions, link)
+    {
+        struct session *session = container_of(link, struct session, link);
+        enum err why = why_to_close(session, now_us);
+
+        if (why != ERR_OK)
+            connection_close(session->connection, why);
+    }
+    timer_start_in(broker->loop, &broker->sweep, SWEEP_US);
+}
+
+static bool is_hit(const struct session *session, const struct image_change *change)
+{
+    if (change->kind == IMAGE_CREDENTIAL)
+        return change->before != NULL &&
+               strcmp(session->binding.key_id, image_as_credential(change->before)->key_id) == 0;
+    return change->before != NULL &&
+           session->binding.instance_no == image_as_tenant(change->before)->instance_no;
+}
+
+/* A key that is gone (or changed) takes its live connections with it, an instance all of its own. */
+static void on_image_change(struct image_observer *observer, const struct image_change *change)
+{
+    struct broker_loop *broker = container_of(observer, struct broker_loop, observer);
+
+    if (change->kind != IMAGE_CREDENTIAL && change->kind != IMAGE_TENANT)
+        return;
+    if (change->kind == IMAGE_TENANT && change->after != NULL &&
+        image_as_tenant(change->after)->is_active)
+        return;
+    list_for_each(&broker->sessions, link)
+    {
+        struct session *session = container_of(link, struct session, link);
+
+        if (is_hit(session, change))
+            connection_close(session->connection, ERR_DENIED);
+    }
+}
+
+void broker_loop_start(struct broker_loop *broker)
+{
+    broker->observer.changed = on_image_change;
+    image_observe(broker->image, &broker->observer);
+    broker->sweep.fire = on_sweep;
+    timer_start_in(broker->loop, &broker->sweep, SWEEP_US);
+}
+
+void broker_loop_stop(struct broker_loop *broker)
+{
+    broker->is_stopping = true;
+    image_unobserve(&broker->observer);
+    timer_stop(broker->loop, &broker->sweep);
+    list_for_each(&broker->sessions, link)
+    {
+        struct session *session = container_of(link, struct session, link);
+
+        connection_close(session->connection, ERR_CANCELLED);
+    }
+}
+
+bool broker_loop_is_empty(const struct broker_loop *broker)
+{
+    return list_is_empty(&broker->sessions);
+}

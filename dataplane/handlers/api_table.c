@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What we serve. Clients take the presence of an API as a promise: nothing else is advertised. */
+#include "dataplane/handlers/handlers.h"
+
+const struct api_handler served_apis[] = {
+    {KAFKA_API_PRODUCE, false, handle_produce},
+    {KAFKA_API_FETCH, false, handle_fetch},
+    {KAFKA_API_LIST_OFFSETS, false, handle_list_offsets},
+    {KAFKA_API_METADATA, false, handle_metadata},
+    {KAFKA_API_OFFSET_COMMIT, false, handle_offset_commit},
+    {KAFKA_API_OFFSET_FETCH, false, handle_offset_fetch},
+    {KAFKA_API_FIND_COORDINATOR, false, handle_find_coordinator},
+    {KAFKA_API_JOIN_GROUP, false, handle_join_group},
+    {KAFKA_API_HEARTBEAT, false, handle_heartbeat},
+    {KAFKA_API_LEAVE_GROUP, false, handle_leave_group},
+    {KAFKA_API_SYNC_GROUP, false, handle_sync_group},
+    {KAFKA_API_DESCRIBE_GROUPS, false, handle_describe_groups},
+    {KAFKA_API_LIST_GROUPS, false, handle_list_groups},
+    {KAFKA_API_SASL_HANDSHAKE, true, handle_sasl_handshake},
+    {KAFKA_API_API_VERSIONS, true, handle_api_versions},
+    {KAFKA_API_CREATE_TOPICS, false, handle_create_topics},
+    {KAFKA_API_DELETE_TOPICS, false, handle_delete_topics},
+    {KAFKA_API_DELETE_RECORDS, false, handle_delete_records},
+    {KAFKA_API_INIT_PRODUCER_ID, false, handle_init_producer_id},
+    {KAFKA_API_OFFSET_FOR_LEADER_EPOCH, false, handle_offset_for_leader_epoch},
+    {KAFKA_API_DESCRIBE_CONFIGS, false, handle_describe_configs},
+    {KAFKA_API_ALTER_CONFIGS, false, handle_alter_configs},
+    {KAFKA_API_SASL_AUTHENTICATE, true, handle_sasl_authenticate},
+    {KAFKA_API_CREATE_PARTITIONS, false, handle_create_partitions},
+    {KAFKA_API_DELETE_GROUPS, false, handle_delete_groups},
+    {KAFKA_API_INCREMENTAL_ALTER_CONFIGS, false, handle_incremental_alter_configs},
+    {KAFKA_API_OFFSET_DELETE, false, handle_offset_delete},
+    {KAFKA_API_DESCRIBE_CLUSTER, false, handle_describe_cluster},
+    {KAFKA_API_DESCRIBE_TOPIC_PARTITIONS, false, handle_describe_topic_partitions},
+    {.handle = NULL},
+};
