@@ -22,8 +22,7 @@ enum storage_sabotage {
     SABOTAGE_NONE = 0,
     SABOTAGE_SKIP_SYNC = 1,   /* says durable what was only written */
     SABOTAGE_ACK_EARLY = 2,   /* answers when the batch is in memory */
-    SABOTAGE_TRUST_TAIL = 4,  /* recovery believes file sizes, CRCs unseen */
-    SABOTAGE_SKIP_CRC = 8     /* serves what it reads */
+    SABOTAGE_TRUST_TAIL = 4  /* recovery believes what parses, CRCs unseen */
 };
 
 /* What the FLUSH worker needs of a data directory. */
