@@ -66,7 +66,8 @@ struct flush_item {
     log_offset log_start; /* -1 = does not change */
     struct producers_snapshot *producers; /* NULL = none */
     bool wants_checkpoint;
-    /* the worker's answer */
+    /* the worker's */
+    log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
     enum err err;
 };
 

@@ -129,7 +129,8 @@ static void note_acknowledged(struct sent_batch *batch)
     for (int32_t i = 0; i < batch->count; i++)
         storage_model_see(model, batch->append.base_offset + i, batch->first_number + i,
                           is_idempotent(producer), true);
-    if (batch->is_acknowledged && batch->first_offset != batch->append.base_offset)
+    if (!model->is_damaged && batch->is_acknowledged &&
+        batch->first_offset != batch->append.base_offset)
         storage_model_fail(model, "a repeated batch got offset %" PRId64 " instead of %" PRId64,
                            batch->append.base_offset, batch->first_offset);
     s->result->acknowledged_records += batch->is_acknowledged ? 0 : batch->count;
@@ -159,7 +160,8 @@ static void on_appended(struct replica_append *append)
         s->result->refused_appends++;
     if (batch->is_acknowledged) {
         /* A repetition may be refused (the disk is full, …), but not taken for something new. */
-        if (append->error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER)
+        if (append->error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER &&
+            !s->models[producer->partition].is_damaged)
             storage_model_fail(&s->models[producer->partition],
                                "the newest batch of a producer is not known any more");
         return;
