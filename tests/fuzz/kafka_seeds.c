@@ -2,21 +2,13 @@
 /* The golden bytes are the seeds: runs each through its fuzz target, as a plain test; with a
  * directory it writes them to DIRECTORY/kafka_<message>/ too, for the fuzzer to start from. */
 #include "tests/fuzz/kafka_message.h"
+#include "tests/unit/common/kafka/golden.h"
 #include "tests/unit/common/kafka/golden_text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-
-#define MAX_ENTRIES 256
-
-static const char *const golden_files[] = {
-    GOLDEN_DIRECTORY "/connection.txt",
-    GOLDEN_DIRECTORY "/log.txt",
-    GOLDEN_DIRECTORY "/group.txt",
-    GOLDEN_DIRECTORY "/admin.txt",
-};
 
 static void expect(bool condition, const char *what)
 {
@@ -65,13 +57,13 @@ static void run_entry(const struct golden_entry *entry, int number, const char *
 int main(int argc, char **argv)
 {
     const char *directory = argc > 1 ? argv[1] : NULL;
-    struct golden_entry *entries = calloc(MAX_ENTRIES, sizeof(*entries));
+    struct golden_entry *entries = calloc(GOLDEN_ENTRIES_MAX, sizeof(*entries));
 
     expect(entries != NULL, "entries");
     if (directory != NULL)
         make_directory(directory);
-    for (size_t file = 0; file < sizeof(golden_files) / sizeof(golden_files[0]); file++) {
-        const size_t count = golden_text_load(golden_files[file], entries, MAX_ENTRIES);
+    for (size_t file = 0; file < golden_file_count; file++) {
+        const size_t count = golden_text_load(golden_files[file].path, entries, GOLDEN_ENTRIES_MAX);
 
         for (size_t i = 0; i < count; i++)
             run_entry(&entries[i], (int)i, directory);

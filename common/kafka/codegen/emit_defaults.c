@@ -62,8 +62,8 @@ static void emit_init_defaults(const struct emit *emit, const struct struct_type
     const char *variable = type == message_body(emit->message) ? "message" : "item";
     bool is_zero = true;
 
-    fprintf(emit->out, "void %s_init_defaults(struct %s *%s)\n{\n    *%s = (struct %s){", type->c_name,
-            type->c_name, variable, variable, type->c_name);
+    fprintf(emit->out, "void %s_init_defaults(struct %s *%s)\n{\n    *%s = (struct %s){",
+            type->c_name, type->c_name, variable, variable, type->c_name);
     for (size_t i = 0; i < type->field_count; i++) {
         const char *value = default_value(emit, &type->fields[i]);
 
