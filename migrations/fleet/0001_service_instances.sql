@@ -108,7 +108,7 @@ CREATE TABLE fleet.instance (
     topic_settings      jsonb,
     internal_partitions integer NOT NULL,
     internal_visible    boolean NOT NULL,
-    plaintext_port      integer UNIQUE CHECK (plaintext_port BETWEEN 1 AND 65534),
+    plaintext_port      integer CHECK (plaintext_port BETWEEN 1 AND 65534),
     parameters          jsonb NOT NULL DEFAULT '{}',
     onetime_credentials boolean NOT NULL DEFAULT false,
     allow_cleanup       boolean NOT NULL DEFAULT false,
@@ -132,6 +132,7 @@ CREATE TABLE fleet.instance (
     deleted_by text NOT NULL DEFAULT ''
 );
 CREATE INDEX instance_by_account ON fleet.instance (account_id, created_seq);
+CREATE UNIQUE INDEX instance_plaintext_port ON fleet.instance (plaintext_port) WHERE phase <> 'removed';
 CREATE INDEX instance_to_do ON fleet.instance (created_seq) WHERE phase IN ('creating', 'updating', 'deleting');
 
 -- What was asked, and what became of it. One mutating operation runs per instance; a delete supersedes: it closes

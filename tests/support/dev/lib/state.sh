@@ -134,3 +134,15 @@ stop_daemon() { # NAME: asks, waits, insists
     fi
     rm -f "$STATE/$1.pid"
 }
+
+# The last resort of `down`: supervisors first, because they would start their brokers again.
+state_kill_leftovers() {
+    local pid arguments
+
+    say "    these did not stop and are killed:"
+    while read -r pid arguments; do
+        say "      $pid $arguments"
+        kill -KILL "$pid" 2>/dev/null || true
+    done < <(state_processes | sort -k3,3r)
+    wait_until 5 state_has_no_processes || say "    some still live: $(state_processes | cut -d' ' -f1 | tr '\n' ' ')"
+}
