@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The golden bytes are the seeds: runs each through its fuzz target, as a plain test; with a
- * directory it writes them to DIRECTORY/kafka_<message>/ too, for the fuzzer to start from. */
+/* The golden bytes are the seeds: runs each through its fuzz target, as a plain test, and so does
+ * what was found by fuzzing and kept in seeds/kafka_<message>/. With a directory it writes the golden
+ * ones to DIRECTORY/kafka_<message>/ too, for the fuzzer to start from. */
 #include "tests/fuzz/kafka_message.h"
 #include "tests/unit/common/kafka/golden.h"
 #include "tests/unit/common/kafka/golden_text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,36 @@ static void run_entry(const struct golden_entry *entry, int number, const char *
     }
 }
 
+static void run_file(const struct message_case *message, const char *path)
+{
+    static uint8_t input[1 << 20];
+    FILE *file = fopen(path, "r");
+
+    expect(file != NULL, path);
+    fuzz_kafka_message(message, input, fread(input, 1, sizeof(input), file));
+    fclose(file);
+}
+
+/* None of a message is the rule: most have never broken. */
+static void run_kept_seeds(const struct message_case *message)
+{
+    char path[512];
+    DIR *directory = NULL;
+    const struct dirent *entry = NULL;
+
+    snprintf(path, sizeof(path), "%s/kafka_%s", SEED_DIRECTORY, message->snake);
+    directory = opendir(path);
+    if (directory == NULL)
+        return;
+    while ((entry = readdir(directory)) != NULL) {
+        snprintf(path, sizeof(path), "%s/kafka_%s/%s", SEED_DIRECTORY, message->snake,
+                 entry->d_name);
+        if (entry->d_name[0] != '.')
+            run_file(message, path);
+    }
+    closedir(directory);
+}
+
 int main(int argc, char **argv)
 {
     const char *directory = argc > 1 ? argv[1] : NULL;
@@ -68,6 +100,8 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < count; i++)
             run_entry(&entries[i], (int)i, directory);
     }
+    for (size_t i = 0; i < message_case_count; i++)
+        run_kept_seeds(&message_cases[i]);
     free(entries);
     return EXIT_SUCCESS;
 }
