@@ -143,12 +143,12 @@ static void on_image_change(struct image_observer *observer, const struct image_
 static void lead_known(struct broker *broker)
 {
     const struct image *image = cluster_image(broker->cluster, broker->options.executor->loops[0]);
+    const struct image_record *record = NULL;
 
-    for (size_t t = 0; t < image_tenant_count(image); t++) {
-        const struct image_topic *topic = image_topic_by_name(
-            image, image_tenant_at(image, t)->instance_no, offsets_topic);
+    while ((record = image_next(image, IMAGE_TOPIC, record)) != NULL) {
+        const struct image_topic *topic = image_as_topic(record);
 
-        if (topic != NULL)
+        if (topic->is_internal && slice_equal(topic->name, offsets_topic))
             lead_all(broker, topic);
     }
 }

@@ -23,7 +23,6 @@ struct config {
     char *tls_certificate_file;
     char *tls_key_file;
     char *bind;
-    char *metrics_bind;
     int64_t loops;
     int64_t read_workers;
     int64_t tail_cache_bytes;
@@ -53,8 +52,6 @@ static const struct option options[] = {
      "Private key (PEM) of that certificate."},
     {"bind", OPTION_STRING, FIELD(bind), "127.0.0.1", 0, 0, "", NULL, false,
      "Literal addresses to listen on, separated by commas."},
-    {"metrics_bind", OPTION_STRING, FIELD(metrics_bind), "", 0, 0, "", NULL, false,
-     "Reserved for the metrics listener (address:port)."},
     {"loops", OPTION_I64, FIELD(loops), "2", 1, 64, "", NULL, false,
      "Event loops, one thread each."},
     {"read_workers", OPTION_I64, FIELD(read_workers), "2", 1, 16, "", NULL, false,

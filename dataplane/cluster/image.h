@@ -48,6 +48,10 @@ const struct image_broker *image_broker_at(const struct image *image, size_t ind
 size_t image_listener_count(const struct image *image);
 const struct image_listener *image_listener_at(const struct image *image, size_t index);
 
+/* All objects of a kind, whoever's they are, in no particular order; previous NULL = first, NULL = end. Nothing may change meanwhile. */
+const struct image_record *image_next(const struct image *image, enum image_kind kind,
+                                      const struct image_record *previous);
+
 /* before NULL = new, after NULL = removed; borrowed for the call. */
 struct image_change {
     enum image_kind kind;

@@ -23,8 +23,5 @@ void image_notify(const struct image *image, const struct image_change *change);
 const struct image_record *image_find(const struct image *image, enum image_kind kind,
                                       struct slice id);
 size_t image_record_count(const struct image *image, enum image_kind kind);
-/* In no particular order; previous NULL = first, NULL = end. Nothing may change meanwhile. */
-const struct image_record *image_next(const struct image *image, enum image_kind kind,
-                                      const struct image_record *previous);
 
 #endif

@@ -17,6 +17,7 @@
 #include "common/base/hash_table.h"
 #include "common/port/executor.h"
 #include "common/port/random.h"
+#include "dataplane/group/group_partition.h" /* FindCoordinator wants it */
 #include "dataplane/group/group_requests.h"
 #include "dataplane/group/group_shard.h"
 #include "dataplane/storage/replica.h"
@@ -65,7 +66,7 @@ void group_coordinator_lead(struct group_coordinator *coordinator, int32_t insta
 /* It does not any more, or the partition is being removed: before replica_remove. `done` (may be NULL)
  * is called on loop 0 when nothing of the shard uses the replica. */
 void group_coordinator_resign(struct group_coordinator *coordinator, int32_t instance_no,
-                              int32_t partition, struct loop *replica_loop,
+                              int32_t partition, struct loop *loop,
                               void (*done)(void *context), void *context);
 /* A topic of the instance was deleted: its committed offsets go. The name is copied. */
 void group_coordinator_topic_deleted(struct group_coordinator *coordinator, int32_t instance_no,
@@ -83,13 +84,13 @@ struct coordinator_call {
     void (*complete)(struct coordinator_call *call);
     /* private */
     struct group_coordinator *coordinator;
-    struct replica *replica;
-    int32_t partition;
-    int next_loop; /* GROUP_LIST visits one loop after the other */
+    struct loop *target; /* of the shard; NULL = answered without one */
+    int32_t partition; /* GROUP_LIST: how many there are */
+    int next_loop;     /* GROUP_LIST visits one loop after the other */
     struct mail mail;
     struct mail cancel_mail;
-    bool is_answered;
-    bool is_cancelling;
+    bool is_answered;   /* home only */
+    bool is_cancelling; /* home only: cancel_mail is out */
 };
 
 void coordinator_call_init(struct coordinator_call *call, enum group_operation operation);
@@ -101,9 +102,5 @@ void group_coordinator_submit(struct group_coordinator *coordinator, struct coor
  * between submit and complete; what it answers is of no interest then. The member stays until its
  * session times out. */
 void group_coordinator_cancel(struct coordinator_call *call);
-
-/* FindCoordinator: the partition of __consumer_offsets that a group (or transactional) id belongs to,
- * as every Kafka client and tool computes it. partition_count > 0. */
-int32_t group_partition_for(struct slice id, int32_t partition_count);
 
 #endif

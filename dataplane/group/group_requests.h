@@ -4,7 +4,7 @@
  * One call concerns one group (or lists them), because each group has its own partition of
  * __consumer_offsets; handlers split requests that name several. Request and reply live in the caller's
  * `struct group_call`; request slices are borrowed until the call is finished, reply slices point into
- * the call's own arena and stay valid until group_call_done. Null slices mean Kafka's null: where a
+ * the call's own arena or the request and stay valid until group_call_done. Null slices mean Kafka's null: where a
  * version of a response knows no null, the handler writes "".
  *
  * Commit, fetch and delete of offsets answer in the request's own entries, so that each requested
@@ -240,6 +240,8 @@ struct group_call {
 
 /* Zeroes the call; call it before the fields are set. */
 void group_call_init(struct group_call *call, enum group_operation operation);
+/* Fills in the reply that an error needs, of a call that no shard has seen. */
+void group_call_refuse(struct group_call *call, enum kafka_error error);
 /* Frees the reply. */
 void group_call_done(struct group_call *call);
 

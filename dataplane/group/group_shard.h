@@ -66,24 +66,37 @@ struct group_record {
     struct slice value; /* null = tombstone */
 };
 
+struct group;
+struct group_member;
+
 /* Records that go into the log as one batch, all or none. Owned by the shard; the shell may use it from
  * group_shard_next_append until group_shard_appended. */
 struct group_append {
-    struct group_record *records;
-    size_t record_count;
+    size_t record_count; /* at least 1 */
     int64_t timestamp_ms;
     /* private */
-    struct list link;
-    struct buffer bytes;
-    size_t record_capacity;
-    struct list calls; /* answered when committed or failed */
+    struct buffer bytes; /* per record: key length, key, value length or -1, value */
+    struct list link;     /* all appends that are not replayed yet, in order */
+    struct list out_link; /* not handed out yet */
+    struct list calls;    /* answered when committed or failed */
     struct group *group;
+    struct group_member *replaced, *replacement; /* of a static member that came back */
+    struct group_member *newcomer;               /* the replacement, once it is a member */
     uint64_t sequence;
-    int64_t deadline_us;
-    int kind;
+    enum group_append_kind {
+        GROUP_APPEND_OFFSETS,
+        GROUP_APPEND_ASSIGNMENT,
+        GROUP_APPEND_EMPTY,
+        GROUP_APPEND_REPLACEMENT,
+        GROUP_APPEND_REMOVAL
+    } kind;
     bool is_resolved;
     enum kafka_error error;
 };
+
+/* Walks the records: *position starts at 0; false = no more. */
+bool group_append_next_record(const struct group_append *append, size_t *position,
+                              struct group_record *ret_record);
 
 struct group_shard_counts {
     int64_t groups;
@@ -106,6 +119,11 @@ enum err group_shard_replay(struct group_shard *shard, struct slice key, struct 
 void group_shard_loaded(struct group_shard *shard, struct group_time time);
 
 void group_shard_submit(struct group_shard *shard, struct group_call *call, struct group_time time);
+/* ListGroups over several shards: adds the groups of this one to the call's reply, at once, without
+ * finishing the call. NONE, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE
+ * (memory). */
+enum kafka_error group_shard_list(const struct group_shard *shard, struct group_call *call)
+    WARN_UNUSED;
 /* The client is gone; finishes the call if it is parked, else does nothing. */
 void group_shard_cancel(struct group_shard *shard, struct group_call *call, struct group_time time);
 /* NONE = the records are in the log, under the high watermark; else they never will be. */
@@ -119,6 +137,8 @@ void group_shard_resign(struct group_shard *shard);
 /* Each is handed out once. NULL = none. */
 struct group_call *group_shard_next_finished(struct group_shard *shard);
 struct group_append *group_shard_next_append(struct group_shard *shard);
+/* True after memory ran out while a committed record was replayed: resign it, and load a new one. */
+bool group_shard_is_broken(const struct group_shard *shard);
 /* Monotonic microseconds; INT64_MAX = none. */
 int64_t group_shard_next_deadline(const struct group_shard *shard);
 

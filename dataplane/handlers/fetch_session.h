@@ -61,9 +61,9 @@ struct fetch_session *fetch_session_open(struct fetch_sessions *sessions, int32_
                                          bool uses_topic_ids, int64_t now_us);
 /* NONE: in use from now on, epoch advanced. FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH,
  * FETCH_SESSION_TOPIC_ID_ERROR. */
-enum kafka_error fetch_session_continue(struct fetch_sessions *sessions, int32_t instance_no, int32_t id,
-                                        int32_t epoch, bool uses_topic_ids, int64_t now_us,
-                                        struct fetch_session **ret_session);
+enum kafka_error fetch_session_continue(struct fetch_sessions *sessions, int32_t instance_no,
+                                        int32_t id, int32_t epoch, bool uses_topic_ids,
+                                        int64_t now_us, struct fetch_session **ret_session);
 /* No request uses it any more. */
 void fetch_session_release(struct fetch_sessions *sessions, struct fetch_session *session);
 /* Unknown ids are ignored. */

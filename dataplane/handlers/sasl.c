@@ -131,7 +131,7 @@ void handle_sasl_authenticate(struct request *request)
     error = authenticate(session, body.auth_bytes, reply, &reply_len);
     if (error == KAFKA_SASL_AUTHENTICATION_FAILED) {
         log_event(LOG_INFO, "login_failed", f_str("peer", connection_peer(session->connection)),
-                  f_str("why", session->auth.exchange.failure));
+                  f_str("why", session->auth.failure));
         fail_later(request);
         return;
     }

@@ -38,7 +38,7 @@ CREATE TABLE fleet.account_key (
     key_id      text PRIMARY KEY CHECK (key_id ~ '^[0-9a-f]{16}$'),
     account_id  text NOT NULL REFERENCES fleet.account,
     name        text NOT NULL,
-    iam_id      text NOT NULL,
+    iam_id      text NOT NULL UNIQUE,
     role        text NOT NULL CHECK (role IN ('Manager', 'Writer', 'Reader')),
     verifier    bytea NOT NULL CHECK (octet_length(verifier) = 32),
     created_at  timestamptz NOT NULL DEFAULT now(),
@@ -108,7 +108,7 @@ CREATE TABLE fleet.instance (
     topic_settings      jsonb,
     internal_partitions integer NOT NULL,
     internal_visible    boolean NOT NULL,
-    plaintext_port      integer UNIQUE CHECK (plaintext_port BETWEEN 1 AND 65534),
+    plaintext_port      integer CHECK (plaintext_port BETWEEN 1 AND 65534),
     parameters          jsonb NOT NULL DEFAULT '{}',
     onetime_credentials boolean NOT NULL DEFAULT false,
     allow_cleanup       boolean NOT NULL DEFAULT false,
@@ -132,6 +132,7 @@ CREATE TABLE fleet.instance (
     deleted_by text NOT NULL DEFAULT ''
 );
 CREATE INDEX instance_by_account ON fleet.instance (account_id, created_seq);
+CREATE UNIQUE INDEX instance_plaintext_port ON fleet.instance (plaintext_port) WHERE phase <> 'removed';
 CREATE INDEX instance_to_do ON fleet.instance (created_seq) WHERE phase IN ('creating', 'updating', 'deleting');
 
 -- What was asked, and what became of it. One mutating operation runs per instance; a delete supersedes: it closes

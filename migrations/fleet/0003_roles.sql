@@ -24,7 +24,7 @@ GRANT INSERT ON fleet.audit_event, fleet.instance, fleet.operation, fleet.creden
 GRANT UPDATE (name, plan_id, revision, limits, topic_settings, internal_partitions, internal_visible, parameters,
     onetime_credentials, allow_cleanup, locked, plan_history, phase, updated_at, updated_by, deleted_at, deleted_by)
     ON fleet.instance TO millrace_serve;
-GRANT UPDATE (state, description, reason_code, updated_at) ON fleet.operation TO millrace_serve;
+GRANT UPDATE (is_async, state, description, reason_code, updated_at) ON fleet.operation TO millrace_serve;
 GRANT UPDATE (name, revision, state, updated_at, updated_by, deleted_at, deleted_by) ON fleet.credential TO millrace_serve;
 
 -- provision: reads what is desired, writes what it observed; places instances in cells.

@@ -48,10 +48,10 @@ static void emit_struct_array(const struct emit *emit, const struct field *field
     fprintf(emit->out,
             "%sout->%s.items = kafka_read_array(%s, arena, %s, %zu,\n"
             "%s        sizeof(*out->%s.items), &out->%s.count);\n"
-            "%sfor (int32_t i = 0; i < out->%s.count && %s->err == ERR_OK; i++)\n%s    ",
+            "%sfor (int32_t i = 0; i < out->%s.count && %serr == ERR_OK; i++)\n%s    ",
             indent, field->snake, reader, flags, struct_min_bytes(emit->message, field->type),
             indent, field->snake, field->snake, indent, field->snake,
-            reader[0] == '&' ? "(&tags.value)" : reader, indent);
+            reader[0] == '&' ? "tags.value." : "reader->", indent);
     emit_call(emit, field->type, reader,
               pool_printf(emit->pool, "&out->%s.items[i]", field->snake));
 }

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing and deleting instances. The row is held from reading to writing, so that what was decided is still true when
+ * it is written; one mutating operation runs at a time, and a delete overtakes it. */
+#include <string.h>
+#include <strings.h>
+
+#include "controlplane/domain/lifecycle.h"
+#include "controlplane/domain/names.h"
+#include "controlplane/endpoints/plans.h"
+#include "controlplane/endpoints/render.h"
+#include "controlplane/endpoints/resource_instances.h"
+#include "controlplane/store/credentials.h"
+#include "controlplane/store/instances.h"
+#include "controlplane/store/transaction.h"
+
+struct change {
+    struct call *call;
+    struct uuid instance_id;
+    /* update */
+    const char *name, *plan_id;
+    const json_t *parameters;
+    bool allow_cleanup, has_allow_cleanup;
+    bool is_empty;
+    /* delete */
+    bool is_recursive;
+    /* found */
+    struct instance_row row;
+    bool is_published; /* brokers have to hear of it: wait for that */
+    bool was_deleting;
+};
+
+static enum err open_operation(struct change *change, const char *type, bool is_running,
+                               const char *description, bool is_async, struct error *error)
+{
+    struct call *call = change->call;
+    struct new_operation operation = {
+        .account_id = call->principal.account_id,
+        .instance_id = change->instance_id,
+        .type = type,
+        .state = is_running ? "in progress" : "succeeded",
+        .description = description,
+        .request_id = call->request->request_id,
+        .created_by = call->principal.iam_id,
+        .is_async = is_async,
+    };
+
+    return store_insert_operation(call->db, &operation, error);
+}
+
+/* Loads under a lock and asks the state machine. */
+static enum err lock_for(struct change *change, enum instance_event event,
+                         enum instance_phase *ret_next, struct error *error)
+{
+    struct call *call = change->call;
+    enum instance_phase phase;
+    enum err rc = store_lock_instance(call->db, call->principal.account_id, change->instance_id,
+                                      call->arena, &change->row, error);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (phase_parse(change->row.phase, &phase) != ERR_OK)
+        return error_set(error, ERR_CORRUPT, "phase %s is not known", change->row.phase);
+    return lifecycle_next(phase, event, change->row.is_locked, ret_next, error);
+}
+
+/* ---- update ---- */
+
+static enum err read_update(struct change *change, const json_t *body, struct error *error)
+{
+    static const char *const members[] = {"name", "parameters", "resource_plan_id",
+                                          "allow_cleanup", NULL};
+    enum err rc = body_check_members(body, members, error);
+
+    if (rc == ERR_OK)
+        rc = body_text(body, "name", false, &change->name, error);
+    if (rc == ERR_OK && change->name)
+        rc = name_check("name", slice_from_cstring(change->name), error);
+    if (rc == ERR_OK)
+        rc = body_text(body, "resource_plan_id", false, &change->plan_id, error);
+    if (rc == ERR_OK)
+        rc = body_object(body, "parameters", &change->parameters, error);
+    if (rc == ERR_OK)
+        rc = body_bool(body, "allow_cleanup", &change->allow_cleanup, error);
+    change->has_allow_cleanup = json_object_get(body, "allow_cleanup") != NULL;
+    change->is_empty = json_object_size(body) == 0;
+    return rc;
+}
+
+/* The instance's new limits, under the plan that it will have. */
+static enum err resolve(struct change *change, const struct open_plan *plan,
+                        struct instance_change *write, struct error *error)
+{
+    json_t *current = json_loads(change->row.parameters, 0, NULL);
+    json_t *none = json_object(), *merged = NULL, *limits = NULL;
+    json_t *old_limits = json_loads(change->row.limits, 0, NULL);
+    enum err rc = plan_merge_parameters(&plan->plan, current,
+                                        change->parameters ? change->parameters : none, &merged,
+                                        error);
+
+    if (rc == ERR_OK)
+        rc = body_bool(merged, "onetime_credentials", &write->is_onetime, error);
+    if (rc == ERR_OK)
+        rc = plan_resolve_limits(&plan->plan, merged, &limits, error);
+    if (rc == ERR_OK) {
+        write->parameters = json_in_arena(merged, change->call->arena);
+        write->limits = json_in_arena(limits, change->call->arena);
+        write->is_published |= !json_equal(limits, old_limits);
+        if (!write->parameters || !write->limits)
+            rc = error_set(error, ERR_NO_MEMORY, "update: no memory");
+    }
+    json_decref(old_limits);
+    json_decref(limits);
+    json_decref(merged);
+    json_decref(none);
+    json_decref(current);
+    return rc;
+}
+
+/* The plan that the instance will have: its own, or one that its own leads to. */
+static enum err choose_plan(struct change *change, struct open_plan *plan,
+                            struct instance_change *write, struct error *error)
+{
+    struct call *call = change->call;
+    enum err rc =
+        open_plan_load(call->db, change->row.plan_id, true, call->arena, plan, error);
+
+    if (rc != ERR_OK || !change->plan_id || strcmp(change->plan_id, change->row.plan_id) == 0)
+        return rc;
+    rc = plan_check_upgrade(&plan->plan, change->plan_id, error);
+    if (rc != ERR_OK)
+        return rc;
+    open_plan_done(plan);
+    rc = open_plan_load(call->db, change->plan_id, false, call->arena, plan, error);
+    if (rc != ERR_OK)
+        return rc;
+    write->is_published = true;
+    return ERR_OK;
+}
+
+static enum err write_update(struct change *change, enum instance_phase next, struct error *error)
+{
+    struct call *call = change->call;
+    struct open_plan plan = {.limits = NULL};
+    struct instance_change write = {
+        .account_id = call->principal.account_id,
+        .instance_id = change->instance_id,
+        .name = change->name ? change->name : change->row.name,
+        .is_onetime = change->row.is_onetime,
+        .allow_cleanup = change->has_allow_cleanup ? change->allow_cleanup
+                                                   : change->row.allow_cleanup,
+        .updated_by = call->principal.iam_id,
+    };
+    enum err rc = choose_plan(change, &plan, &write, error);
+
+    if (rc == ERR_OK)
+        rc = resolve(change, &plan, &write, error);
+    if (rc == ERR_OK) {
+        write.plan_id = plan.plan.plan_id;
+        write.topic_settings = plan.topic_settings;
+        write.internal_partitions = plan.plan.internal_partitions;
+        write.internal_visible = plan.plan.internal_visible;
+        write.phase = write.is_published ? phase_name(next) : change->row.phase;
+        rc = store_update_instance(call->db, &write, error);
+    }
+    if (rc == ERR_OK)
+        rc = open_operation(change, "update", write.is_published,
+                            write.is_published ? "Update in progress." : "Update succeeded.",
+                            write.is_published && plan.plan.is_dedicated, error);
+    open_plan_done(&plan);
+    change->is_published = write.is_published;
+    return rc;
+}
+
+static enum err update_in_transaction(struct db *db, void *context, struct error *error)
+{
+    struct change *change = context;
+    enum instance_phase next;
+    enum err rc = lock_for(change, EVENT_UPDATE, &next, error);
+
+    (void)db; /* the call's own */
+    if (rc != ERR_OK || change->is_empty)
+        return rc;
+    rc = write_update(change, next, error);
+    if (rc == ERR_OK)
+        rc = call_audit(change->call, "messagehub.instance.update", change->row.crn, error);
+    return rc;
+}
+
+static void update_wait(struct http_request *request);
+
+static enum err update_look(struct call *call, struct error *error)
+{
+    const struct change *change = call->state;
+    struct instance_row row;
+    bool is_waiting = false;
+    enum err rc = instance_wait(call, change->instance_id, phase_name(PHASE_UPDATING), update_wait,
+                                &row, &is_waiting, error);
+
+    if (rc != ERR_OK || is_waiting)
+        return rc;
+    if (strcmp(row.phase, phase_name(PHASE_UPDATING)) == 0)
+        return instance_reply_pending(call, change->instance_id, error);
+    http_reply_json(call->request, 200, render_instance(&row));
+    return ERR_OK;
+}
+
+static void update_wait(struct http_request *request)
+{
+    call_continue(request, update_look);
+}
+
+static enum err update(struct call *call, struct error *error)
+{
+    struct change *change = arena_new(call->arena, struct change);
+    json_t *body = NULL;
+
+    if (!change)
+        return error_set(error, ERR_NO_MEMORY, "update: no memory");
+    change->call = call;
+    call->state = change;
+    enum err rc = instance_id_of_path(call, &change->instance_id, error);
+    if (rc == ERR_OK)
+        rc = http_json_body(call->request, &body, error);
+    if (rc == ERR_OK)
+        rc = read_update(change, body, error);
+    if (rc == ERR_OK)
+        rc = db_transaction(call->db, update_in_transaction, change, error);
+    json_decref(body);
+    if (rc != ERR_OK)
+        return rc;
+    if (change->is_published)
+        call_notify(call, change->instance_id);
+    return update_look(call, error);
+}
+
+void resource_instances_update(struct http_request *request)
+{
+    call_run(request, ROLE_MANAGER, update);
+}
+
+/* ---- delete ---- */
+
+static enum err check_children(struct change *change, struct error *error)
+{
+    struct call *call = change->call;
+    const char *account_id = call->principal.account_id;
+    int64_t count = 0;
+
+    if (change->is_recursive)
+        return store_delete_credentials_of(call->db, account_id, change->instance_id,
+                                           call->principal.iam_id, NULL, error);
+    enum err rc =
+        store_count_credentials_of(call->db, account_id, change->instance_id, &count, error);
+    if (rc == ERR_OK && count > 0)
+        return error_set(error, ERR_INVALID,
+                         "The instance has %lld keys; delete them first, or pass recursive=true.",
+                         (long long)count);
+    return rc;
+}
+
+static enum err delete_in_transaction(struct db *db, void *context, struct error *error)
+{
+    struct change *change = context;
+    struct call *call = change->call;
+    enum instance_phase next;
+    enum err rc = lock_for(change, EVENT_DELETE, &next, error);
+
+    change->was_deleting = rc == ERR_EXISTS;
+    if (change->was_deleting)
+        return ERR_OK;
+    if (rc == ERR_OK)
+        rc = check_children(change, error);
+    if (rc == ERR_OK)
+        rc = store_delete_instance(db, call->principal.account_id, change->instance_id,
+                                   call->principal.iam_id, error);
+    if (rc == ERR_OK)
+        rc = open_operation(change, "delete", true, "Deletion in progress.", false, error);
+    if (rc == ERR_OK)
+        rc = call_audit(call, "messagehub.instance.delete", change->row.crn, error);
+    return rc;
+}
+
+static void delete_wait(struct http_request *request);
+
+static enum err delete_look(struct call *call, struct error *error)
+{
+    const struct change *change = call->state;
+    struct instance_row row;
+    bool is_waiting = false;
+    enum err rc = instance_wait(call, change->instance_id, phase_name(PHASE_DELETING), delete_wait,
+                                &row, &is_waiting, error);
+
+    if (rc != ERR_OK || is_waiting)
+        return rc;
+    if (strcmp(row.phase, phase_name(PHASE_DELETING)) == 0)
+        return instance_reply_pending(call, change->instance_id, error);
+    http_reply_empty(call->request, 204);
+    return ERR_OK;
+}
+
+static void delete_wait(struct http_request *request)
+{
+    call_continue(request, delete_look);
+}
+
+static enum err read_recursive(struct change *change, struct error *error)
+{
+    const char *text = http_query(change->call->request, "recursive");
+
+    if (text && strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0)
+        return error_set(error, ERR_INVALID, "recursive must be true or false.");
+    change->is_recursive = text && strcasecmp(text, "true") == 0;
+    return ERR_OK;
+}
+
+static enum err delete_instance(struct call *call, struct error *error)
+{
+    struct change *change = arena_new(call->arena, struct change);
+
+    if (!change)
+        return error_set(error, ERR_NO_MEMORY, "delete: no memory");
+    change->call = call;
+    call->state = change;
+    enum err rc = instance_id_of_path(call, &change->instance_id, error);
+    if (rc == ERR_OK)
+        rc = read_recursive(change, error);
+    if (rc == ERR_OK)
+        rc = db_transaction(call->db, delete_in_transaction, change, error);
+    if (rc != ERR_OK)
+        return rc;
+    if (change->was_deleting)
+        return instance_reply_pending(call, change->instance_id, error);
+    call_notify(call, change->instance_id);
+    return delete_look(call, error);
+}
+
+void resource_instances_delete(struct http_request *request)
+{
+    call_run(request, ROLE_MANAGER, delete_instance);
+}

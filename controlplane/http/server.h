@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP/1.1 over TLS on libmicrohttpd; the only room that knows it.
+ *
+ * A request is checked by the guard, read whole (at most HTTP_MAX_BODY_BYTES), routed, suspended, and run on a
+ * worker thread; libmicrohttpd's threads only move bytes. See request.h for what handlers do. */
+#ifndef CONTROLPLANE_HTTP_SERVER_H
+#define CONTROLPLANE_HTTP_SERVER_H
+
+#include "controlplane/http/request.h"
+
+struct http_server;
+
+struct http_server_config {
+    const char *addresses; /* literal, comma-separated: "127.0.0.1,::1"; one that this machine lacks is passed over */
+    int64_t port;          /* 0 = any; see http_server_port */
+    const char *certificate_pem; /* NULL = plain HTTP, then only loopback addresses are taken */
+    const char *key_pem;
+    const struct http_route *routes;
+    int route_count;
+    void *context; /* becomes request->context */
+    int worker_count;
+    int connection_max;
+    int64_t wait_max_ms;
+};
+
+/* config's strings are borrowed until http_server_stop. */
+enum err http_server_start(const struct http_server_config *config, struct http_server **ret_server,
+                           struct error *error) WARN_UNUSED;
+int http_server_port(const struct http_server *server);
+/* Requests that wait for this key run again; the zero key wakes all. Any thread. */
+void http_server_wake(struct http_server *server, struct uuid key);
+/* Takes no new connection, answers what it has, stops. Takes NULL. */
+void http_server_stop(struct http_server *server);
+/* Prometheus text: requests by route, method and status; seconds spent. Any thread. */
+enum err http_server_render_metrics(struct http_server *server, struct buffer *buffer) WARN_UNUSED;
+
+#endif

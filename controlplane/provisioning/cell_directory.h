@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What lies on disk for a cell. Everything can be made again from the rows but the brokers' data.
+ *
+ *   <state_dir>/cells/<cell uuid>/store_password       0600, of the cell's database role
+ *   <state_dir>/cells/<cell uuid>/<broker>/broker.conf
+ *                                         tls.crt      leaf, then CA
+ *                                         tls.key      0600
+ *                                         data/        the broker's own
+ *                                         supervisor.* broker.log   (dataplane/supervisor.h) */
+#ifndef CONTROLPLANE_PROVISIONING_CELL_DIRECTORY_H
+#define CONTROLPLANE_PROVISIONING_CELL_DIRECTORY_H
+
+#include "common/base/uuid.h"
+#include "common/crypto/secret.h"
+#include "controlplane/provisioning/files.h"
+#include "controlplane/provisioning/fleet_ca.h"
+#include "controlplane/provisioning/provision_config.h"
+#include "controlplane/store/provision_rows.h"
+
+/* broker_id -1 = the cell's own directory. */
+enum err cell_directory_path(const struct provision_config *config, struct uuid cell_id,
+                             int64_t broker_id, char path[PATH_ROOM], struct error *error) WARN_UNUSED;
+
+/* The password of the cell's role is valid once it has its final name. begin makes a new one, under a
+ * name that does not count; set the role's password to it; end gives it its name. A crash between leaves no
+ * password, so all is done again. */
+bool cell_directory_has_password(const struct provision_config *config, struct uuid cell_id);
+enum err cell_directory_begin_password(const struct provision_config *config, struct uuid cell_id,
+                                       struct secret *ret_password, struct error *error) WARN_UNUSED;
+enum err cell_directory_end_password(const struct provision_config *config, struct uuid cell_id,
+                                     struct error *error) WARN_UNUSED;
+
+/* Writes what broker `broker_id` needs to start. The cell must have its role and its ports. */
+enum err cell_directory_prepare_broker(const struct provision_config *config,
+                                       const struct fleet_ca *ca, struct uuid cell_id,
+                                       const struct provision_cell *cell, int64_t broker_id,
+                                       struct error *error) WARN_UNUSED;
+
+/* All of the cell, data included. Brokers must have stopped. */
+enum err cell_directory_remove(const struct provision_config *config, struct uuid cell_id,
+                               struct error *error) WARN_UNUSED;
+
+#endif

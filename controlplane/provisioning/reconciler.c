@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/provisioning/reconciler.h"
+
+#include "common/observe/log.h"
+#include "common/port/clock.h"
+
+#include <string.h>
+
+enum {
+    ARENA_MAX_BYTES = 4 * 1024 * 1024,
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 10000,
+    CONNECT_TIMEOUT_MS = 3000,
+    STATEMENT_TIMEOUT_MS = 10000
+};
+
+static int64_t now_ms(void)
+{
+    return clock_monotonic_us(&system_clock) / 1000;
+}
+
+int64_t step_waited_ms(const struct step *step)
+{
+    return step->item->since_ms == 0 ? 0 : now_ms() - step->item->since_ms;
+}
+
+int64_t step_wait_ms(struct step *step)
+{
+    int64_t waited_ms = step_waited_ms(step);
+
+    if (step->item->since_ms == 0)
+        step->item->since_ms = now_ms();
+    if (waited_ms < 200)
+        return 3;
+    if (waited_ms < 2000)
+        return 20;
+    return waited_ms < 30000 ? 100 : 500;
+}
+
+enum err step_is_acknowledged(struct step *step, struct uuid cell_id, bool needs_one,
+                              bool *ret_is_acknowledged, struct error *error)
+{
+    struct cell_acknowledgement seen;
+    enum err rc = cells_read_acknowledgement(step->cells, cell_id, step->item->published_version,
+                                             &seen, error);
+
+    if (rc != ERR_OK)
+        return rc;
+    *ret_is_acknowledged = seen.brokers_acknowledged == seen.brokers_with_lease &&
+                           (seen.brokers_with_lease > 0 || !needs_one);
+    return ERR_OK;
+}
+
+void step_tell_serve(struct step *step)
+{
+    char id[UUID_TEXT_LEN + 1];
+    struct error error;
+
+    uuid_format(step->item->id, id);
+    if (db_notify(step->fleet, PROVISION_CHANNEL_OBSERVED, id, &error) != ERR_OK)
+        log_event(LOG_WARN, "notify_failed", f_str("why", error.message));
+}
+
+/* ---- one step, from the queue ---- */
+
+static const char *kind_name(enum provision_kind kind)
+{
+    switch (kind) {
+    case PROVISION_CELL:
+        return "cell";
+    case PROVISION_INSTANCE:
+        return "instance";
+    case PROVISION_CREDENTIAL:
+        return "credential";
+    }
+    return "";
+}
+
+static enum err open_connections(struct reconciler *reconciler, struct reconciler_worker *worker,
+                                 struct error *error)
+{
+    enum err rc = worker->fleet ? db_ensure(worker->fleet, error)
+                                : db_open(&reconciler->fleet, &worker->fleet, error);
+
+    if (rc == ERR_OK)
+        rc = worker->cells ? db_ensure(worker->cells, error)
+                           : db_open(&reconciler->cells, &worker->cells, error);
+    return rc;
+}
+
+static enum err reconcile(struct step *step, int64_t *ret_delay_ms, struct error *error)
+{
+    switch (step->item->kind) {
+    case PROVISION_CELL:
+        return reconcile_cell(step, ret_delay_ms, error);
+    case PROVISION_INSTANCE:
+        return reconcile_instance(step, ret_delay_ms, error);
+    case PROVISION_CREDENTIAL:
+        return reconcile_credential(step, ret_delay_ms, error);
+    }
+    return error_set(error, ERR_INTERNAL, "no such kind of work");
+}
+
+/* The only place that decides what a failed step means: say so, and try again later. */
+static int64_t back_off(struct work_item *item, const struct error *error)
+{
+    char id[UUID_TEXT_LEN + 1];
+    int64_t delay_ms = BACKOFF_MAX_MS;
+
+    if (item->failures < 7)
+        delay_ms = (int64_t)BACKOFF_FIRST_MS << item->failures;
+    item->failures++;
+    uuid_format(item->id, id);
+    log_event(LOG_WARN, "step_failed", f_str("kind", kind_name(item->kind)), f_str("id", id),
+              f_err(error->code), f_str("why", error->message), f_i64("failures", item->failures),
+              f_i64("again_in_ms", delay_ms));
+    return delay_ms < BACKOFF_MAX_MS ? delay_ms : BACKOFF_MAX_MS;
+}
+
+static int64_t run_step(void *context, int worker_index, struct work_item *item)
+{
+    struct reconciler *reconciler = context;
+    struct reconciler_worker *worker = &reconciler->workers[worker_index];
+    struct error error = {.code = ERR_OK};
+    struct arena arena;
+    int64_t delay_ms = WORK_DONE_MS;
+    enum err rc = open_connections(reconciler, worker, &error);
+
+    arena_init(&arena, ARENA_MAX_BYTES);
+    if (rc == ERR_OK) {
+        struct step step = {.reconciler = reconciler,
+                            .config = reconciler->config,
+                            .fleet = worker->fleet,
+                            .cells = worker->cells,
+                            .arena = &arena,
+                            .item = item};
+
+        rc = reconcile(&step, &delay_ms, &error);
+    }
+    arena_done(&arena);
+    if (rc != ERR_OK)
+        return back_off(item, &error);
+    item->failures = 0;
+    return delay_ms;
+}
+
+/* ---- start and stop ---- */
+
+static struct db_config connection_config(const struct provision_config *config,
+                                          const char *conninfo)
+{
+    return (struct db_config){.conninfo = conninfo,
+                              .password_file = config->password_file,
+                              .application_name = "millrace provision",
+                              .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                              .statement_timeout_ms = STATEMENT_TIMEOUT_MS};
+}
+
+enum err reconciler_start(struct reconciler *reconciler, const struct provision_config *config,
+                          const struct fleet_ca *ca, struct error *error)
+{
+    struct work_queue_events events = {.step = run_step, .context = reconciler};
+
+    *reconciler = (struct reconciler){
+        .config = config,
+        .ca = ca,
+        .ports = {.first = (int)config->port_first, .last = (int)config->port_last},
+        .fleet = connection_config(config, config->fleet),
+        .cells = connection_config(config, config->cells),
+    };
+    enum err rc = port_range_clip(&reconciler->ports, error);
+    if (rc == ERR_OK)
+        rc = work_queue_new((int)config->workers, &events, &reconciler->queue, error);
+    return rc;
+}
+
+void reconciler_stop(struct reconciler *reconciler)
+{
+    work_queue_free(reconciler->queue);
+    for (int i = 0; i < RECONCILER_MAX_WORKERS; i++) {
+        db_close(reconciler->workers[i].fleet);
+        db_close(reconciler->workers[i].cells);
+    }
+    memset(reconciler->workers, 0, sizeof(reconciler->workers));
+    reconciler->queue = NULL;
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controlplane/store/provision_rows.h"
+
+#include "controlplane/store/transaction.h"
+
+#include <stdio.h>
+
+/* The two numbers are ours alone in this database: "mlrc", and which lock. */
+#define LOCK_LEADER "1835823715, 1"
+#define LOCK_PLACEMENT "1835823715, 2"
+
+/* A session may take its advisory lock again and again, and would then count; so it looks first. */
+static const struct db_statement try_lead = {
+    "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' "
+    "AND pid = pg_backend_pid() AND classid = 1835823715 AND objid = 1 AND objsubid = 2) "
+    "THEN true ELSE pg_try_advisory_lock(" LOCK_LEADER ") END"};
+
+static const struct db_statement list_work = {
+    "SELECT 0, cell_id FROM fleet.cell WHERE removed_at IS NULL "
+    "UNION ALL SELECT 1, instance_id FROM fleet.instance WHERE phase IN ('creating', 'updating', 'deleting') "
+    "UNION ALL SELECT 2, credential_id FROM fleet.credential WHERE state IN ('creating', 'deleting')"};
+
+static const struct db_statement read_cell = {
+    "SELECT c.desired = 'present', c.removed_at IS NOT NULL, c.kind = 'shared', c.broker_count, c.cell_no, "
+    "c.role_name, p.broker_id, p.purpose = 'sasl_ssl', p.port "
+    "FROM fleet.cell c LEFT JOIN fleet.port p ON p.cell_id = c.cell_id AND p.instance_id IS NULL "
+    "WHERE c.cell_id = $1"};
+
+static const struct db_statement give_port = {
+    "WITH home AS (INSERT INTO fleet.broker (cell_id, broker_id) VALUES ($1, $2) ON CONFLICT DO NOTHING) "
+    "INSERT INTO fleet.port (cell_id, broker_id, purpose, port, instance_id) VALUES ($1, $2, $3, $4, $5) "
+    "ON CONFLICT DO NOTHING"};
+
+static const struct db_statement has_port = {
+    "SELECT 1 FROM fleet.port WHERE cell_id = $1 AND broker_id = $2 AND purpose = $3 AND port = $4 "
+    "AND instance_id IS NOT DISTINCT FROM $5"};
+
+static const struct db_statement release_instance_ports = {
+    "DELETE FROM fleet.port WHERE instance_id = $1"};
+
+static const struct db_statement set_cell_made = {
+    "UPDATE fleet.cell SET cell_no = $2, role_name = $3 WHERE cell_id = $1"};
+
+static const struct db_statement set_cell_unwanted = {
+    "UPDATE fleet.cell SET desired = 'absent' WHERE cell_id = $1 AND desired <> 'absent'"};
+
+static const struct db_statement set_cell_removed = {
+    "WITH ports AS (DELETE FROM fleet.port WHERE cell_id = $1), "
+    "brokers AS (DELETE FROM fleet.broker WHERE cell_id = $1) "
+    "UPDATE fleet.cell SET removed_at = now() WHERE cell_id = $1 AND removed_at IS NULL"};
+
+enum err provision_try_lead(struct db *db, bool *ret_is_leader, struct error *error)
+{
+    struct db_result *result = NULL;
+    enum err rc = db_query(db, &try_lead, DB_PARAMS_NONE, &result, error);
+
+    if (rc != ERR_OK)
+        return rc;
+    *ret_is_leader = db_result_bool(result, 0, 0);
+    db_result_free(result);
+    return ERR_OK;
+}
+
+enum err provision_list_work(struct db *db, provision_work_fn each, void *context,
+                             struct error *error)
+{
+    struct db_result *result = NULL;
+    enum err rc = db_query(db, &list_work, DB_PARAMS_NONE, &result, error);
+
+    if (rc != ERR_OK)
+        return rc;
+    for (int row = 0; row < db_result_row_count(result); row++)
+        each(context, (enum provision_kind)db_result_i64(result, row, 0),
+             db_result_uuid(result, row, 1));
+    db_result_free(result);
+    return ERR_OK;
+}
+
+/* ---- cells ---- */
+
+enum err provision_read_cell(struct db *db, struct uuid cell_id, struct provision_cell *ret_cell,
+                             struct error *error)
+{
+    struct db_params params;
+    struct db_result *result = NULL;
+    struct provision_cell cell = {.is_found = false};
+
+    db_params_init(&params);
+    db_param_uuid(&params, cell_id);
+    enum err rc = db_query(db, &read_cell, &params, &result, error);
+    if (rc != ERR_OK)
+        return rc;
+    for (int row = 0; row < db_result_row_count(result); row++) {
+        int64_t broker_id = db_result_i64(result, row, 6);
+
+        cell.is_found = true;
+        cell.is_wanted = db_result_bool(result, row, 0);
+        cell.is_removed = db_result_bool(result, row, 1);
+        cell.is_shared = db_result_bool(result, row, 2);
+        cell.broker_count = db_result_i64(result, row, 3);
+        cell.cell_no = db_result_i64(result, row, 4);
+        snprintf(cell.role_name, sizeof(cell.role_name), "%s", db_result_text(result, row, 5));
+        if (db_result_is_null(result, row, 6) || broker_id < 0 || broker_id >= PROVISION_MAX_BROKERS)
+            continue;
+        if (db_result_bool(result, row, 7))
+            cell.ports[broker_id].sasl_ssl = db_result_i64(result, row, 8);
+        else
+            cell.ports[broker_id].metrics = db_result_i64(result, row, 8);
+    }
+    db_result_free(result);
+    *ret_cell = cell;
+    return ERR_OK;
+}
+
+static const char *purpose_name(enum provision_purpose purpose)
+{
+    switch (purpose) {
+    case PURPOSE_SASL_SSL:
+        return "sasl_ssl";
+    case PURPOSE_METRICS:
+        return "metrics";
+    case PURPOSE_PLAINTEXT:
+        return "plaintext";
+    case PURPOSE_SASL_PLAINTEXT:
+        return "sasl_plaintext";
+    }
+    return "";
+}
+
+enum err provision_give_port(struct db *db, struct uuid cell_id, int64_t broker_id,
+                             enum provision_purpose purpose, int64_t port, struct uuid instance,
+                             enum provision_gift *ret_gift, struct error *error)
+{
+    struct db_params params;
+    struct db_result *result = NULL;
+    int64_t rows = 0;
+
+    db_params_init(&params);
+    db_param_uuid(&params, cell_id);
+    db_param_i64(&params, broker_id);
+    db_param_text(&params, purpose_name(purpose));
+    db_param_i64(&params, port);
+    db_param_uuid(&params, instance);
+    enum err rc = db_execute(db, &give_port, &params, &rows, error);
+    if (rc != ERR_OK)
+        return rc;
+    if (rows > 0) {
+        *ret_gift = GIFT_NEW;
+        return ERR_OK;
+    }
+    rc = db_query(db, &has_port, &params, &result, error);
+    if (rc != ERR_OK)
+        return rc;
+    *ret_gift = db_result_row_count(result) > 0 ? GIFT_KEPT : GIFT_REFUSED;
+    db_result_free(result);
+    return ERR_OK;
+}
+
+static enum err execute_for(struct db *db, const struct db_statement *statement, struct uuid id,
+                            struct error *error)
+{
+    struct db_params params;
+
+    db_params_init(&params);
+    db_param_uuid(&params, id);
+    return db_execute(db, statement, &params, NULL, error);
+}
+
+enum err provision_release_instance_ports(struct db *db, struct uuid instance, struct error *error)
+{
+    return execute_for(db, &release_instance_ports, instance, error);
+}
+
+enum err provision_set_cell_made(struct db *db, struct uuid cell_id, int64_t cell_no,
+                                 const char *role_name, struct error *error)
+{
+    struct db_params params;
+
+    db_params_init(&params);
+    db_param_uuid(&params, cell_id);
+    db_param_i64(&params, cell_no);
+    db_param_text(&params, role_name);
+    return db_execute(db, &set_cell_made, &params, NULL, error);
+}
+
+enum err provision_set_cell_unwanted(struct db *db, struct uuid cell_id, struct error *error)
+{
+    return execute_for(db, &set_cell_unwanted, cell_id, error);
+}
+
+enum err provision_set_cell_removed(struct db *db, struct uuid cell_id, struct error *error)
+{
+    return execute_for(db, &set_cell_removed, cell_id, error);
+}
+
+/* ---- instances ---- */
+
+static const struct db_statement read_instance = {
+    "SELECT i.phase, i.sharing = 'shared', i.revision, "
+    "coalesce(extract(epoch FROM now() - o.created_at) * 1000, 0)::bigint, i.plaintext_port, i.cell_id, i.label, "
+    "jsonb_build_object('instance', i.instance_id, 'label', i.label, 'state', 'active', "
+    "'internal_partitions', i.internal_partitions, 'internal_visible', i.internal_visible, "
+    "'limits', i.limits, 'topic_settings', i.topic_settings)::text "
+    "FROM fleet.instance i LEFT JOIN fleet.operation o ON o.instance_id = i.instance_id "
+    "AND o.state = 'in progress' WHERE i.instance_id = $1"};
+
+static const struct db_statement lock_placement = {
+    "SELECT pg_advisory_xact_lock(" LOCK_PLACEMENT ")::text"};
+
+static const struct db_statement lock_unplaced = {
+    "SELECT 1 FROM fleet.instance WHERE instance_id = $1 AND cell_id IS NULL AND phase = 'creating' FOR UPDATE"};
+
+static const struct db_statement find_shared_cell = {
+    "SELECT c.cell_id FROM fleet.cell c WHERE c.kind = 'shared' AND c.desired = 'present' "
+    "AND c.removed_at IS NULL AND (SELECT count(*) FROM fleet.instance i WHERE i.cell_id = c.cell_id "
+    "AND i.phase <> 'removed') < $1 ORDER BY c.created_at, c.cell_id LIMIT 1"};
+
+static const struct db_statement insert_cell = {
+    "INSERT INTO fleet.cell (cell_id, kind, broker_count) VALUES ($1, $2, $3)"};
+
+static const struct db_statement place_instance = {
+    "UPDATE fleet.instance SET cell_id = $2 WHERE instance_id = $1"};
+
+static const struct db_statement set_instance_ready = {
+    "WITH done AS (UPDATE fleet.instance SET phase = 'ready', instance_no = $3, published_revision = $2, "
+    "endpoints = $4, updated_at = now() WHERE instance_id = $1 AND revision = $2 "
+    "AND phase IN ('creating', 'updating') RETURNING instance_id), "
+    "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed ' || o.type || "
+    "' instance operation', updated_at = now() FROM done WHERE o.instance_id = done.instance_id "
+    "AND o.state = 'in progress') SELECT count(*) FROM done"};
+
+static const struct db_statement set_instance_failed = {
+    "WITH done AS (UPDATE fleet.instance SET phase = CASE phase WHEN 'creating' THEN 'failed' ELSE 'ready' END, "
+    "updated_at = now() WHERE instance_id = $1 AND revision = $2 AND phase IN ('creating', 'updating') "
+    "RETURNING instance_id), "
+    "told AS (UPDATE fleet.operation o SET state = 'failed', reason_code = $3, description = $4, "
+    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in progress') "
+    "SELECT count(*) FROM done"};
+
+static const struct db_statement set_instance_removed = {
+    "WITH done AS (UPDATE fleet.instance SET phase = 'removed', updated_at = now(), "
+    "deleted_at = coalesce(deleted_at, now()) WHERE instance_id = $1 AND phase = 'deleting' "
+    "RETURNING instance_id), "
+    "keys AS (UPDATE fleet.credential c SET state = 'removed', verifier = NULL, scram_sha_256 = NULL, "
+    "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = coalesce(c.deleted_at, now()) "
+    "FROM done WHERE c.instance_id = done.instance_id AND c.state <> 'removed'), "
+    "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed delete instance operation', "
+    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in progress') "
+    "SELECT count(*) FROM done"};
+
+static enum provision_phase phase_of(const char *text)
+{
+    if (strcmp(text, "creating") == 0)
+        return PROVISION_CREATE;
+    if (strcmp(text, "updating") == 0)
+        return PROVISION_UPDATE;
+    if (strcmp(text, "deleting") == 0)
+        return PROVISION_DELETE;
+    return PROVISION_SETTLED;
+}
+
+enum err provision_read_instance(struct db *db, struct uuid instance_id, struct arena *arena,
+                                 struct provision_instance *ret_instance, struct error *error)
+{
+    struct db_params params;
+    struct db_result *result = NULL;
+    struct provision_instance instance = {.phase = PROVISION_SETTLED};
+
+    db_params_init(&params);
+    db_param_uuid(&params, instance_id);
+    enum err rc = db_query(db, &read_instance, &params, &result, error);
+    if (rc != ERR_OK)
+        return rc;
+    if (db_result_row_count(result) == 1) {
+        instance.phase = phase_of(db_result_text(result, 0, 0));
+        instance.is_shared = db_result_bool(result, 0, 1);
+        instance.revision = db_result_i64(result, 0, 2);
+        instance.age_ms = db_result_i64(result, 0, 3);
+        instance.plaintext_port = db_result_i64(result, 0, 4);
+        instance.cell_id = db_result_uuid(result, 0, 5);
+        snprintf(instance.label, sizeof(instance.label), "%s", db_result_text(result, 0, 6));
+        instance.tenant = db_result_copy(result, 0, 7, arena);
+        if (instance.tenant == NULL)
+            rc = error_set(error, ERR_NO_MEMORY, "read an instance");
+    }
+    db_result_free(result);
+    if (rc == ERR_OK)
+        *ret_instance = instance;
+    return rc;
+}
+
+/* *ret_cell_id stays as it is when no shared cell has room. */
+static enum err find_room(struct db *db, int64_t instances_per_cell, struct uuid *ret_cell_id,
+                          bool *ret_is_found, struct error *error)
+{
+    struct db_params params;
+    struct db_result *result = NULL;
+
+    db_params_init(&params);
+    db_param_i64(&params, instances_per_cell);
+    enum err rc = db_query(db, &find_shared_cell, &params, &result, error);
+    if (rc != ERR_OK)
+        return rc;
+    *ret_is_found = db_result_row_count(result) > 0;
+    if (*ret_is_found)
+        *ret_cell_id = db_result_uuid(result, 0, 0);
+    db_result_free(result);
+    return ERR_OK;
+}
+
+static enum err place_body(struct db *db, void *context, struct error *error)
+{
+    const struct provision_placement *placement = context;
+    struct uuid cell_id = placement->new_cell_id;
+    struct db_params params;
+    struct db_result *result = NULL;
+    bool is_found = false;
+
+    db_params_init(&params);
+    db_param_uuid(&params, placement->instance_id);
+    enum err rc = db_query(db, &lock_unplaced, &params, &result, error);
+    if (rc != ERR_OK)
+        return rc;
+    int rows = db_result_row_count(result);
+    db_result_free(result);
+    if (rows == 0)
+        return ERR_OK; /* placed already, or no longer wanted */
+
+    rc = db_execute(db, &lock_placement, DB_PARAMS_NONE, NULL, error);
+    if (rc == ERR_OK && placement->is_shared)
+        rc = find_room(db, placement->instances_per_cell, &cell_id, &is_found, error);
+    if (rc == ERR_OK && !is_found) {
+        db_params_init(&params);
+        db_param_uuid(&params, cell_id);
+        db_param_text(&params, placement->is_shared ? "shared" : "dedicated");
+        db_param_i64(&params, placement->broker_count);
+        rc = db_execute(db, &insert_cell, &params, NULL, error);
+    }
+    if (rc != ERR_OK)
+        return rc;
+    db_params_init(&params);
+    db_param_uuid(&params, placement->instance_id);
+    db_param_uuid(&params, cell_id);
+    return db_execute(db, &place_instance, &params, NULL, error);
+}
+
+enum err provision_place_instance(struct db *db, const struct provision_placement *placement,
+                                  struct error *error)
+{
+    struct provision_placement copy = *placement;
+
+    return db_transaction(db, place_body, &copy, error);
+}
+
+/* For statements that end in SELECT count(*): did they find their row as it was read? */
+static enum err write_observed(struct db *db, const struct db_statement *statement,
+                               const struct db_params *params, bool *ret_is_written,
+                               struct error *error)
+{
+    struct db_result *result = NULL;
+    enum err rc = db_query(db, statement, params, &result, error);
+
+    if (rc != ERR_OK)
+        return rc;
+    *ret_is_written = db_result_i64(result, 0, 0) > 0;
+    db_result_free(result);
+    return ERR_OK;
+}
+
+enum err provision_set_instance_ready(struct db *db, struct uuid instance_id, int64_t revision,
+                                      int64_t instance_no, const char *endpoints,
+                                      bool *ret_is_written, struct error *error)
+{
+    struct db_params params;
+
+    db_params_init(&params);
+    db_param_uuid(&params, instance_id);
+    db_param_i64(&params, revision);
+    db_param_i64(&params, instance_no);
+    db_param_text(&params, endpoints);
+    return write_observed(db, &set_instance_ready, &params, ret_is_written, error);
+}
+
+enum err provision_set_instance_failed(struct db *db, struct uuid instance_id, int64_t revision,
+                                       const char *reason_code, const char *description,
+                                       bool *ret_is_written, struct error *error)
+{
+    struct db_params params;
+
+    db_params_init(&params);
+    db_param_uuid(&params, instance_id);
+    db_param_i64(&params, revision);
+    db_param_text(&params, reason_code);
+    db_param_text(&params, description);
+    return write_observed(db, &set_instance_failed, &params, ret_is_written, error);
+}
+
+enum err provision_set_instance_removed(struct db *db, struct uuid instance_id,
+                                        bool *ret_is_written, struct error *error)
+{
+    struct db_params params;
+
+    db_params_init(&params);
+    db_param_uuid(&params, instance_id);
+    return write_observed(db, &set_instance_removed, &params, ret_is_written, error);
+}
+
+/* ---- credentials ---- */
+
+static const struct db_statement read_credential = {
+    "SELECT c.state, c.revision, c.key_id, i.instance_no IS NOT NULL AND l.removed_at IS NULL, "
+    "i.phase IN ('deleting', 'removed', 'failed'), i.cell_id, "
+    "jsonb_build_object('key_id', c.key_id, 'instance_no', i.instance_no, 'role', c.role, "
+    "'verifier', encode(c.verifier, 'hex'), 'scram_sha_256', c.scram_sha_256, "
+    "'scram_sha_512', c.scram_sha_512)::text "
+    "FROM fleet.credential c JOIN fleet.instance i USING (instance_id) "
+    "LEFT JOIN fleet.cell l ON l.cell_id = i.cell_id WHERE c.credential_id = $1"};
+
+static const struct db_statement set_credential_active = {
+    "WITH done AS (UPDATE fleet.credential SET state = 'active', updated_at = now() WHERE credential_id = $1 "
+    "AND revision = $2 AND state = 'creating' RETURNING 1) SELECT count(*) FROM done"};
+
+static const struct db_statement set_credential_removed = {
+    "WITH done AS (UPDATE fleet.credential SET state = 'removed', verifier = NULL, scram_sha_256 = NULL, "
+    "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = coalesce(deleted_at, now()) "
+    "WHERE credential_id = $1 AND state IN ('creating', 'deleting') RETURNING 1) SELECT count(*) FROM done"};
+
+enum err provision_read_credential(struct db *db, struct uuid credential_id, struct arena *arena,
+                                   struct provision_credential *ret_credential,
+                                   struct error *error)
+{
+    struct db_params params;
+    struct db_result *result = NULL;
+    struct provision_credential credential = {.phase = PROVISION_SETTLED};
+
+    db_params_init(&params);
+    db_param_uuid(&params, credential_id);
+    enum err rc = db_query(db, &read_credential, &params, &result, error);
+    if (rc != ERR_OK)
+        return rc;
+    if (db_result_row_count(result) == 1) {
+        credential.phase = phase_of(db_result_text(result, 0, 0));
+        credential.revision = db_result_i64(result, 0, 1);
+        snprintf(credential.key_id, sizeof(credential.key_id), "%s", db_result_text(result, 0, 2));
+        credential.has_cell = db_result_bool(result, 0, 3);
+        credential.is_orphan = db_result_bool(result, 0, 4);
+        credential.cell_id = db_result_uuid(result, 0, 5);
+        credential.credential = db_result_copy(result, 0, 6, arena);
+        if (credential.credential == NULL)
+            rc = error_set(error, ERR_NO_MEMORY, "read a credential");
+    }
+    db_result_free(result);
+    if (rc == ERR_OK)
+        *ret_credential = credential;
+    return rc;
+}
+
+enum err provision_set_credential_active(struct db *db, struct uuid credential_id, int64_t revision,
+                                         bool *ret_is_written, struct error *error)
+{
+    struct db_params params;
+
+    db_params_init(&params);
+    db_param_uuid(&params, credential_id);
+    db_param_i64(&params, revision);
+    return write_observed(db, &set_credential_active, &params, ret_is_written, error);
+}
+
+enum err provision_set_credential_removed(struct db *db, struct uuid credential_id,
+                                          bool *ret_is_written, struct error *error)
+{
+    struct db_params params;
+
+    db_params_init(&params);
+    db_param_uuid(&params, credential_id);
+    return write_observed(db, &set_credential_removed, &params, ret_is_written, error);
+}

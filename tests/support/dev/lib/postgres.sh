@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# The private PostgreSQL of a state directory: on a loopback port, with a password, no socket file, nothing of Debian's.
+#
+# PostgreSQL refuses to run as root: then it runs as user postgres. If that user cannot enter DIR, the cluster lies in
+# that user's home and DIR/postgres is a text file that says where.
+
+PG_BIN=/usr/lib/postgresql/15/bin
+
+as_postgres() {
+    if ((EUID == 0)); then
+        runuser -u postgres -- "$@"
+    else
+        "$@"
+    fi
+}
+
+# Sets PG_DATA. The first `up` decides; later ones read.
+postgres_locate() {
+    if [[ -f "$STATE/postgres" ]]; then
+        PG_DATA=$(sed -n 's/^data=//p' "$STATE/postgres")
+    else
+        PG_DATA="$STATE/postgres"
+    fi
+}
+
+postgres_make_cluster() {
+    local home
+
+    postgres_locate
+    ! as_postgres test -s "$PG_DATA/PG_VERSION" 2>/dev/null || return 0
+    if ((EUID == 0)); then
+        if runuser -u postgres -- test -x "$STATE"; then
+            install -d -o postgres -g postgres -m 0700 "$PG_DATA"
+        elif [[ ! -f "$STATE/postgres" ]]; then
+            home=$(getent passwd postgres | cut -d: -f6)
+            PG_DATA="$home/millrace-$(printf '%s' "$STATE" | sha256sum | cut -c1-12)"
+            printf '%s\n' "# user postgres cannot enter this directory; the cluster lies here:" "data=$PG_DATA" \
+                >"$STATE/postgres"
+        fi
+    fi
+    state_secret postgres
+    # The password reaches initdb through a pipe: its user cannot read DIR/secrets.
+    step_log="$STATE/log/initdb.log"
+    as_postgres "$PG_BIN/initdb" --pgdata "$PG_DATA" --username postgres --auth scram-sha-256 --encoding UTF8 \
+        --locale C.UTF-8 --data-checksums --pwfile <(cat "$STATE/secrets/postgres") >"$step_log" 2>&1 ||
+        postgres_initdb_by_file
+}
+
+# A user that may not read our pipe gets a file of its own for the moment.
+postgres_initdb_by_file() {
+    local file status=0
+
+    file=$(as_postgres mktemp)
+    as_postgres tee "$file" <"$STATE/secrets/postgres" >/dev/null
+    as_postgres "$PG_BIN/initdb" --pgdata "$PG_DATA" --username postgres --auth scram-sha-256 --encoding UTF8 \
+        --locale C.UTF-8 --data-checksums --pwfile "$file" >"$step_log" 2>&1 || status=$?
+    as_postgres rm -f "$file"
+    ((status == 0)) || fail "initdb could not make a cluster in $PG_DATA" "see $step_log"
+}
+
+postgres_is_running() {
+    as_postgres "$PG_BIN/pg_ctl" --pgdata "$PG_DATA" status >/dev/null 2>&1
+}
+
+postgres_start() {
+    local options
+
+    ! postgres_is_running || return 0
+    ! port_is_taken "$PORT_postgres" || fail "port $PORT_postgres, PostgreSQL's in $STATE, is taken by another program" \
+        "stop that program (ss -ltnp 'sport = :$PORT_postgres'), or use another --state DIR"
+    options="-p $PORT_postgres -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200"
+    options+=" -c shared_buffers=64MB -c log_min_messages=warning -c cluster_name=millrace"
+    step_log="$STATE/log/postgres.log"
+    # Opened here, as ourselves: the user postgres may not write into DIR/log.
+    wait_until 15 postgres_try_start "$options" ||
+        fail "PostgreSQL did not start in $PG_DATA" "see $step_log"
+}
+
+# After a SIGKILL the last children of the old server may still hold its memory for a moment: tried again.
+postgres_try_start() { # OPTIONS
+    (
+        close_descriptors
+        as_postgres "$PG_BIN/pg_ctl" --pgdata "$PG_DATA" --wait --timeout 60 --options "$1" start
+    ) >>"$STATE/log/postgres.log" 2>&1 </dev/null
+}
+
+postgres_stop() {
+    postgres_locate
+    ! postgres_is_running || as_postgres "$PG_BIN/pg_ctl" --pgdata "$PG_DATA" --wait --timeout 60 --mode fast stop \
+        >>"$STATE/log/postgres.log" 2>&1
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/crypto/certificate.h"
+#include "dataplane/net/tls_stream.h"
+#include "tests/support/check_main.h"
+
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char certificate_path[] = "/tmp/millrace-tls-cert-XXXXXX";
+static char key_path[] = "/tmp/millrace-tls-key-XXXXXX";
+static struct tls_context *server;
+static SSL_CTX *client_context;
+
+static void write_file(char *path, const char *text)
+{
+    int fd = mkstemp(path);
+
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void setup(void)
+{
+    static const char *const names[] = {"localhost", NULL};
+    struct certificate_request request = {"localhost", names, NULL, 1};
+    char *ca = NULL, *ca_key = NULL, *leaf = NULL, *leaf_key = NULL;
+    struct error error;
+
+    memcpy(certificate_path + sizeof(certificate_path) - 7, "XXXXXX", 6);
+    memcpy(key_path + sizeof(key_path) - 7, "XXXXXX", 6);
+    ck_assert_int_eq(certificate_make_ca("test CA", 1, &ca, &ca_key, &error), ERR_OK);
+    ck_assert_int_eq(certificate_issue(ca, ca_key, &request, &leaf, &leaf_key, &error), ERR_OK);
+    write_file(certificate_path, leaf);
+    write_file(key_path, leaf_key);
+    ck_assert_int_eq(tls_context_new(certificate_path, key_path, &server, &error), ERR_OK);
+    client_context = SSL_CTX_new(TLS_client_method());
+    free(ca);
+    free(ca_key);
+    free(leaf);
+    free(leaf_key);
+}
+
+static void teardown(void)
+{
+    tls_context_free(server);
+    SSL_CTX_free(client_context);
+    unlink(certificate_path);
+    unlink(key_path);
+}
+
+struct pair {
+    struct tls_stream *stream;
+    SSL *client;
+    BIO *to_client, *from_client;
+};
+
+static void pair_init(struct pair *pair, int max_version)
+{
+    ck_assert_int_eq(tls_stream_new(server, &pair->stream), ERR_OK);
+    pair->client = SSL_new(client_context);
+    SSL_set_max_proto_version(pair->client, max_version);
+    SSL_set_tlsext_host_name(pair->client, "b0-x.pool.example");
+    pair->to_client = BIO_new(BIO_s_mem());
+    pair->from_client = BIO_new(BIO_s_mem());
+    SSL_set_bio(pair->client, pair->to_client, pair->from_client);
+    SSL_set_connect_state(pair->client);
+}
+
+static void pair_done(struct pair *pair)
+{
+    tls_stream_free(pair->stream);
+    SSL_free(pair->client);
+}
+
+/* Moves ciphertext both ways once; what the server read as plain text is returned in plain. */
+static enum err turn(struct pair *pair, uint8_t *plain, size_t max, size_t *ret_len)
+{
+    uint8_t bytes[32768];
+    int got = BIO_read(pair->from_client, bytes, sizeof(bytes));
+    size_t out = 0;
+    enum err rc = ERR_OK;
+
+    if (got > 0)
+        ck_assert_int_eq(tls_stream_feed(pair->stream, bytes, (size_t)got), ERR_OK);
+    rc = tls_stream_read(pair->stream, plain, max, ret_len);
+    out = tls_stream_take(pair->stream, bytes, sizeof(bytes));
+    if (out > 0)
+        ck_assert_int_eq(BIO_write(pair->to_client, bytes, (int)out), (int)out);
+    return rc;
+}
+
+static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+START_TEST(bytes_pass_both_ways_and_the_server_name_is_seen)
+{
+    struct pair pair;
+    uint8_t plain[64];
+    size_t len = 0;
+    char answer[16];
+
+    pair_init(&pair, versions[_i]);
+    for (int i = 0; i < 5 && SSL_do_handshake(pair.client) != 1; i++)
+        ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
+    ck_assert_int_eq(SSL_version(pair.client), versions[_i]);
+    ck_assert_str_eq(tls_stream_server_name(pair.stream), "b0-x.pool.example");
+    ck_assert_int_eq(SSL_write(pair.client, "hello", 5), 5);
+    ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
+    ck_assert_uint_eq(len, 5);
+    ck_assert_mem_eq(plain, "hello", 5);
+    ck_assert_int_eq(tls_stream_write(pair.stream, (const uint8_t *)"world", 5), ERR_OK);
+    ck_assert_uint_gt(tls_stream_pending(pair.stream), 5);
+    ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
+    ck_assert_int_eq(SSL_read(pair.client, answer, sizeof(answer)), 5);
+    ck_assert_mem_eq(answer, "world", 5);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(tls_1_1_is_refused)
+{
+    struct pair pair;
+    uint8_t plain[64];
+    size_t len = 0;
+    enum err rc = ERR_OK;
+
+    pair_init(&pair, TLS1_1_VERSION);
+    SSL_set_security_level(pair.client, 0);
+    for (int i = 0; i < 5 && rc == ERR_OK; i++) {
+        ck_assert_int_ne(SSL_do_handshake(pair.client), 1);
+        rc = turn(&pair, plain, sizeof(plain), &len);
+    }
+    ck_assert_int_eq(rc, ERR_INVALID);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(bytes_that_are_not_tls_are_an_error_not_a_crash)
+{
+    struct pair pair;
+    uint8_t plain[64];
+    size_t len = 0;
+
+    pair_init(&pair, TLS1_3_VERSION);
+    ck_assert_int_eq(tls_stream_feed(pair.stream, (const uint8_t *)"GET / HTTP/1.1\r\n\r\n", 18),
+                     ERR_OK);
+    ck_assert_int_eq(tls_stream_read(pair.stream, plain, sizeof(plain), &len), ERR_INVALID);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(the_peers_goodbye_is_told_as_closed)
+{
+    struct pair pair;
+    uint8_t plain[64];
+    size_t len = 0;
+
+    pair_init(&pair, TLS1_3_VERSION);
+    for (int i = 0; i < 5 && SSL_do_handshake(pair.client) != 1; i++)
+        ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
+    SSL_shutdown(pair.client);
+    ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_CLOSED);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(a_missing_certificate_is_an_error_that_names_the_file)
+{
+    struct tls_context *context = NULL;
+    struct error error;
+
+    ck_assert_int_eq(tls_context_new("/nonexistent/cert.pem", key_path, &context, &error),
+                     ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(error.message, "/nonexistent/cert.pem"));
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("dataplane/net/tls_stream");
+    TCase *tc = tcase_create("tls_stream");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, bytes_pass_both_ways_and_the_server_name_is_seen, 0, 2);
+    tcase_add_test(tc, tls_1_1_is_refused);
+    tcase_add_test(tc, bytes_that_are_not_tls_are_an_error_not_a_crash);
+    tcase_add_test(tc, the_peers_goodbye_is_told_as_closed);
+    tcase_add_test(tc, a_missing_certificate_is_an_error_that_names_the_file);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
