@@ -13,7 +13,7 @@ rest_open() { # ENDPOINTS_FILE: sets API, CA, TOKEN
 
 rest_call() { # METHOD PATH [BODY]
     curl -sS --fail-with-body --cacert "$CA" -X "$1" -H "Authorization: Bearer $TOKEN" \
-        ${3:+-H 'Content-Type: application/json' -d "$3"} "$API$2"
+        ${3:+--json "$3"} "$API$2"
 }
 
 rest_create_instance() { # ENDPOINTS_FILE PLAN NAME: prints the instance's GUID when it is active
