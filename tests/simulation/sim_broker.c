@@ -23,7 +23,8 @@ static void put_tenant(struct sim_cell *cell, int tenant)
     char key[64];
 
     snprintf(payload, sizeof(payload),
-             "{\"instance\": \"%s\", \"instance_no\": %d, \"label\": \"tenant%d\", \"state\": \"active\","
+             "{\"instance\": \"%s\", \"instance_no\": %d, \"label\": \"tenant%d\", \"state\": "
+             "\"active\","
              " \"internal_partitions\": 2, \"internal_visible\": true, \"topic_settings\": null,"
              " \"limits\": {\"partitions\": 1000, \"produce_bytes_per_second\": -1,"
              " \"consume_bytes_per_second\": -1, \"connections\": 100, \"groups\": 100,"
@@ -88,8 +89,8 @@ void sim_broker_start(struct sim_broker *sim)
         .trace = &sim->trace,
         .work_delay_max_us = {WORK_DELAY_US, WORK_DELAY_US, WORK_DELAY_US},
     };
-    struct log_directory_options directory = {.disk = sim->disk, .cell_id = cell_id,
-                                              .tail_cache_bytes = 1 << 20};
+    struct log_directory_options directory = {
+        .disk = sim->disk, .cell_id = cell_id, .tail_cache_bytes = 1 << 20};
     struct broker_options broker = {.disk = sim->disk, .bind_addresses = {"127.0.0.1", NULL}};
     struct error error = {.code = ERR_OK};
 

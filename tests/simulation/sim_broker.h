@@ -39,8 +39,8 @@ void sim_broker_done(struct sim_broker *sim);
 
 /* Until both listeners are open. */
 void sim_broker_start(struct sim_broker *sim);
-void sim_broker_stop(struct sim_broker *sim); /* clean */
-void sim_broker_kill(struct sim_broker *sim); /* SIGKILL: what was written is there */
+void sim_broker_stop(struct sim_broker *sim);  /* clean */
+void sim_broker_kill(struct sim_broker *sim);  /* SIGKILL: what was written is there */
 void sim_broker_crash(struct sim_broker *sim); /* power: what was not flushed may be gone */
 
 /* tenant 0 or 1. kafka is initialized; sim_kafka_done it before the process ends. */
