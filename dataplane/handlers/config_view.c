@@ -29,6 +29,8 @@ struct config_default *config_defaults_make(const struct topic_policy *policy, i
 
 static bool is_allowed(const struct topic_policy *policy, const struct topic_setting *setting)
 {
+    if (setting->is_fixed)
+        return false;
     if (policy->allows_every_key)
         return true;
     for (size_t i = 0; i < policy->range_count; i++) {

@@ -100,18 +100,19 @@ static void remove_all(struct setting_values *values, const struct image_topic *
         setting_values_remove(values, topic->overrides[i].setting);
 }
 
-/* Deleting what was not set changes nothing: the store need not hear of it. */
-static void forget_idle_removals(struct setting_values *values, const struct image_topic *topic)
+/* What comes out as it was is no change: the store need not hear of it, and the plan is not asked again
+ * whether it allows what is there. */
+static void forget_unchanged(struct setting_values *values, const struct image_topic *topic)
 {
     size_t next = 0;
 
     for (size_t i = 0; i < topic_setting_count(); i++) {
-        bool was_set = next < topic->override_count &&
-                       topic_setting_index(topic->overrides[next].setting) == i;
+        struct slice stored = SLICE_NULL;
 
-        if (was_set)
-            next++;
-        else if (slice_is_null(values->values[i]))
+        if (next < topic->override_count &&
+            topic_setting_index(topic->overrides[next].setting) == i)
+            stored = topic->overrides[next++].value;
+        if (slice_equal(values->values[i], stored))
             values->changed[i] = false;
     }
 }
@@ -158,9 +159,9 @@ void setting_edits_decide(const struct setting_edits *edits, const struct image_
         if (!apply(&values, &edits->items[i], policy, broker_count, arena, ret_change))
             return;
     }
+    forget_unchanged(&values, topic);
     if (!check_result(&values, topic, policy, broker_count, arena, ret_change))
         return;
-    forget_idle_removals(&values, topic);
     if (!setting_values_changes(&values, arena, &set, &removed, &ret_change->remove_count)) {
         refuse_memory(ret_change);
         return;

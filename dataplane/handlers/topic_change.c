@@ -2,7 +2,7 @@
 /* The only place that turns the cluster's answers into Kafka's codes. */
 #include "dataplane/handlers/topic_change.h"
 
-#include <inttypes.h>
+#include "dataplane/handlers/topic_plan.h"
 
 enum { LONGEST_WAIT_MS = 60000 };
 
@@ -23,16 +23,6 @@ void topic_change_submit(struct request *request, struct cluster_request *change
     change->home = loop;
     change->done = done;
     cluster_submit(request->broker->cluster, change);
-}
-
-const char *partition_limit_message(struct arena *arena, struct slice topic, int64_t requested,
-                                    int64_t current, int64_t maximum)
-{
-    return arena_printf(arena,
-                        "%" PRId64 " partitions for topic '" SLICE_FORMAT
-                        "' are too many: the maximum of this service instance is %" PRId64
-                        " and it has %" PRId64 ". Ask for fewer, delete topics, or change the plan",
-                        requested, SLICE_ARG(topic), maximum, current);
 }
 
 static enum kafka_error not_answered(const struct cluster_request *change, const char **ret_message)

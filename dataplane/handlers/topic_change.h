@@ -26,8 +26,4 @@ enum kafka_error topic_change_result(const struct cluster_request *change,
                                      const struct topic_request *topic, enum kafka_error not_found,
                                      struct arena *arena, const char **ret_message);
 
-/* POLICY_VIOLATION in words: what was asked, and how far the limit is. */
-const char *partition_limit_message(struct arena *arena, struct slice topic, int64_t requested,
-                                    int64_t current, int64_t maximum);
-
 #endif

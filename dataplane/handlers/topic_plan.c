@@ -5,7 +5,8 @@
 #include "dataplane/handlers/topic_plan.h"
 
 #include "dataplane/handlers/setting_values.h"
-#include "dataplane/handlers/topic_change.h"
+
+#include <inttypes.h>
 
 enum { DEFAULT_PARTITIONS = 1, DEFAULT_REPLICATION_FACTOR = 3 };
 
@@ -181,6 +182,16 @@ static void plan_assignments(const struct topic_plan_limits *limits,
 }
 
 /* --- limits --- */
+
+const char *partition_limit_message(struct arena *arena, struct slice topic, int64_t requested,
+                                    int64_t current, int64_t maximum)
+{
+    return arena_printf(arena,
+                        "%" PRId64 " partitions for topic '" SLICE_FORMAT
+                        "' are too many: the maximum of this service instance is %" PRId64
+                        " and it has %" PRId64 ". Ask for fewer, delete topics, or change the plan",
+                        requested, SLICE_ARG(topic), maximum, current);
+}
 
 static void check_limits(struct topic_plan_limits *limits, struct slice name, struct arena *arena,
                          struct topic_plan *plan)

@@ -44,4 +44,8 @@ void topic_plan_grow(struct topic_plan_limits *limits, const struct image_topic 
                      const struct kafka_create_partitions_request_topic *asked, struct arena *arena,
                      struct topic_plan *ret_plan);
 
+/* POLICY_VIOLATION in words: what was asked, and how far the limit is. */
+const char *partition_limit_message(struct arena *arena, struct slice topic, int64_t requested,
+                                    int64_t current, int64_t maximum);
+
 #endif
