@@ -659,6 +659,11 @@ class ZStoreAway(Case):
         self.assertEqual(answers, [202])
         service.start()
 
+    def test_5_replicas_take_each_others_tokens(self):
+        replica = service.start_replica()
+        token = "Bearer " + service.operator_token()
+        self.expect(service.call("GET", "/v2/resource_instances", auth=token, port=replica), 200)
+
     def test_3_a_restart_keeps_tokens_and_credentials(self):
         token = "Bearer " + service.operator_token()
         self.assertEqual(service.stop_serve(), 0)
