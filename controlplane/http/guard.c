@@ -24,6 +24,20 @@ static bool has_control_byte(struct slice text)
     return false;
 }
 
+/* RFC 9110 section 5.6.2. A space before the colon would hide the header from us and not from a front. */
+static bool is_token(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t byte = name.data[i];
+        bool is_alphanumeric = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                               (byte >= '0' && byte <= '9');
+
+        if (!is_alphanumeric && (byte == '\0' || !strchr("!#$%&'*+-.^_`|~", byte)))
+            return false;
+    }
+    return name.len > 0;
+}
+
 static void add_content_length(struct guard *guard, struct slice value)
 {
     size_t length = 0;
@@ -47,7 +61,7 @@ static void add_content_length(struct guard *guard, struct slice value)
 void guard_add_header(struct guard *guard, struct slice name, struct slice value)
 {
     guard->header_count++;
-    guard->has_bad_bytes |= has_control_byte(name) || has_control_byte(value);
+    guard->has_bad_bytes |= !is_token(name) || has_control_byte(value);
     if (is_named(name, "Content-Length"))
         add_content_length(guard, value);
     if (is_named(name, "Host"))
@@ -61,7 +75,7 @@ void guard_add_header(struct guard *guard, struct slice name, struct slice value
 enum err guard_check(const struct guard *guard, struct error *error)
 {
     if (guard->has_bad_bytes)
-        return error_set(error, ERR_INVALID, "A header holds a control character.");
+        return error_set(error, ERR_INVALID, "A header has a bad name, or holds a control character.");
     if (guard->content_length_count > 1 || !guard->is_content_length_clean)
         return error_set(error, ERR_INVALID, "Content-Length must be given once, as digits.");
     if (guard->content_length_count > 0 && guard->transfer_encoding_count > 0)

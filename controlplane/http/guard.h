@@ -20,7 +20,7 @@ struct guard {
     int host_count;
     bool is_content_length_clean; /* digits only */
     bool is_transfer_encoding_known; /* exactly "chunked" */
-    bool has_bad_bytes; /* CR, LF or NUL inside a name or value */
+    bool has_bad_bytes; /* CR, LF or NUL inside a value; a name that is no token ("Content-Length ") */
     bool is_over_limit; /* the declared length */
     size_t max_body_bytes;
 };

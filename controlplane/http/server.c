@@ -32,7 +32,7 @@
 #define CONNECTION_MEMORY_BYTES (32 << 10) /* bounds the head of a request */
 #define IDLE_TIMEOUT_S 30
 #define QUEUE_MAX 1024
-#define SWALLOW_MAX_BYTES (8 << 20) /* of a body that is too large, before we cut the line */
+#define SWALLOW_MAX_BYTES (8 << 20) /* of a body that is too large, so that its sender hears of it; then we cut the line */
 #define STOP_WAIT_MS 2000
 #define REQUEST_ID_MAX 128
 
@@ -193,7 +193,7 @@ static enum err read_head(struct exchange *exchange, struct error *error)
     struct http_request *request = &exchange->request;
     struct head head = {.request = request};
 
-    guard_init(&head.guard, HTTP_MAX_BODY_BYTES);
+    guard_init(&head.guard, SWALLOW_MAX_BYTES);
     MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_header, &head);
     request->request_id = choose_request_id(request);
     request->client_address = client_address_of(request);

@@ -103,10 +103,13 @@ struct cluster_request {
     size_t topic_count;
     int64_t deadline_us; /* home's monotonic clock */
     struct loop *home;
-    /* On home, once, never before cluster_submit returns. err: ERR_OK: every topic has a result and
-     * all loops of this broker show it; ERR_UNAVAILABLE: the store cannot be reached, or its answer
-     * was lost; ERR_TIMEOUT: done, results are set, but not yet shown by all loops at the deadline;
-     * ERR_CANCELLED: the broker stops; ERR_NO_MEMORY. */
+    /* On home, once, never before cluster_submit returns, and soon after the deadline at the latest
+     * (the store itself answers or fails within two seconds). err:
+     *   ERR_OK           every topic has a result, and all loops of this broker show it
+     *   ERR_UNAVAILABLE  the store cannot be reached, or its answer was lost: nothing is known
+     *   ERR_TIMEOUT      done, results are set, but not shown by all loops at the deadline
+     *   ERR_CANCELLED    the broker stops
+     *   ERR_INVALID      text that is no UTF-8; ERR_INTERNAL, ERR_NO_MEMORY */
     void (*done)(struct cluster_request *request);
     enum err err;
     int64_t version; /* that shows the change; 0 = none */

@@ -36,6 +36,7 @@ struct image {
     struct hash_table tenants_by_label;
     struct hash_table topics_by_name;
     struct hash_table instances; /* of topics; struct instance_topics */
+    struct record_list tenants;
     struct record_list brokers;
     struct record_list listeners;
     struct list observers;
@@ -99,6 +100,7 @@ void image_free(struct image *image)
     hash_table_done(&image->tenants_by_no);
     hash_table_done(&image->tenants_by_label);
     hash_table_done(&image->topics_by_name);
+    free(image->tenants.items);
     free(image->brokers.items);
     free(image->listeners.items);
     free(image);
@@ -121,13 +123,15 @@ static int compare_numbers(int64_t a, int64_t b)
     return a < b ? -1 : a > b;
 }
 
-/* Both of one kind: topics of one instance, brokers, or listeners. */
+/* Both of one kind: topics of one instance, tenants, brokers, or listeners. */
 static int compare_records(const struct image_record *a, const struct image_record *b)
 {
     int order = 0;
 
     if (a->kind == IMAGE_TOPIC)
         return slice_compare(image_as_topic(a)->name, image_as_topic(b)->name);
+    if (a->kind == IMAGE_TENANT)
+        return compare_numbers(image_as_tenant(a)->instance_no, image_as_tenant(b)->instance_no);
     if (a->kind == IMAGE_BROKER)
         return compare_numbers(image_as_broker(a)->id, image_as_broker(b)->id);
     order = compare_numbers(image_as_listener(a)->broker, image_as_listener(b)->broker);
@@ -295,6 +299,7 @@ static void link_entry(struct image *image, struct image_entry *entry)
     if (record->kind == IMAGE_TENANT) {
         const struct image_tenant *tenant = image_as_tenant(record);
 
+        record_list_add(&image->tenants, record);
         insert(&image->tenants_by_no, hash_number(image, tenant->instance_no), &entry->by_second);
         insert(&image->tenants_by_label, hash_slice(image, slice_from_cstring(tenant->label)),
                &entry->by_third);
@@ -312,6 +317,7 @@ static void unlink_entry(struct image *image, struct image_entry *entry)
     if (record->kind == IMAGE_LISTENER)
         record_list_remove(&image->listeners, record);
     if (record->kind == IMAGE_TENANT) {
+        record_list_remove(&image->tenants, record);
         hash_table_remove(&image->tenants_by_no, &entry->by_second);
         hash_table_remove(&image->tenants_by_label, &entry->by_third);
     }
@@ -472,6 +478,17 @@ size_t image_topic_position(const struct image *image, int32_t instance_no, stru
     const struct image_topic wanted = {.record = {.kind = IMAGE_TOPIC}, .name = name};
 
     return instance ? lower_bound(&instance->topics, &wanted.record) : 0;
+}
+
+size_t image_tenant_count(const struct image *image)
+{
+    return image->tenants.count;
+}
+
+const struct image_tenant *image_tenant_at(const struct image *image, size_t index)
+{
+    invariant(index < image->tenants.count);
+    return image_as_tenant(image->tenants.items[index]);
 }
 
 size_t image_broker_count(const struct image *image)

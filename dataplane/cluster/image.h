@@ -38,6 +38,10 @@ const struct image_topic *image_topic_at(const struct image *image, int32_t inst
 /* Index of the first topic whose name is not before `name`; count when there is none (cursors). */
 size_t image_topic_position(const struct image *image, int32_t instance_no, struct slice name);
 
+/* Tenants in the order of their numbers. */
+size_t image_tenant_count(const struct image *image);
+const struct image_tenant *image_tenant_at(const struct image *image, size_t index);
+
 /* Brokers of the cell in the order of ids; listeners in the order of (broker, name). */
 size_t image_broker_count(const struct image *image);
 const struct image_broker *image_broker_at(const struct image *image, size_t index);

@@ -1,32 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/handlers/hosted_partition.h"
 
-static const struct image_topic *find_topic(const struct request *request,
-                                            const struct topic_reference *reference)
-{
-    const struct image *image = request->broker->image;
-    int32_t instance_no = request_instance(request);
-    const struct image_topic *topic =
-        reference->by_id ? image_topic_by_id(image, instance_no, reference->topic_id)
-                         : image_topic_by_name(image, instance_no, reference->name);
-    const struct image_tenant *tenant = request_tenant(request);
-
-    if (topic != NULL && topic->is_internal && (tenant == NULL || !tenant->is_internal_visible))
-        return NULL;
-    return topic;
-}
+#include "dataplane/handlers/topic_lookup.h"
 
 enum kafka_error hosted_partition_find(const struct request *request,
                                        const struct topic_reference *reference, int32_t index,
                                        int32_t client_epoch, struct hosted_partition *ret_hosted)
 {
-    const struct image_topic *topic = find_topic(request, reference);
+    const struct image_topic *topic = reference->by_id
+                                          ? topic_lookup_by_id(request, reference->topic_id)
+                                          : topic_lookup_by_name(request, reference->name);
     const struct image_partition *partition = NULL;
 
     *ret_hosted = (struct hosted_partition){.topic = topic};
     if (topic == NULL)
         return reference->by_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    if (index < 0 || index >= topic->partition_count)
+    if (!topic_has_partition(topic, index))
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     partition = &topic->partitions[index];
     ret_hosted->partition = partition;

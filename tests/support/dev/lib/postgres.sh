@@ -73,9 +73,16 @@ postgres_start() {
     options+=" -c shared_buffers=64MB -c log_min_messages=warning -c cluster_name=millrace"
     step_log="$STATE/log/postgres.log"
     # Opened here, as ourselves: the user postgres may not write into DIR/log.
-    as_postgres "$PG_BIN/pg_ctl" --pgdata "$PG_DATA" --wait --timeout 60 --options "$options" start \
-        >>"$step_log" 2>&1 </dev/null 8>&- ||
+    wait_until 15 postgres_try_start "$options" ||
         fail "PostgreSQL did not start in $PG_DATA" "see $step_log"
+}
+
+# After a SIGKILL the last children of the old server may still hold its memory for a moment: tried again.
+postgres_try_start() { # OPTIONS
+    (
+        close_descriptors
+        as_postgres "$PG_BIN/pg_ctl" --pgdata "$PG_DATA" --wait --timeout 60 --options "$1" start
+    ) >>"$STATE/log/postgres.log" 2>&1 </dev/null
 }
 
 postgres_stop() {

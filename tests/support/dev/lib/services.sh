@@ -46,13 +46,6 @@ CONF
 }
 
 services_start() {
-    local name
-
-    for name in rest metrics; do
-        local port="PORT_$name"
-        ! port_is_taken "${!port}" || fail "port ${!port} ($name) is taken by another program" \
-            "stop it (ss -ltnp 'sport = :${!port}'), or use another --state DIR"
-    done
     write_conf serve <<CONF
 listen_port = $PORT_rest
 public_url = https://localhost:$PORT_rest
@@ -77,8 +70,19 @@ http_url = https://localhost:$PORT_rest
 port_first = $PORT_broker_first
 port_last = $PORT_broker_last
 CONF
-    start_daemon provision "$CONTROLPLANE" provision --config "$STATE/conf/provision.conf"
-    start_daemon serve "$CONTROLPLANE" serve --config "$STATE/conf/serve.conf"
+    if ! daemon_pid provision >/dev/null; then
+        start_daemon provision "$CONTROLPLANE" provision --config "$STATE/conf/provision.conf"
+    fi
+    if ! daemon_pid serve >/dev/null; then
+        services_claim_port "$PORT_rest"
+        services_claim_port "$PORT_metrics"
+        start_daemon serve "$CONTROLPLANE" serve --config "$STATE/conf/serve.conf"
+    fi
+}
+
+services_claim_port() { # PORT
+    ! port_is_taken "$1" || fail "port $1 is taken by another program" \
+        "stop it (ss -ltnp 'sport = :$1'), or use another --state DIR"
 }
 
 services_daemons_live() {
@@ -111,6 +115,7 @@ services_wait() {
             fail "$name ended at once" "see $step_log"
         }
     done
+    broker_listens || services_make_shared_cell
     wait_until 30 broker_listens || {
         step_log="$STATE/log/provision.log"
         fail "the shared cell has no broker that listens after 30 s" "see $STATE/log and $STATE/cells/*/*/broker.log"
@@ -118,6 +123,19 @@ services_wait() {
     [[ -z $plaintext_port ]] || wait_until 30 port_is_taken "$plaintext_port" ||
         fail "nothing listens on the plaintext port $plaintext_port after 30 s" \
             "a DIR keeps its first plaintext port: use that one, or another --state DIR"
+}
+
+# The reconciler makes a shared cell for the first instance that wants one. On a new DIR that instance is one of ours, gone
+# again at once, so that the first that a user makes is answered as fast as any other.
+services_make_shared_cell() {
+    services_write_endpoints
+    mv "$ENDPOINTS" "$STATE/warm-up.json"
+    rest_open "$STATE/warm-up.json"
+    local guid
+    guid=$(rest_create_instance "$STATE/warm-up.json" standard warm-up) ||
+        fail "the first instance did not become active" "see $STATE/log and $STATE/cells"
+    rest_delete_instance "$guid" || fail "the first instance could not be deleted" "see $STATE/log/provision.log"
+    rm -f "$STATE/warm-up.json"
 }
 
 # Written whole and last; whoever sees it may use all that it names.
@@ -138,11 +156,12 @@ services_write_endpoints() {
     mv "$ENDPOINTS.new" "$ENDPOINTS"
 }
 
-# True when this DIR is up: the file is there and REST says that it is ready.
+# True when this DIR is up: the file is there, both processes live, and REST says that it is ready.
 services_answer() {
     local url
 
     [[ -s $ENDPOINTS ]] || return 1
+    services_daemons_live || return 1
     url=$(jq -er .controlplane_url "$ENDPOINTS") || return 1
     curl -sS --fail --max-time 5 --cacert "$(jq -er .ca_file "$ENDPOINTS")" "$url/readyz" >/dev/null 2>&1
 }

@@ -97,13 +97,26 @@ state_has_no_processes() {
     [[ -z $(state_processes) ]]
 }
 
+# Closes what a daemon must not hold: our lock, and whatever our caller left open (a build slot, a pipe of ctest).
+close_descriptors() {
+    local descriptor
+
+    for descriptor in /proc/$BASHPID/fd/*; do
+        descriptor=${descriptor##*/}
+        ((descriptor <= 2)) || eval "exec $descriptor>&-"
+    done 2>/dev/null
+}
+
 # start_daemon NAME COMMAND…: in a session of its own, log in DIR/log/NAME.log, pid in DIR/NAME.pid.
 start_daemon() {
     local name=$1
 
     shift
     printf -- '--- %s\n' "$(date -u +%FT%TZ)" >>"$STATE/log/$name.log"
-    setsid -- "$@" >>"$STATE/log/$name.log" 2>&1 </dev/null 8>&- &
+    (
+        close_descriptors
+        exec setsid -- "$@"
+    ) >>"$STATE/log/$name.log" 2>&1 </dev/null &
     printf '%s\n' "$!" >"$STATE/$name.pid"
     disown
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One whole broker in the simulator: the real core on simulated loops, disk, network, time and store.
+ *
+ * The cell, the disk and the store survive a stop, a kill and a crash; the process does not. Two
+ * instances, each with a PLAINTEXT listener of its own, so that tests see what a tenant sees. */
+#ifndef TESTS_SIMULATION_SIM_BROKER_H
+#define TESTS_SIMULATION_SIM_BROKER_H
+
+#include "dataplane/broker.h"
+#include "tests/simulation/sim_cell.h"
+#include "tests/simulation/sim_disk.h"
+#include "tests/simulation/sim_executor.h"
+#include "tests/simulation/sim_kafka.h"
+#include "tests/simulation/sim_meta_store.h"
+
+enum { SIM_TENANTS = 2, SIM_PORT = 11000 };
+
+struct sim_broker {
+    uint64_t seed;
+    int loop_count;
+    struct sim_trace trace;
+    struct sim_cell *cell;
+    struct disk *disk;
+    int64_t incarnation;
+    int64_t wall_ms; /* carried over restarts */
+    /* of the running process */
+    struct sim_executor *executor;
+    struct network *network;
+    struct sim_meta_store *store;
+    struct log_directory *directory;
+    struct log_directory_report report;
+    struct broker *broker;
+    struct seeded_random random;
+    bool is_stopped;
+};
+
+void sim_broker_init(struct sim_broker *sim, uint64_t seed, int loop_count);
+void sim_broker_done(struct sim_broker *sim);
+
+/* Until both listeners are open. */
+void sim_broker_start(struct sim_broker *sim);
+void sim_broker_stop(struct sim_broker *sim);  /* clean */
+void sim_broker_kill(struct sim_broker *sim);  /* SIGKILL: what was written is there */
+void sim_broker_crash(struct sim_broker *sim); /* power: what was not flushed may be gone */
+
+/* tenant 0 or 1. kafka is initialized; sim_kafka_done it before the process ends. */
+void sim_broker_connect(struct sim_broker *sim, int tenant, struct sim_kafka *kafka);
+/* Runs until the answer is there or the connection is closed. False = closed. */
+bool sim_broker_wait(struct sim_broker *sim, struct sim_kafka *kafka);
+int32_t sim_broker_instance_no(int tenant);
+
+/* sim_broker_call(sim, kafka, KAFKA_API_X, 3, kafka_x_request, &request, kafka_x_response, &response) */
+#define sim_broker_call(sim, kafka, key, ver, in, request, out, response)                          \
+    do {                                                                                           \
+        sim_kafka_send(kafka, key, ver, in, request);                                              \
+        invariant(sim_broker_wait(sim, kafka));                                                    \
+        sim_kafka_answer(kafka, out, response);                                                    \
+    } while (0)
+
+#endif
