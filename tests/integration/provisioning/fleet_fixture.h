@@ -10,7 +10,7 @@ struct fleet {
     struct private_postgres *postgres;
     PGconn *fleet; /* administrator's connections */
     PGconn *cells;
-    char state[96]; /* below the server's directory */
+    char state[96];  /* below the server's directory */
     pid_t provision; /* 0 = not running */
 };
 
@@ -32,7 +32,8 @@ void fleet_put_sign(struct fleet *fleet, const char *name);
 void fleet_remove_sign(struct fleet *fleet, const char *name);
 
 /* number: makes the ids. sharing: "shared" or "dedicated". */
-void fleet_insert_instance(struct fleet *fleet, int number, const char *sharing, int plaintext_port);
+void fleet_insert_instance(struct fleet *fleet, int number, const char *sharing,
+                           int plaintext_port);
 void fleet_delete_instance(struct fleet *fleet, int number);
 void fleet_insert_credential(struct fleet *fleet, int number, int instance);
 void fleet_delete_credential(struct fleet *fleet, int number);
