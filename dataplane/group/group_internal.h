@@ -127,6 +127,7 @@ struct group_shard {
     struct timer sweep_timer;  /* doomed topics */
     struct timer retention_timer;
     uint64_t sequence;
+    struct arena scratch; /* reset after each use */
     struct group_shard_counts counts;
     bool is_broken;
 };

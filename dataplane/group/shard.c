@@ -12,6 +12,9 @@
 
 #include <stdlib.h>
 
+/* The views of one metadata record's members; the texts stay in the record. */
+enum { SCRATCH_MAX_BYTES = 64 * 1024 * 1024 };
+
 struct group_shard_options group_shard_options_default(void)
 {
     return (struct group_shard_options){
@@ -258,6 +261,7 @@ enum err group_shard_new(const struct group_shard_options *options,
     shard->seed = seed;
     shard->phase = SHARD_LOADING;
     hash_table_init(&shard->groups, seed);
+    arena_init(&shard->scratch, SCRATCH_MAX_BYTES);
     timer_queue_init(&shard->timers);
     list_init(&shard->appends);
     list_init(&shard->outbox);
@@ -283,6 +287,7 @@ void group_shard_free(struct group_shard *shard)
     sweep_forget_doomed(shard);
     hash_table_done(&shard->groups);
     timer_queue_done(&shard->timers);
+    arena_done(&shard->scratch);
     free(shard);
 }
 

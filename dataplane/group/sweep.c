@@ -77,7 +77,9 @@ static bool is_any(const struct group *group, const struct group_topic *topic,
 static void submit_removal(struct group_shard *shard, struct group_call *call,
                            struct group_append *append, enum err rc)
 {
-    if (append == NULL || (rc != ERR_OK && rc != ERR_TOO_LARGE)) {
+    bool is_written = rc == ERR_OK || (rc == ERR_TOO_LARGE && append->record_count > 0);
+
+    if (append == NULL || !is_written) {
         append_free(append);
         call_fail(shard, call, KAFKA_COORDINATOR_NOT_AVAILABLE);
         return;
