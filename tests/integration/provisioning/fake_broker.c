@@ -23,7 +23,7 @@
 
 struct fake_config {
     const char *store, *store_password_file, *cell_id, *data_dir, *tls_certificate_file,
-        *tls_key_file, *bind, *metrics_bind, *log_format, *log_level;
+        *tls_key_file, *bind, *log_format, *log_level;
     int64_t broker_id, loops;
 };
 
@@ -39,7 +39,6 @@ static const struct option options[] = {
     TEXT(tls_certificate_file),
     TEXT(tls_key_file),
     TEXT(bind),
-    TEXT(metrics_bind),
     TEXT(log_format),
     TEXT(log_level),
     {"broker_id", OPTION_I64, offsetof(struct fake_config, broker_id), NULL, 0, 2, "", NULL, false,

@@ -45,7 +45,7 @@ static pid_t start_verb(struct fleet *fleet, const char *verb, const char *extra
     snprintf(options[count++], OPTION_ROOM, "--broker_store=host=%s dbname=cells", socket);
     snprintf(options[count++], OPTION_ROOM, "--password_file=%s/password", socket);
     snprintf(options[count++], OPTION_ROOM, "--state_dir=%s", fleet->state);
-    snprintf(options[count++], OPTION_ROOM, "--broker_program=%s", FAKE_BROKER);
+    snprintf(options[count++], OPTION_ROOM, "--broker_program=%s", fleet->broker_program);
     snprintf(options[count++], OPTION_ROOM, "--ca_certificate_file=%s/ca.crt", fleet->state);
     snprintf(options[count++], OPTION_ROOM, "--ca_key_file=%s/ca.key", fleet->state);
     snprintf(options[count++], OPTION_ROOM, "--http_url=https://localhost:1");
@@ -309,9 +309,10 @@ static void forget_leftovers(struct fleet *fleet)
     sql(fleet->cells, "SELECT cell_admin.v1_drop_cell(cell_id) FROM cell_private.cell");
 }
 
-void fleet_open(struct fleet *fleet, struct private_postgres *postgres)
+void fleet_open(struct fleet *fleet, struct private_postgres *postgres, const char *broker_program)
 {
-    *fleet = (struct fleet){.postgres = postgres};
+    *fleet = (struct fleet){.postgres = postgres,
+                            .broker_program = broker_program ? broker_program : FAKE_BROKER};
     snprintf(fleet->state, sizeof(fleet->state), "%s/state", postgres->directory);
     fleet->fleet = sql_open(postgres->admin, "fleet", "postgres");
     fleet->cells = sql_open(postgres->admin, "cells", "postgres");

@@ -12,9 +12,11 @@ struct fleet {
     PGconn *cells;
     char state[96];  /* below the server's directory */
     pid_t provision; /* 0 = not running */
+    const char *broker_program;
 };
 
-void fleet_open(struct fleet *fleet, struct private_postgres *postgres);
+/* broker_program NULL = the fake broker. */
+void fleet_open(struct fleet *fleet, struct private_postgres *postgres, const char *broker_program);
 /* Takes down what is left, and fails the test when a process, file, role or row stays. */
 void fleet_close(struct fleet *fleet);
 

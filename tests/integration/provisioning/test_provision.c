@@ -30,7 +30,7 @@ static void stop_server(void)
 
 static void set_up(void)
 {
-    fleet_open(&fleet, &postgres);
+    fleet_open(&fleet, &postgres, NULL);
     fleet_start_provision(&fleet, NULL);
 }
 
