@@ -113,7 +113,7 @@ static void on_request_result(struct pg_session *session, int64_t now_us)
     if (err != ERR_OK && err != ERR_UNAVAILABLE) {
         log_event(LOG_ERROR, "metadata_request_refused",
                   f_str("statement", pg_statement_name(session->statement)),
-                  f_str("message", PQresultErrorMessage(session->result)));
+                  f_slice("message", pg_first_line(PQresultErrorMessage(session->result))));
         err = ERR_INTERNAL;
     }
     pg_request_finish(session, request, err, is_success ? session->result : NULL);

@@ -60,16 +60,12 @@ static void tell_reachable(struct pg_session *session, bool is_reachable)
 
 /* --- losing the connection --- */
 
-/* libpq ends its messages with a newline. */
 static void log_drop(struct pg_session *session, const char *why)
 {
     enum log_level level = session->was_said ? LOG_DEBUG : LOG_WARN;
-    struct slice text = slice_from_cstring(why);
 
-    while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == ' '))
-        text.len--;
     session->was_said = true;
-    log_event(level, "metadata_store_connection_lost", f_slice("reason", text));
+    log_event(level, "metadata_store_connection_lost", f_slice("reason", pg_first_line(why)));
 }
 
 static int64_t next_backoff(struct pg_session *session)
@@ -93,8 +89,7 @@ static void drop_requests(struct pg_session *session)
         list_push_front(&session->queue, &current->link);
     else if (current != NULL)
         pg_request_finish(session, current, ERR_UNAVAILABLE, NULL);
-    list_for_each(&session->queue, node)
-    {
+    list_for_each (&session->queue, node) {
         struct pg_request *request = container_of(node, struct pg_request, link);
 
         if (!request->was_sent)
@@ -440,8 +435,7 @@ int64_t pg_session_wakeup_us(const struct pg_session *session)
 
 static void expire_requests(struct pg_session *session, int64_t now_us)
 {
-    list_for_each(&session->queue, node)
-    {
+    list_for_each (&session->queue, node) {
         struct pg_request *request = container_of(node, struct pg_request, link);
 
         if (now_us >= request->deadline_us)

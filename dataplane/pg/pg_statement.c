@@ -103,6 +103,11 @@ bool pg_value_uuid(const PGresult *result, int row, int column, struct uuid *ret
     return !slice_is_null(text) && uuid_parse(text, ret_uuid) == ERR_OK;
 }
 
+struct slice pg_first_line(const char *message)
+{
+    return slice_of(message, strcspn(message, "\n"));
+}
+
 /* Classes that say "not now": the transaction was rolled back. */
 static bool is_passing(const char *state)
 {

@@ -36,6 +36,9 @@ bool pg_value_i64(const PGresult *result, int row, int column, int64_t *ret_valu
 bool pg_value_uuid(const PGresult *result, int row, int column, struct uuid *ret_uuid);
 struct slice pg_value_text(const PGresult *result, int row, int column); /* null stays null */
 
+/* libpq's messages have several lines; the first one says it. */
+struct slice pg_first_line(const char *message);
+
 /* What a failed statement means: ERR_UNAVAILABLE (was not executed, may be tried again),
  * ERR_FENCED, ERR_CONFLICT (a snapshot is needed), ERR_DENIED (not of any cell, no rights),
  * ERR_INTERNAL. */

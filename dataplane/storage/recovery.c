@@ -544,11 +544,13 @@ enum err recover_log(struct recovery *recovery, const struct log_identity *id,
     free(log.views);
     free(log.bases);
     free(log.snapshots);
-    if (rc == ERR_OK)
-        *ret_found = found;
-    else
+    if (rc != ERR_OK) {
         recovered_log_done(&found, &recovery->store->files);
-    return rc;
+        return rc;
+    }
+    *ret_found = found;
+    producer_state_move(&ret_found->producers, &found.producers); /* lists know their address */
+    return ERR_OK;
 }
 
 /* --- what belongs to nobody --- */
