@@ -120,12 +120,11 @@ static enum err write_config(const struct provision_config *config, struct uuid 
         "tls_certificate_file = %s/tls.crt\n"
         "tls_key_file = %s/tls.key\n"
         "bind = %s\n"
-        "metrics_bind = 127.0.0.1:%lld\n"
         "log_format = %s\n"
         "log_level = %s\n"
         "loops = %lld\n",
         config->broker_store, cell->role_name, password_file, id, (long long)broker_id, directory,
-        directory, directory, bind_addresses(config), (long long)cell->ports[broker_id].metrics,
+        directory, directory, bind_addresses(config),
         provision_log_formats[config->log_format], provision_log_levels[config->log_level],
         (long long)config->broker_loops);
     if (rc == ERR_OK)

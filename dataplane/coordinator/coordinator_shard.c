@@ -280,9 +280,13 @@ static void on_watermark(struct replica_waiter *waiter)
 {
     struct coordinator_shard *shard = container_of(waiter, struct coordinator_shard, waiter);
 
+    bool has_moved = replica_snapshot(shard->options.replica)->high_watermark > waiter->offset;
+
     shard->is_waiting = false;
-    if (shard->state != SHELL_CLOSING)
+    if (shard->state != SHELL_CLOSING && has_moved)
         load_more(shard);
+    else if (shard->state != SHELL_CLOSING)
+        pause_load(shard, "the replica does not lead");
     end_pending(shard);
 }
 

@@ -29,6 +29,7 @@ struct log_directory_options {
     struct uuid cell_id;       /* zero = not known yet: taken from meta.json, or set later */
     int32_t broker_id;
     int64_t tail_cache_bytes; /* recent bytes kept in memory, all partitions together */
+    unsigned sabotage;        /* tests only: enum storage_sabotage in flush_round.h; else 0 */
 };
 
 struct log_directory_report {
@@ -46,6 +47,8 @@ enum err log_directory_open(const struct log_directory_options *options,
                             struct log_directory_report *ret_report,
                             struct error *error) WARN_UNUSED;
 struct uuid log_directory_uuid(const struct log_directory *directory);
+/* Loop 0, when options.cell_id was zero: kept in meta.json. ERR_FENCED: the directory is another cell's. */
+enum err log_directory_set_cell(struct log_directory *directory, struct uuid cell_id) WARN_UNUSED;
 /* Topics on disk that the image does not know any more: each is passed once; return false to keep.
  */
 typedef bool (*log_directory_is_known_fn)(void *context, struct uuid topic_id);

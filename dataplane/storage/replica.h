@@ -15,6 +15,7 @@
 #define DATAPLANE_STORAGE_REPLICA_H
 
 #include "common/base/error.h"
+#include "common/base/list.h"
 #include "common/base/slice.h"
 #include "common/base/uuid.h"
 #include "common/kafka/kafka_error.h"
@@ -24,6 +25,7 @@ typedef int64_t log_offset;
 typedef int32_t leader_epoch;
 
 struct log_directory;
+struct log_view;
 struct replica;
 
 enum cleanup_policy { CLEANUP_DELETE = 1, CLEANUP_COMPACT = 2 };
@@ -46,7 +48,7 @@ struct log_config {
     bool is_internal;
 };
 
-/* What readers may know, immutable. Valid until the reading loop's turn ends, or while pinned. */
+/* What readers may know, immutable. Valid until the callback that loaded it returns to its loop. */
 struct log_snapshot {
     log_offset log_start;
     log_offset last_stable; /* == high_watermark until transactions exist */
@@ -54,7 +56,7 @@ struct log_snapshot {
     log_offset log_end;
     leader_epoch epoch; /* of the current leader; -1 = this broker does not lead */
     int64_t size_bytes; /* all segments */
-    /* segments, aborted list, epoch history: replica_internal.h */
+    /* segments, tail, epoch history: log_view.h */
 };
 
 enum append_origin { APPEND_CLIENT, APPEND_COORDINATOR };
@@ -77,14 +79,14 @@ struct replica_append {
     log_offset base_offset;    /* -1 on error */
     log_offset last_offset;
     int64_t log_append_time_ms; /* -1 with CreateTime */
-    log_offset log_start;
+    log_offset log_start;       /* -1 on error */
     /* private */
     struct mail mail;
     struct replica_append *next;
-    int64_t private_state[6];
+    uint8_t *recompressed; /* owned; NULL = records as they came */
 };
 
-/* Any loop, in the order of arrival per loop. */
+/* On home, in the order of arrival. The caller keeps a reference to the replica until done. */
 void replica_append_submit(struct replica_append *append);
 
 /* Any loop; never NULL. */
@@ -111,11 +113,10 @@ struct replica_read {
     log_offset high_watermark, last_stable, log_start;
     /* private */
     struct work work;
-    void *private_state[6];
-    int64_t private_numbers[6];
+    const struct log_view *view; /* pinned while a worker reads */
 };
 
-/* Any loop. */
+/* On home. */
 void replica_read_submit(struct replica_read *read);
 /* Releases the records. Safe after an error. */
 void replica_read_done(struct replica_read *read);
@@ -131,11 +132,11 @@ struct replica_lookup {
     log_offset offset; /* -1 = none */
     int64_t found_timestamp;
     leader_epoch epoch;
-    struct work work;
-    void *private_state[4];
-    int64_t private_numbers[4];
+    struct work work; /* private from here */
+    const struct log_view *view;
 };
 
+/* On home. */
 void replica_lookup_submit(struct replica_lookup *lookup);
 
 /* Told once when the high watermark is above `offset`, or the replica stops leading, or is removed.
@@ -145,16 +146,19 @@ struct replica_waiter {
     struct loop *home;
     log_offset offset;
     enum read_isolation isolation;
-    void (*wake)(struct replica_waiter *waiter); /* on home */
+    void (*wake)(struct replica_waiter *waiter); /* on home; never before replica_wait returns */
     struct mail mail;                            /* private from here */
-    struct replica_waiter *next, *prev;
-    int state;
+    struct mail cancel_mail;
+    struct list waiting;
+    void (*cancelled)(struct replica_waiter *waiter);
 };
 
+/* On home. The caller keeps a reference to the replica until wake or cancelled. */
 void replica_wait(struct replica_waiter *waiter);
-/* After cancelled() was called the waiter is the caller's again; wake may come before it, not
- * after. */
-void replica_wait_cancel(struct replica_waiter *waiter, void (*cancelled)(struct replica_waiter *));
+/* On home, not after wake was called. After cancelled() was called the waiter is the caller's again; wake
+ * may come before it, not after. */
+void replica_wait_cancel(struct replica_waiter *waiter,
+                         void (*cancelled)(struct replica_waiter *waiter));
 
 /* DeleteRecords: moves log start; durable when done. offset -1 = high watermark. */
 struct replica_trim {
@@ -164,10 +168,11 @@ struct replica_trim {
     void (*done)(struct replica_trim *trim);
     enum kafka_error error;
     log_offset log_start;
-    struct mail mail;
-    int64_t private_state[4];
+    struct mail mail; /* private from here */
+    struct replica_trim *next;
 };
 
+/* On home. */
 void replica_trim_submit(struct replica_trim *trim);
 
 /* OffsetForLeaderEpoch; from the snapshot, any loop. -1/-1 when unknown. */

@@ -130,8 +130,8 @@ services_wait() {
 services_make_shared_cell() {
     services_write_endpoints
     mv "$ENDPOINTS" "$STATE/warm-up.json"
-    rest_open "$STATE/warm-up.json"
     local guid
+    rest_open "$STATE/warm-up.json" || fail "the operator's key gives no token" "see $STATE/log/serve.log"
     guid=$(rest_create_instance "$STATE/warm-up.json" standard warm-up) ||
         fail "the first instance did not become active" "see $STATE/log and $STATE/cells"
     rest_delete_instance "$guid" || fail "the first instance could not be deleted" "see $STATE/log/provision.log"

@@ -104,7 +104,7 @@ close_descriptors() {
     for descriptor in /proc/$BASHPID/fd/*; do
         descriptor=${descriptor##*/}
         ((descriptor <= 2)) || eval "exec $descriptor>&-"
-    done 2>/dev/null
+    done
 }
 
 # start_daemon NAME COMMAND…: in a session of its own, log in DIR/log/NAME.log, pid in DIR/NAME.pid.

@@ -74,7 +74,7 @@ walk_instance() { # PLAN as people write it
     local plan=${1,,} state
 
     begin "$1 instance"
-    paste "REPLY_BODY=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" -H 'Content-Type: application/json' \$API/v2/resource_instances -d \"{\\\"name\\\": \\\"first-message-$plan\\\", \\\"target\\\": \\\"global\\\", \\\"resource_group\\\": \\\"\$(jq -r .resource_group_id \$E)\\\", \\\"resource_plan_id\\\": \\\"\$(jq -r .plans.$plan \$E)\\\"}\")" "$logs_hint"
+    paste "REPLY_BODY=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" \$API/v2/resource_instances --json \"\$(jq '{name: \"first-message-$plan\", target, resource_group: .resource_group_id, resource_plan_id: .plans.$plan}' \$E)\")" "$logs_hint"
     paste "GUID=\$(jq -er .guid <<<\"\$REPLY_BODY\")" "$logs_hint"
     state=$(jq -r .state <<<"$REPLY_BODY")
     say "    the answer: $state"
@@ -85,7 +85,7 @@ walk_instance() { # PLAN as people write it
     finish "$GUID active"
 
     begin "Service credential"
-    paste "REPLY_BODY=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" -H 'Content-Type: application/json' \$API/v2/resource_keys -d \"{\\\"name\\\": \\\"first-key\\\", \\\"source\\\": \\\"\$GUID\\\", \\\"role\\\": \\\"Manager\\\"}\")" "$logs_hint"
+    paste "REPLY_BODY=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" \$API/v2/resource_keys --json \"{\\\"name\\\": \\\"first-key\\\", \\\"source\\\": \\\"\$GUID\\\", \\\"role\\\": \\\"Manager\\\"}\")" "$logs_hint"
     paste "K=\$(jq -er .credentials.api_key <<<\"\$REPLY_BODY\") B=\$(jq -er '.credentials.kafka_brokers_sasl | join(\",\")' <<<\"\$REPLY_BODY\")" "$logs_hint"
     KEY_GUID=$(jq -er .guid <<<"$REPLY_BODY")
     REPLY_BODY=

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/flush_round.h"
+
+#include "common/observe/log.h"
+
+#define IOV_PER_CALL 64
+#define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
+
+/* --- 1 write --- */
+
+/* The runs of one segment that follow each other, as one call (or few). */
+static enum err write_stretch(struct file *file, const struct write_run **run)
+{
+    const struct segment *segment = (*run)->segment;
+    enum err rc = ERR_OK;
+
+    while (*run != NULL && (*run)->segment == segment && rc == ERR_OK) {
+        struct iovec iov[IOV_PER_CALL];
+        int64_t position = (*run)->position;
+        int count = 0;
+
+        while (*run != NULL && (*run)->segment == segment && count < IOV_PER_CALL) {
+            iov[count++] = (struct iovec){(*run)->chunk->data + (*run)->from,
+                                          (*run)->to - (*run)->from};
+            *run = (*run)->next;
+        }
+        rc = file->ops->write_at(file, position, iov, count);
+    }
+    return rc;
+}
+
+static enum err write_segment(struct log_store *store, const struct write_run **run)
+{
+    struct segment *segment = (*run)->segment;
+    bool is_new = (*run)->position == 0;
+    struct file *file = NULL;
+    enum err rc =
+        segment_files_acquire(&store->files, segment, is_new ? DISK_CREATE : 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    /* A new segment may find the rest of one that was never recorded. */
+    if (is_new)
+        rc = file->ops->truncate(file, 0);
+    if (rc == ERR_OK)
+        rc = write_stretch(file, run);
+    segment_files_release(&store->files, segment);
+    return rc;
+}
+
+static enum err write_item(struct log_store *store, const struct flush_item *item)
+{
+    const struct write_run *run = item->runs;
+    char path[LOG_PATH_BYTES];
+    enum err rc = ERR_OK;
+
+    if (item->is_new) {
+        log_path(&item->id, path);
+        rc = store->disk->ops->make_dir(store->disk, path);
+    }
+    while (run != NULL && rc == ERR_OK)
+        rc = write_segment(store, &run);
+    return rc;
+}
+
+static enum err undo_segment(struct log_store *store, const struct write_run *run)
+{
+    struct file *file = NULL;
+    char path[LOG_PATH_BYTES];
+    enum err rc = ERR_OK;
+
+    if (run->position == 0) {
+        segment_files_drop(&store->files, run->segment);
+        log_path_file(&run->segment->id, run->segment->base_offset, SEGMENT_SUFFIX, path);
+        rc = store->disk->ops->remove(store->disk, path);
+        return rc == ERR_NOT_FOUND ? ERR_OK : rc; /* perhaps it was not made yet */
+    }
+    rc = segment_files_acquire(&store->files, run->segment, 0, &file);
+    if (rc != ERR_OK)
+        return rc;
+    rc = file->ops->truncate(file, run->position);
+    segment_files_release(&store->files, run->segment);
+    segment_index_truncate(&store->files, run->segment, run->position);
+    return rc;
+}
+
+/* Takes a half-written item back: the files are as they were at its first byte. */
+static enum err undo_item(struct log_store *store, const struct flush_item *item)
+{
+    const struct segment *done = NULL;
+    enum err rc = ERR_OK;
+
+    for (const struct write_run *run = item->runs; run != NULL && rc == ERR_OK; run = run->next) {
+        if (run->segment != done)
+            rc = undo_segment(store, run);
+        done = run->segment;
+    }
+    return rc;
+}
+
+static void index_item(struct log_store *store, const struct flush_item *item)
+{
+    for (const struct write_run *run = item->runs; run != NULL; run = run->next) {
+        size_t at = run->from;
+
+        while (at < run->to) {
+            struct record_batch batch;
+            enum err rc = record_batch_parse(slice_of(run->chunk->data + at, run->to - at), &batch);
+
+            invariant(rc == ERR_OK);
+            segment_index_add(&store->files, run->segment, &batch,
+                              run->position + (int64_t)(at - run->from));
+            at += (size_t)batch.size_bytes;
+        }
+    }
+}
+
+/* --- 2 sync --- */
+
+static enum err sync_segment(struct log_store *store, struct segment *segment)
+{
+    struct file *file = NULL;
+    enum err rc = segment_files_acquire(&store->files, segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = file->ops->sync(file);
+    segment_files_release(&store->files, segment);
+    return rc;
+}
+
+static bool is_closed_by(const struct flush_item *item, const struct segment *segment)
+{
+    for (int i = 0; i < item->closed_count; i++) {
+        if (item->closed[i].segment == segment)
+            return true;
+    }
+    return false;
+}
+
+/* A closed segment is synced whatever the policy: from then on its size is trusted. */
+static enum err sync_files(struct log_store *store, const struct flush_item *item, bool *ret_new_names)
+{
+    const struct segment *done = NULL;
+    enum err rc = ERR_OK;
+
+    for (int i = 0; i < item->closed_count && rc == ERR_OK; i++)
+        rc = sync_segment(store, item->closed[i].segment);
+    for (const struct write_run *run = item->runs; run != NULL && rc == ERR_OK; run = run->next) {
+        if (run->segment == done)
+            continue;
+        done = run->segment;
+        *ret_new_names |= run->position == 0;
+        if (item->must_sync && !is_closed_by(item, run->segment))
+            rc = sync_segment(store, run->segment);
+    }
+    if (rc == ERR_OK && item->must_sync_end && item->end.segment != NULL)
+        rc = sync_segment(store, item->end.segment);
+    return rc;
+}
+
+static enum err sync_item(struct log_store *store, const struct flush_item *item)
+{
+    struct disk *disk = store->disk;
+    char path[LOG_PATH_BYTES];
+    bool has_new_names = false;
+    enum err rc = ERR_OK;
+
+    if ((store->sabotage & SABOTAGE_SKIP_SYNC) != 0)
+        return ERR_OK;
+    rc = sync_files(store, item, &has_new_names);
+    if (rc == ERR_OK && has_new_names) {
+        log_path(&item->id, path);
+        rc = disk->ops->sync_dir(disk, path);
+    }
+    if (rc == ERR_OK && item->is_new) {
+        log_path_topic(&item->id, path);
+        rc = disk->ops->sync_dir(disk, path);
+    }
+    if (rc == ERR_OK && item->is_new)
+        rc = disk->ops->sync_dir(disk, "topics");
+    return rc;
+}
+
+/* --- 3 snapshot: caches, so a failure costs time at the next start and nothing else --- */
+
+static enum err replace_file(struct log_store *store, const struct log_identity *id, log_offset offset,
+                             const char *suffix, const struct buffer *bytes)
+{
+    char dir[LOG_PATH_BYTES];
+    char name[LOG_PATH_BYTES];
+
+    log_path(id, dir);
+    log_file_name(offset, suffix, name);
+    return disk_replace_file(store->disk, dir, name, bytes->data, bytes->len);
+}
+
+static void save_index(struct log_store *store, const struct flush_item *item,
+                       const struct segment_view *closed)
+{
+    struct buffer bytes;
+    bool is_whole = false;
+    enum err rc = ERR_OK;
+
+    buffer_init(&bytes, INDEX_FILE_MAX_BYTES);
+    rc = segment_index_close(&store->files, closed->segment, closed->size_bytes, &bytes, &is_whole);
+    if (rc == ERR_OK && is_whole)
+        rc = replace_file(store, &item->id, closed->base_offset, SEGMENT_INDEX_SUFFIX, &bytes);
+    buffer_done(&bytes);
+    if (rc != ERR_OK)
+        log_event(LOG_WARN, "index_not_saved", f_i64("base_offset", closed->base_offset), f_err(rc));
+}
+
+static bool save_producers(struct log_store *store, const struct flush_item *item)
+{
+    enum err rc = ERR_OK;
+
+    if (item->producers == NULL)
+        return false;
+    if (item->producers->count > 0)
+        rc = replace_file(store, &item->id, item->producers->offset, PRODUCERS_SUFFIX,
+                          &item->producers->bytes);
+    if (rc != ERR_OK)
+        log_event(LOG_WARN, "producers_not_saved", f_i64("offset", item->producers->offset), f_err(rc));
+    return rc == ERR_OK;
+}
+
+static void remove_old_producers(struct log_store *store, const struct log_identity *id,
+                                 log_offset offset)
+{
+    char path[LOG_PATH_BYTES];
+
+    log_path_file(id, offset, PRODUCERS_SUFFIX, path);
+    (void)store->disk->ops->remove(store->disk, path); /* one left over is removed at the next start */
+}
+
+/* --- 4 record --- */
+
+static struct segment_fact fact_of(const struct segment_view *view)
+{
+    return (struct segment_fact){view->base_offset, view->end_offset, view->size_bytes,
+                                 view->max_timestamp};
+}
+
+static enum err record_checkpoint(struct catalogue *catalogue, const struct flush_item *item)
+{
+    struct segment_fact end = fact_of(&item->end);
+
+    if (!item->wants_checkpoint || item->end.segment == NULL)
+        return ERR_OK;
+    return catalogue_set_flushed(catalogue, &item->id, &end);
+}
+
+static enum err record_item(struct log_store *store, const struct flush_item *item)
+{
+    struct catalogue *catalogue = store->catalogue;
+    const struct log_facts *facts = catalogue_find(catalogue, &item->id);
+    log_offset old_producers = facts != NULL && facts->producers_count > 0 ? facts->producers_offset : -1;
+    bool has_producers = save_producers(store, item);
+    enum err rc = ERR_OK;
+
+    if (item->is_new)
+        rc = catalogue_add_log(catalogue, &item->id);
+    for (int i = 0; i < item->epoch_count && rc == ERR_OK; i++)
+        rc = catalogue_add_epoch(catalogue, &item->id, item->epochs[i]);
+    for (int i = 0; i < item->closed_count && rc == ERR_OK; i++) {
+        struct segment_fact closed = fact_of(&item->closed[i]);
+
+        save_index(store, item, &item->closed[i]);
+        rc = catalogue_add_segment(catalogue, &item->id, &closed);
+    }
+    if (rc == ERR_OK)
+        rc = record_checkpoint(catalogue, item);
+    if (rc == ERR_OK && item->log_start >= 0)
+        rc = catalogue_set_log_start(catalogue, &item->id, item->log_start);
+    if (rc == ERR_OK && has_producers) {
+        rc = catalogue_set_producers(catalogue, &item->id, item->producers->offset,
+                                     item->producers->count);
+        if (old_producers >= 0 && old_producers != item->producers->offset)
+            remove_old_producers(store, &item->id, old_producers);
+    }
+    return rc;
+}
+
+/* --- the round --- */
+
+static struct flush_item *item_of(struct list *node)
+{
+    return container_of(node, struct flush_item, link);
+}
+
+static void fail_directory(struct log_store *store, const char *step, enum err err)
+{
+    if (!shared_flag_is_up(&store->failed))
+        log_event(LOG_ERROR, "data_directory_failed", f_str("step", step), f_err(err));
+    shared_flag_raise(&store->failed);
+}
+
+/* After a step failed: nothing was said to be durable yet, so the item can be taken back if its files
+ * can; otherwise the directory is done. */
+static enum err settle(struct log_store *store, const struct flush_item *item, const char *step,
+                       enum err err)
+{
+    bool may_retry = err == ERR_NO_SPACE || err == ERR_NO_MEMORY || err == ERR_UNAVAILABLE;
+
+    if (err == ERR_OK)
+        return ERR_OK;
+    if (may_retry && undo_item(store, item) == ERR_OK)
+        return ERR_NO_SPACE;
+    fail_directory(store, step, err);
+    return err;
+}
+
+/* Somebody waits for what only the catalogue says. */
+static bool must_sync_catalogue(const struct list *items)
+{
+    list_for_each(items, node)
+    {
+        const struct flush_item *item = item_of(node);
+
+        if (item->err == ERR_OK && (item->is_new || item->log_start >= 0))
+            return true;
+    }
+    return false;
+}
+
+static void commit_catalogue(struct log_store *store, struct list *items)
+{
+    bool must_sync = must_sync_catalogue(items);
+    enum err rc = catalogue_commit(store->catalogue, must_sync);
+
+    if (rc == ERR_OK)
+        return;
+    if (rc != ERR_NO_SPACE)
+        fail_directory(store, "catalogue", rc);
+    list_for_each(items, node)
+    {
+        struct flush_item *item = item_of(node);
+
+        if (item->err == ERR_OK && (rc != ERR_NO_SPACE || item->is_new || item->log_start >= 0))
+            item->err = settle(store, item, "catalogue", rc);
+    }
+}
+
+void flush_round_run(struct log_store *store, struct list *items)
+{
+    list_for_each(items, node)
+    {
+        struct flush_item *item = item_of(node);
+
+        item->err = shared_flag_is_up(&store->failed)
+                        ? ERR_IO
+                        : settle(store, item, "write", write_item(store, item));
+    }
+    list_for_each(items, node)
+    {
+        struct flush_item *item = item_of(node);
+
+        if (item->err != ERR_OK)
+            continue;
+        item->err = sync_item(store, item);
+        if (item->err != ERR_OK)
+            fail_directory(store, "sync", item->err);
+    }
+    list_for_each(items, node)
+    {
+        struct flush_item *item = item_of(node);
+
+        if (item->err != ERR_OK)
+            continue;
+        index_item(store, item);
+        item->err = settle(store, item, "record", record_item(store, item));
+    }
+    if (!shared_flag_is_up(&store->failed))
+        commit_catalogue(store, items);
+}
+
+enum err flush_remove_log(struct log_store *store, const struct log_identity *id)
+{
+    enum err rc = ERR_OK;
+
+    if (shared_flag_is_up(&store->failed))
+        return ERR_IO;
+    if (catalogue_find(store->catalogue, id) == NULL)
+        return ERR_OK;
+    rc = catalogue_remove_log(store->catalogue, id);
+    if (rc == ERR_OK)
+        rc = catalogue_commit(store->catalogue, true);
+    if (rc != ERR_OK && rc != ERR_NO_SPACE)
+        fail_directory(store, "catalogue", rc);
+    return rc;
+}

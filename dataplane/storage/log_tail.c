@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/log_tail.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_MIN_BYTES ((size_t)4096)
+#define CHUNK_MAX_BYTES ((size_t)256 << 10)
+
+void tail_budget_init(struct tail_budget *budget, int64_t bytes_max)
+{
+    *budget = (struct tail_budget){.bytes_max = bytes_max};
+    list_init(&budget->chunks);
+}
+
+void tail_chunk_ref(struct tail_chunk *chunk)
+{
+    chunk->refs++;
+}
+
+void tail_chunk_unref(struct tail_chunk *chunk)
+{
+    if (chunk != NULL && --chunk->refs == 0)
+        free(chunk);
+}
+
+static void drop_chunk(struct tail_chunk *chunk)
+{
+    chunk->tail->budget->bytes -= (int64_t)chunk->room;
+    chunk->tail->count--;
+    chunk->tail = NULL;
+    list_remove(&chunk->by_age);
+    list_remove(&chunk->in_tail);
+    tail_chunk_unref(chunk);
+}
+
+void tail_budget_trim(struct tail_budget *budget)
+{
+    list_for_each(&budget->chunks, node)
+    {
+        struct tail_chunk *chunk = container_of(node, struct tail_chunk, by_age);
+
+        if (budget->bytes <= budget->bytes_max)
+            return;
+        /* In a tail chunks go from the front, so that what is left has no hole. */
+        if (chunk->end_offset <= chunk->tail->flushed_end &&
+            chunk->tail->chunks.next == &chunk->in_tail)
+            drop_chunk(chunk);
+    }
+}
+
+void log_tail_init(struct log_tail *tail, struct tail_budget *budget, log_offset flushed_end)
+{
+    *tail = (struct log_tail){.budget = budget, .flushed_end = flushed_end};
+    list_init(&tail->chunks);
+}
+
+void log_tail_done(struct log_tail *tail)
+{
+    list_for_each(&tail->chunks, node)
+        drop_chunk(container_of(node, struct tail_chunk, in_tail));
+}
+
+struct tail_chunk *log_tail_last(const struct log_tail *tail)
+{
+    return list_is_empty(&tail->chunks) ? NULL
+                                        : container_of(tail->chunks.prev, struct tail_chunk, in_tail);
+}
+
+/* Chunks double with use: a log that gets little costs little. */
+static struct tail_chunk *add_chunk(struct log_tail *tail, size_t len, log_offset base_offset)
+{
+    struct tail_chunk *last = log_tail_last(tail);
+    size_t room = last == NULL ? CHUNK_MIN_BYTES : last->room * 2;
+    struct tail_chunk *chunk = NULL;
+
+    if (room > CHUNK_MAX_BYTES)
+        room = CHUNK_MAX_BYTES;
+    if (room < len)
+        room = len;
+    chunk = malloc(sizeof(*chunk) + room);
+    if (chunk == NULL)
+        return NULL;
+    *chunk = (struct tail_chunk){
+        .tail = tail,
+        .refs = 1,
+        .base_offset = base_offset,
+        .end_offset = base_offset,
+        .room = room,
+    };
+    list_push_back(&tail->budget->chunks, &chunk->by_age);
+    list_push_back(&tail->chunks, &chunk->in_tail);
+    tail->budget->bytes += (int64_t)room;
+    tail->count++;
+    return chunk;
+}
+
+/* Snapshots list their chunks: there must not be too many of them. */
+static void bound_count(struct log_tail *tail)
+{
+    list_for_each(&tail->chunks, node)
+    {
+        struct tail_chunk *chunk = container_of(node, struct tail_chunk, in_tail);
+
+        if (tail->count < LOG_TAIL_CHUNKS_MAX || chunk->end_offset > tail->flushed_end)
+            return;
+        drop_chunk(chunk);
+    }
+}
+
+enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len, log_offset base_offset,
+                      log_offset end_offset, struct tail_chunk **ret_chunk, size_t *ret_at)
+{
+    struct tail_chunk *chunk = log_tail_last(tail);
+
+    if (chunk == NULL || chunk->room - chunk->used < len) {
+        bound_count(tail);
+        chunk = add_chunk(tail, len, base_offset);
+    }
+    if (chunk == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(chunk->data + chunk->used, bytes, len);
+    *ret_chunk = chunk;
+    *ret_at = chunk->used;
+    chunk->used += len;
+    chunk->end_offset = end_offset;
+    return ERR_OK;
+}
+
+void log_tail_cut(struct log_tail *tail, log_offset end, struct tail_chunk *last, size_t used)
+{
+    while (!list_is_empty(&tail->chunks)) {
+        struct tail_chunk *chunk = log_tail_last(tail);
+
+        if (chunk == last) {
+            chunk->used = used;
+            chunk->end_offset = end;
+            return;
+        }
+        if (chunk->end_offset <= end)
+            return;
+        drop_chunk(chunk);
+    }
+}

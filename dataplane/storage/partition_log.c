@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/partition_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/storage/shard.h"
+
+#define CHECKPOINT_BYTES ((int64_t)1 << 20)
+#define PRODUCERS_SNAPSHOT_MAX_BYTES ((size_t)64 << 20)
+
+/* What one append of an idempotent producer changed. */
+struct append_undo {
+    struct append_undo *older;
+    log_offset base_offset;
+    struct producer_undo producer;
+};
+
+/* --- positions --- */
+
+static void position_ref(struct log_position *position)
+{
+    position->closed->refs++;
+    if (position->active.segment != NULL)
+        position->active.segment->refs++;
+    if (position->chunk != NULL)
+        tail_chunk_ref(position->chunk);
+}
+
+static void position_unref(struct partition_log *log, struct log_position *position)
+{
+    shard_segment_list_unref(log->shard, position->closed);
+    if (position->active.segment != NULL)
+        shard_segment_unref(log->shard, position->active.segment);
+    tail_chunk_unref(position->chunk);
+    *position = (struct log_position){.end = position->end};
+}
+
+static void position_set(struct partition_log *log, struct log_position *to,
+                         const struct log_position *from)
+{
+    struct log_position old = *to;
+
+    *to = *from;
+    position_ref(to);
+    if (old.closed != NULL)
+        position_unref(log, &old);
+}
+
+void partition_log_init(struct partition_log *log, struct shard *shard, struct recovered_log *found)
+{
+    *log = (struct partition_log){
+        .id = found->id,
+        .shard = shard,
+        .log_start = found->log_start,
+        .head = {.closed = found->closed, .active = found->active, .end = found->end},
+        .epochs = found->epochs,
+        .epochs_saved = found->epochs_saved,
+        .is_on_disk = found->is_on_disk,
+        .is_changed = found->is_changed,
+    };
+    producer_state_move(&log->producers, &found->producers);
+    log->runs_end = &log->runs;
+    position_set(log, &log->durable, &log->head);
+    log_tail_init(&log->tail, &shard->tail, found->end);
+}
+
+void partition_log_give_back(struct partition_log *log, struct recovered_log *found)
+{
+    position_unref(log, &log->durable);
+    found->closed = log->head.closed;
+    found->active = log->head.active;
+    found->epochs = log->epochs;
+    producer_state_move(&found->producers, &log->producers);
+}
+
+enum err recovered_log_init(struct recovered_log *found, const struct log_identity *id,
+                            struct hash_seed seed)
+{
+    *found = (struct recovered_log){.id = *id};
+    found->closed = segment_list_new(NULL, 0);
+    found->epochs = epoch_history_new(NULL, 0);
+    producer_state_init(&found->producers, seed);
+    if (found->closed != NULL && found->epochs != NULL)
+        return ERR_OK;
+    free(found->closed);
+    epoch_history_unref(found->epochs);
+    return ERR_NO_MEMORY;
+}
+
+void recovered_log_done(struct recovered_log *found, struct segment_files *files)
+{
+    for (int i = 0; i < found->closed->count; i++) {
+        segment_files_drop(files, found->closed->views[i].segment);
+        segment_free(found->closed->views[i].segment);
+    }
+    free(found->closed);
+    if (found->active.segment != NULL) {
+        segment_files_drop(files, found->active.segment);
+        segment_free(found->active.segment);
+    }
+    epoch_history_unref(found->epochs);
+    producer_state_done(&found->producers);
+}
+
+static void free_runs(struct partition_log *log, struct write_run *runs)
+{
+    struct write_run *run = NULL;
+
+    while ((run = runs) != NULL) {
+        runs = run->next;
+        log->shard->pending_bytes -= (int64_t)(run->to - run->from);
+        shard_segment_unref(log->shard, run->segment);
+        tail_chunk_unref(run->chunk);
+        free(run);
+    }
+}
+
+static void free_undos(struct partition_log *log)
+{
+    struct append_undo *undo = NULL;
+
+    while ((undo = log->undos) != NULL) {
+        log->undos = undo->older;
+        free(undo);
+    }
+}
+
+static void free_snapshot(struct producers_snapshot *snapshot)
+{
+    if (snapshot == NULL)
+        return;
+    buffer_done(&snapshot->bytes);
+    free(snapshot);
+}
+
+void partition_log_done(struct partition_log *log)
+{
+    free_runs(log, log->runs);
+    free_undos(log);
+    free_snapshot(log->producers_snapshot);
+    if (log->is_taken)
+        position_unref(log, &log->taken);
+    epoch_history_unref(log->taken_epochs);
+    position_unref(log, &log->durable);
+    position_unref(log, &log->head);
+    log_tail_done(&log->tail);
+    producer_state_done(&log->producers);
+    epoch_history_unref(log->epochs);
+}
+
+/* --- append --- */
+
+static struct producers_snapshot *take_producers_snapshot(const struct partition_log *log)
+{
+    struct producers_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+    if (snapshot == NULL)
+        return NULL;
+    snapshot->offset = log->head.end;
+    snapshot->count = (int32_t)log->producers.table.count;
+    buffer_init(&snapshot->bytes, PRODUCERS_SNAPSHOT_MAX_BYTES);
+    if (producer_state_save(&log->producers, log->head.end, &snapshot->bytes) == ERR_OK)
+        return snapshot;
+    free_snapshot(snapshot);
+    return NULL;
+}
+
+static bool must_roll(const struct partition_log *log, const struct log_config *config,
+                      const struct record_batch *batch, int64_t now_ms)
+{
+    const struct segment_view *active = &log->head.active;
+
+    if (active->segment == NULL || active->size_bytes == 0)
+        return false;
+    return active->size_bytes + batch->size_bytes > config->segment_bytes ||
+           now_ms - active->first_append_ms >= config->segment_ms ||
+           log->head.end + batch->last_offset_delta - active->base_offset > INT32_MAX;
+}
+
+/* The newest segment is closed; the next append begins another. */
+static enum err roll(struct partition_log *log)
+{
+    struct segment_list *closed = segment_list_with(log->head.closed, 0, &log->head.active);
+
+    if (closed == NULL)
+        return ERR_NO_MEMORY;
+    shard_segment_list_unref(log->shard, log->head.closed);
+    shard_segment_unref(log->shard, log->head.active.segment);
+    log->head.closed = closed;
+    log->head.active = (struct segment_view){.segment = NULL};
+    /* Without a snapshot a start reads more, that is all. */
+    free_snapshot(log->producers_snapshot);
+    log->producers_snapshot = take_producers_snapshot(log);
+    return ERR_OK;
+}
+
+static enum err begin_segment(struct partition_log *log, int64_t now_ms)
+{
+    struct segment *segment = segment_new(&log->id, log->head.end);
+
+    if (segment == NULL)
+        return ERR_NO_MEMORY;
+    log->head.active = (struct segment_view){
+        .segment = segment,
+        .base_offset = log->head.end,
+        .end_offset = log->head.end,
+        .max_timestamp = -1,
+        .first_append_ms = now_ms,
+    };
+    return ERR_OK;
+}
+
+static struct write_run *last_run(const struct partition_log *log)
+{
+    return log->runs == NULL ? NULL : container_of(log->runs_end, struct write_run, next);
+}
+
+/* Notes that bytes [at, at + len) of the chunk go to the end of the active segment. */
+static void note_run(struct partition_log *log, struct write_run *spare, struct tail_chunk *chunk,
+                     size_t at, size_t len)
+{
+    struct write_run *last = last_run(log);
+    struct segment_view *active = &log->head.active;
+
+    log->pending_bytes += (int64_t)len;
+    log->shard->pending_bytes += (int64_t)len;
+    if (last != NULL && last->segment == active->segment && last->chunk == chunk && last->to == at) {
+        last->to += len;
+        free(spare);
+        return;
+    }
+    *spare = (struct write_run){
+        .segment = active->segment,
+        .position = active->size_bytes,
+        .chunk = chunk,
+        .from = at,
+        .to = at + len,
+    };
+    active->segment->refs++;
+    tail_chunk_ref(chunk);
+    *log->runs_end = spare;
+    log->runs_end = &spare->next;
+}
+
+static enum err remember_producer(struct partition_log *log, const struct record_batch *batch,
+                                  int64_t now_ms)
+{
+    struct append_undo *undo = NULL;
+    enum err rc = ERR_OK;
+
+    if (batch->producer_id < 0)
+        return ERR_OK;
+    undo = malloc(sizeof(*undo));
+    if (undo == NULL)
+        return ERR_NO_MEMORY;
+    rc = producer_state_append(&log->producers, batch, now_ms, &undo->producer);
+    if (rc != ERR_OK) {
+        free(undo);
+        return rc;
+    }
+    undo->base_offset = batch->base_offset;
+    undo->older = log->undos;
+    log->undos = undo;
+    return ERR_OK;
+}
+
+static void take_back_newest_undo(struct partition_log *log)
+{
+    struct append_undo *undo = log->undos;
+
+    log->undos = undo->older;
+    producer_state_revert(&log->producers, &undo->producer);
+    free(undo);
+}
+
+enum err partition_log_append(struct partition_log *log, const struct log_config *config,
+                              uint8_t *bytes, struct record_batch *batch, leader_epoch epoch,
+                              int64_t now_ms)
+{
+    struct write_run *spare = NULL;
+    struct tail_chunk *chunk = NULL;
+    size_t at = 0;
+    enum err rc = ERR_OK;
+
+    if (must_roll(log, config, batch, now_ms))
+        rc = roll(log);
+    if (rc == ERR_OK && log->head.active.segment == NULL)
+        rc = begin_segment(log, now_ms);
+    if (rc != ERR_OK)
+        return rc;
+    spare = malloc(sizeof(*spare));
+    if (spare == NULL)
+        return ERR_NO_MEMORY;
+
+    batch->base_offset = log->head.end;
+    batch->leader_epoch = epoch;
+    record_batch_set_offset(bytes, batch->base_offset, epoch);
+    rc = remember_producer(log, batch, now_ms);
+    if (rc != ERR_OK)
+        goto fail_spare;
+    rc = log_tail_put(&log->tail, bytes, (size_t)batch->size_bytes, batch->base_offset,
+                      record_batch_next_offset(batch), &chunk, &at);
+    if (rc != ERR_OK)
+        goto fail_producer;
+
+    note_run(log, spare, chunk, at, (size_t)batch->size_bytes);
+    log->is_changed = true;
+    log->head.end = record_batch_next_offset(batch);
+    log->head.active.end_offset = log->head.end;
+    log->head.active.size_bytes += batch->size_bytes;
+    if (batch->max_timestamp > log->head.active.max_timestamp)
+        log->head.active.max_timestamp = batch->max_timestamp;
+    return ERR_OK;
+
+fail_producer:
+    if (batch->producer_id >= 0)
+        take_back_newest_undo(log);
+fail_spare:
+    free(spare);
+    return rc;
+}
+
+enum err partition_log_begin_epoch(struct partition_log *log, leader_epoch epoch)
+{
+    struct epoch_history *longer = NULL;
+
+    if (epoch <= epoch_history_latest(log->epochs))
+        return ERR_OK;
+    longer = epoch_history_with(log->epochs, epoch, log->head.end);
+    if (longer == NULL)
+        return ERR_NO_MEMORY;
+    if (log->epochs_saved > longer->count - 1)
+        log->epochs_saved = longer->count - 1;
+    epoch_history_unref(log->epochs);
+    log->epochs = longer;
+    return ERR_OK;
+}
+
+/* --- the way to the disk --- */
+
+/* Segments that head has closed and durable has not. */
+static int count_new_closed(const struct partition_log *log)
+{
+    const struct segment_list *closed = log->head.closed;
+    int count = 0;
+
+    while (count < closed->count &&
+           closed->views[closed->count - 1 - count].end_offset > log->durable.end)
+        count++;
+    /* The one that was the newest, if nothing was appended to it since. */
+    if (count < closed->count && log->durable.active.segment != NULL &&
+        closed->views[closed->count - 1 - count].segment == log->durable.active.segment)
+        count++;
+    return count;
+}
+
+void partition_log_take(struct partition_log *log, struct flush_item *item, log_offset log_start,
+                        enum flush_policy flush, bool is_last)
+{
+    int new_closed = count_new_closed(log);
+
+    invariant(!log->is_taken);
+    log->head.chunk = log_tail_last(&log->tail);
+    log->head.chunk_used = log->head.chunk != NULL ? log->head.chunk->used : 0;
+    log->taken = log->head;
+    position_ref(&log->taken);
+    log->head.chunk = NULL;
+    log->is_taken = true;
+    log->bytes_since_checkpoint += log->pending_bytes;
+
+    if (is_last) {
+        free_snapshot(log->producers_snapshot);
+        log->producers_snapshot = take_producers_snapshot(log);
+    }
+    *item = (struct flush_item){
+        .id = log->id,
+        .is_new = !log->is_on_disk,
+        .must_sync = flush == FLUSH_COMMIT || is_last,
+        .must_sync_end = log->has_unsynced_bytes && (flush == FLUSH_COMMIT || is_last),
+        .runs = log->runs,
+        .end = log->taken.active,
+        .closed = log->taken.closed->views + (log->taken.closed->count - new_closed),
+        .closed_count = new_closed,
+        .epochs = log->epochs->entries + log->epochs_saved,
+        .epoch_count = log->epochs->count - log->epochs_saved,
+        .log_start = log_start,
+        .producers = log->producers_snapshot,
+    };
+    item->wants_checkpoint =
+        item->must_sync && (log->bytes_since_checkpoint >= CHECKPOINT_BYTES || is_last ||
+                            log_start >= 0 || item->is_new || new_closed > 0);
+    log->taken_epochs = epoch_history_ref(log->epochs); /* the worker reads the entries */
+    list_init(&item->link);
+    log->runs = NULL;
+    log->runs_end = &log->runs;
+    log->pending_bytes = 0;
+    log->producers_snapshot = NULL;
+}
+
+static void return_item(struct partition_log *log, struct flush_item *item)
+{
+    free_runs(log, item->runs);
+    free_snapshot(item->producers);
+    epoch_history_unref(log->taken_epochs);
+    log->taken_epochs = NULL;
+    *item = (struct flush_item){.err = item->err};
+    log->is_taken = false;
+}
+
+static void forget_durable_undos(struct partition_log *log)
+{
+    struct append_undo **link = &log->undos;
+
+    while (*link != NULL && (*link)->base_offset >= log->durable.end)
+        link = &(*link)->older;
+    while (*link != NULL) {
+        struct append_undo *undo = *link;
+
+        *link = undo->older;
+        free(undo);
+    }
+}
+
+/* Everything in `saved` is in the catalogue: how many of ours are the same? An epoch that began
+ * meanwhile may have replaced one at the same offset. */
+static int count_same(const struct epoch_history *ours, const struct epoch_history *saved)
+{
+    int count = 0;
+
+    while (count < ours->count && count < saved->count &&
+           ours->entries[count].epoch == saved->entries[count].epoch &&
+           ours->entries[count].start == saved->entries[count].start)
+        count++;
+    return count;
+}
+
+void partition_log_flushed(struct partition_log *log, struct flush_item *item)
+{
+    bool has_runs = item->runs != NULL;
+
+    if (item->must_sync && (has_runs || item->must_sync_end))
+        log->has_unsynced_bytes = false;
+    else if (has_runs)
+        log->has_unsynced_bytes = true;
+    if (item->wants_checkpoint)
+        log->bytes_since_checkpoint = 0;
+    log->epochs_saved = count_same(log->epochs, log->taken_epochs);
+    return_item(log, item);
+    position_set(log, &log->durable, &log->taken);
+    position_unref(log, &log->taken);
+    log->is_on_disk = true;
+    log->tail.flushed_end = log->durable.end;
+    forget_durable_undos(log);
+    tail_budget_trim(log->tail.budget);
+}
+
+/* The current epoch may not begin beyond the end. */
+static void cut_epochs(struct partition_log *log)
+{
+    leader_epoch latest = epoch_history_latest(log->epochs);
+    struct epoch_history *shorter = NULL;
+
+    if (log->epochs->count == 0 ||
+        log->epochs->entries[log->epochs->count - 1].start <= log->head.end)
+        return;
+    shorter = epoch_history_with(log->epochs, latest, log->head.end);
+    if (shorter == NULL)
+        return; /* its start is too high until the next epoch: a client reads a little twice */
+    epoch_history_unref(log->epochs);
+    log->epochs = shorter;
+    log->epochs_saved = 0;
+}
+
+void partition_log_revert(struct partition_log *log, struct flush_item *item)
+{
+    return_item(log, item);
+    free_runs(log, log->runs);
+    log->runs = NULL;
+    log->runs_end = &log->runs;
+    log->pending_bytes = 0;
+    position_unref(log, &log->taken);
+    position_set(log, &log->head, &log->durable);
+    log_tail_cut(&log->tail, log->head.end, log->durable.chunk, log->durable.chunk_used);
+    tail_chunk_unref(log->head.chunk);
+    log->head.chunk = NULL;
+    while (log->undos != NULL)
+        take_back_newest_undo(log);
+    free_snapshot(log->producers_snapshot);
+    log->producers_snapshot = NULL;
+    cut_epochs(log);
+}
+
+/* --- where it begins --- */
+
+static int count_below(const struct segment_list *closed, log_offset log_start)
+{
+    int count = 0;
+
+    while (count < closed->count && closed->views[count].end_offset <= log_start)
+        count++;
+    return count;
+}
+
+static void drop_closed(struct partition_log *log, struct log_position *position)
+{
+    struct segment_view none = {.segment = NULL};
+    int count = count_below(position->closed, log->log_start);
+    struct segment_list *rest = count == 0 ? NULL : segment_list_with(position->closed, count, &none);
+
+    if (rest == NULL)
+        return; /* they go with the next change of the log start, or at the next start */
+    shard_segment_list_unref(log->shard, position->closed);
+    position->closed = rest;
+}
+
+static void drop_active(struct partition_log *log, struct log_position *position)
+{
+    if (position->active.segment != NULL)
+        shard_segment_unref(log->shard, position->active.segment);
+    position->active = (struct segment_view){.segment = NULL};
+}
+
+void partition_log_set_start(struct partition_log *log, log_offset log_start)
+{
+    int gone = count_below(log->durable.closed, log_start);
+    struct segment *active = log->durable.active.segment;
+
+    invariant(!log->is_taken && log_start <= log->durable.end);
+    log->log_start = log_start;
+    for (int i = 0; i < gone; i++)
+        log->durable.closed->views[i].segment->is_doomed = true;
+    drop_closed(log, &log->durable);
+    drop_closed(log, &log->head);
+    /* Nothing of the newest is left, and nobody is appending to it. */
+    if (active != NULL && log->durable.end == log_start && log->head.end == log_start) {
+        active->is_doomed = true;
+        drop_active(log, &log->durable);
+        drop_active(log, &log->head);
+    }
+}
+
+static bool is_expired(const struct segment_view *view, const struct log_config *config, int64_t now_ms)
+{
+    int64_t newest_ms = view->max_timestamp >= 0 ? view->max_timestamp : view->first_append_ms;
+
+    return config->retention_ms >= 0 && now_ms - newest_ms > config->retention_ms;
+}
+
+log_offset partition_log_retention(const struct partition_log *log, const struct log_config *config,
+                                   log_offset high_watermark, int64_t now_ms)
+{
+    const struct segment_list *closed = log->durable.closed;
+    const struct segment_view *active = &log->durable.active;
+    int64_t size_bytes = closed->size_bytes + active->size_bytes;
+    log_offset log_start = -1;
+    int i = 0;
+
+    if ((config->cleanup_policy & CLEANUP_DELETE) == 0)
+        return -1;
+    for (; i < closed->count; i++) {
+        const struct segment_view *view = &closed->views[i];
+        bool is_over = config->retention_bytes >= 0 &&
+                       size_bytes - view->size_bytes >= config->retention_bytes;
+
+        if (view->end_offset > high_watermark || (!is_over && !is_expired(view, config, now_ms)))
+            break;
+        size_bytes -= view->size_bytes;
+        log_start = view->end_offset;
+    }
+    if (i == closed->count && active->segment != NULL && log->head.end == high_watermark &&
+        log->durable.end == high_watermark && is_expired(active, config, now_ms))
+        log_start = high_watermark;
+    return log_start > log->log_start ? log_start : -1;
+}
+
+/* --- views --- */
+
+struct log_view *partition_log_view(struct partition_log *log, struct shared_config *config,
+                                    log_offset high_watermark, leader_epoch epoch)
+{
+    int count = log->tail.count;
+    struct log_view *view = calloc(1, sizeof(*view) + (size_t)count * sizeof(view->chunks[0]));
+
+    if (view == NULL)
+        return NULL;
+    view->snapshot = (struct log_snapshot){
+        .log_start = log->log_start,
+        .last_stable = high_watermark,
+        .high_watermark = high_watermark,
+        .log_end = log->head.end,
+        .epoch = epoch,
+        .size_bytes = log->durable.closed->size_bytes + log->durable.active.size_bytes,
+    };
+    view->shard = log->shard;
+    view->config = config;
+    config->refs++;
+    view->epochs = epoch_history_ref(log->epochs);
+    view->closed = log->durable.closed;
+    view->closed->refs++;
+    view->active = log->durable.active;
+    if (view->active.segment != NULL)
+        view->active.segment->refs++;
+    list_for_each(&log->tail.chunks, node)
+    {
+        struct tail_chunk *chunk = container_of(node, struct tail_chunk, in_tail);
+        bool is_last = chunk == log->durable.chunk;
+
+        if (chunk->base_offset >= log->durable.end)
+            break;
+        tail_chunk_ref(chunk);
+        view->chunks[view->chunk_count++] = (struct tail_view){
+            chunk, chunk->base_offset, is_last ? log->durable.chunk_used : chunk->used};
+    }
+    return view;
+}
+
+void log_view_free(struct log_view *view)
+{
+    for (int i = 0; i < view->chunk_count; i++)
+        tail_chunk_unref(view->chunks[i].chunk);
+    shard_segment_list_unref(view->shard, view->closed);
+    if (view->active.segment != NULL)
+        shard_segment_unref(view->shard, view->active.segment);
+    epoch_history_unref(view->epochs);
+    if (--view->config->refs == 0)
+        free(view->config);
+    free(view);
+}
+
+bool log_view_find_segment(const struct log_view *view, log_offset offset,
+                           struct segment_view *ret_segment)
+{
+    int low = 0;
+    int high = view->closed->count;
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+
+        if (view->closed->views[middle].end_offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < view->closed->count)
+        *ret_segment = view->closed->views[low];
+    else
+        *ret_segment = view->active;
+    return ret_segment->segment != NULL && offset < ret_segment->end_offset;
+}

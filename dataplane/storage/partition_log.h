@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log of one partition, as its owner's loop sees it: offsets, segments by number, the tail in memory,
+ * producers, epochs. It does no I/O and knows no file: what must be written it hands over as a flush
+ * item, and it is told how that ended.
+ *
+ *             append ──▶ head ──take──▶ item (one at a time) ──flushed──▶ durable
+ *                          ▲                    │
+ *                          └──────revert────────┘   head is durable again, producers and tail too
+ *
+ * head is the log with everything appended, durable the log as of the last round that ended well; what
+ * others may see is made of durable. */
+#ifndef DATAPLANE_STORAGE_PARTITION_LOG_H
+#define DATAPLANE_STORAGE_PARTITION_LOG_H
+
+#include "dataplane/storage/flush_round.h"
+#include "dataplane/storage/log_view.h"
+#include "dataplane/storage/producer_state.h"
+
+/* A consistent end of a log. Holds references. */
+struct log_position {
+    struct segment_list *closed;
+    struct segment_view active;
+    log_offset end;
+    struct tail_chunk *chunk; /* the last one, or NULL */
+    size_t chunk_used;
+};
+
+struct append_undo;
+
+struct partition_log {
+    struct log_identity id;
+    struct shard *shard;
+    log_offset log_start;
+    struct log_position head;
+    struct log_position durable;
+    struct log_position taken; /* where the item under way ends */
+    bool is_taken;
+    struct log_tail tail;
+    struct producer_state producers;
+    struct epoch_history *epochs;
+    struct epoch_history *taken_epochs; /* as the item under way knows them */
+    int epochs_saved;                   /* how many of them the catalogue has */
+    struct write_run *runs;
+    struct write_run **runs_end;
+    int64_t pending_bytes; /* in runs */
+    struct append_undo *undos; /* newest first */
+    struct producers_snapshot *producers_snapshot; /* taken at the last roll, to be written */
+    int64_t bytes_since_checkpoint;
+    bool is_on_disk;         /* its directory and its entry in the catalogue exist */
+    bool has_unsynced_bytes; /* written under FLUSH_OS */
+    bool is_changed;         /* a clean end must write where the log ends */
+};
+
+/* What recovery found; everything is moved into the log. */
+struct recovered_log {
+    struct log_identity id;
+    log_offset log_start;
+    struct segment_list *closed;
+    struct segment_view active;
+    log_offset end;
+    struct epoch_history *epochs;
+    int epochs_saved;
+    struct producer_state producers;
+    bool is_on_disk;
+    bool is_changed; /* the catalogue does not say all of this yet */
+};
+
+void partition_log_init(struct partition_log *log, struct shard *shard, struct recovered_log *found);
+void partition_log_done(struct partition_log *log);
+/* Undoes init, when nothing happened since. */
+void partition_log_give_back(struct partition_log *log, struct recovered_log *found);
+
+/* An empty log. ERR_NO_MEMORY. */
+enum err recovered_log_init(struct recovered_log *found, const struct log_identity *id,
+                            struct hash_seed seed) WARN_UNUSED;
+/* What was not moved into a log. Blocking. */
+void recovered_log_done(struct recovered_log *found, struct segment_files *files);
+
+/* Assigns offsets, writes them and the epoch into `bytes`, copies these into the tail, remembers the
+ * producer. batch gets its base offset. ERR_NO_MEMORY: nothing changed. */
+enum err partition_log_append(struct partition_log *log, const struct log_config *config,
+                              uint8_t *bytes, struct record_batch *batch, leader_epoch epoch,
+                              int64_t now_ms) WARN_UNUSED;
+/* An epoch begins at the end of the log. */
+enum err partition_log_begin_epoch(struct partition_log *log, leader_epoch epoch) WARN_UNUSED;
+
+/* Moves what is pending into the item. log_start -1 = does not change. */
+void partition_log_take(struct partition_log *log, struct flush_item *item, log_offset log_start,
+                        enum flush_policy flush, bool is_last);
+void partition_log_flushed(struct partition_log *log, struct flush_item *item);
+void partition_log_revert(struct partition_log *log, struct flush_item *item);
+
+/* The log begins here now; durable is told already. Segments below go when nobody reads them. */
+void partition_log_set_start(struct partition_log *log, log_offset log_start);
+/* Where retention lets the log begin, at most at high_watermark; -1 = no change. */
+log_offset partition_log_retention(const struct partition_log *log, const struct log_config *config,
+                                   log_offset high_watermark, int64_t now_ms);
+
+/* A view of durable. NULL = no memory. */
+struct log_view *partition_log_view(struct partition_log *log, struct shared_config *config,
+                                    log_offset high_watermark, leader_epoch epoch) WARN_UNUSED;
+void log_view_free(struct log_view *view);
+
+#endif

@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/recovery.h"
+
+#include <stdlib.h>
+
+#include "common/observe/log.h"
+#include "common/wire/reader.h"
+#include "dataplane/storage/batch_cursor.h"
+
+#define PRODUCERS_FILE_MAX_BYTES ((size_t)64 << 20)
+#define NAME_MAX_BYTES 64
+
+/* One recovery of one log. */
+struct log_recovery {
+    struct recovery *recovery;
+    const struct log_facts *facts; /* as before; refetched after a change */
+    struct log_identity id;
+    log_offset *bases; /* of the segment files, ascending */
+    int base_count;
+    int base_capacity;
+    log_offset *snapshots; /* of the producer snapshots */
+    int snapshot_count;
+    int snapshot_capacity;
+    struct segment_view *views;
+    int view_count;
+    struct epoch_history *epochs;
+    log_offset end; /* -1 = no segment yet */
+    enum err list_err;
+};
+
+/* --- what files there are --- */
+
+static enum err push_offset(log_offset **array, int *count, int *capacity, log_offset offset)
+{
+    if (*count == *capacity) {
+        int wanted = *capacity == 0 ? 8 : *capacity * 2;
+        log_offset *larger = realloc(*array, (size_t)wanted * sizeof(**array));
+
+        if (larger == NULL)
+            return ERR_NO_MEMORY;
+        *array = larger;
+        *capacity = wanted;
+    }
+    (*array)[(*count)++] = offset;
+    return ERR_OK;
+}
+
+static bool note_file(void *context, const char *name, bool is_directory)
+{
+    struct log_recovery *log = context;
+    log_offset offset = 0;
+
+    if (is_directory || strlen(name) >= NAME_MAX_BYTES)
+        return true;
+    if (log_parse_file_name(name, SEGMENT_SUFFIX, &offset))
+        log->list_err = push_offset(&log->bases, &log->base_count, &log->base_capacity, offset);
+    else if (log_parse_file_name(name, PRODUCERS_SUFFIX, &offset))
+        log->list_err =
+            push_offset(&log->snapshots, &log->snapshot_count, &log->snapshot_capacity, offset);
+    return log->list_err == ERR_OK;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+    const log_offset *left = a;
+    const log_offset *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+static enum err list_files(struct log_recovery *log)
+{
+    struct disk *disk = log->recovery->store->disk;
+    char path[LOG_PATH_BYTES];
+    enum err rc = ERR_OK;
+
+    log_path(&log->id, path);
+    rc = disk->ops->list(disk, path, note_file, log);
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK; /* none at all; whether that can be is seen below */
+    if (rc == ERR_OK)
+        rc = log->list_err;
+    if (log->base_count > 0)
+        qsort(log->bases, (size_t)log->base_count, sizeof(log->bases[0]), compare_offsets);
+    return rc;
+}
+
+static enum err remove_file(struct log_recovery *log, log_offset base, const char *suffix)
+{
+    struct disk *disk = log->recovery->store->disk;
+    char path[LOG_PATH_BYTES];
+    enum err rc = ERR_OK;
+
+    log_path_file(&log->id, base, suffix, path);
+    rc = disk->ops->remove(disk, path);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static enum err remove_segment(struct log_recovery *log, log_offset base)
+{
+    enum err rc = remove_file(log, base, SEGMENT_SUFFIX);
+
+    if (rc == ERR_OK)
+        rc = remove_file(log, base, SEGMENT_INDEX_SUFFIX);
+    return rc;
+}
+
+/* --- one segment --- */
+
+static const struct segment_fact *find_fact(const struct log_recovery *log, log_offset base)
+{
+    for (int i = 0; i < log->facts->segment_count; i++) {
+        if (log->facts->segments[i].base_offset == base)
+            return &log->facts->segments[i];
+    }
+    return NULL;
+}
+
+/* Bytes of the segment that were flushed for sure. */
+static int64_t flushed_bytes(const struct log_recovery *log, log_offset base)
+{
+    const struct segment_fact *flushed = &log->facts->flushed;
+
+    if (flushed->size_bytes == 0 || flushed->base_offset < base)
+        return 0;
+    return flushed->base_offset == base ? flushed->size_bytes : INT64_MAX;
+}
+
+static enum err note_epoch(struct log_recovery *log, const struct record_batch *batch)
+{
+    struct epoch_history *longer = NULL;
+
+    if (batch->leader_epoch <= epoch_history_latest(log->epochs))
+        return ERR_OK;
+    longer = epoch_history_with(log->epochs, batch->leader_epoch, batch->base_offset);
+    if (longer == NULL)
+        return ERR_NO_MEMORY;
+    epoch_history_unref(log->epochs);
+    log->epochs = longer;
+    return ERR_OK;
+}
+
+/* Walks good batches from the start; view is what they make up. ERR_OK at whatever ended the walk. */
+static enum err scan(struct log_recovery *log, struct file *file, int64_t size,
+                     struct segment_view *view)
+{
+    bool is_sabotaged = (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) != 0;
+    struct batch_cursor cursor;
+    enum err rc = ERR_OK;
+
+    batch_cursor_init(&cursor, file, 0, size);
+    for (;;) {
+        struct record_batch batch;
+        struct slice bytes;
+
+        rc = batch_cursor_next(&cursor, &batch);
+        if (rc == ERR_OK && batch.base_offset != view->end_offset)
+            rc = ERR_CORRUPT;
+        if (rc == ERR_OK && !is_sabotaged)
+            rc = batch_cursor_body(&cursor, &batch, &bytes);
+        if (rc == ERR_OK)
+            rc = note_epoch(log, &batch);
+        if (rc != ERR_OK)
+            break;
+        view->end_offset = record_batch_next_offset(&batch);
+        view->size_bytes = cursor.position;
+        if (batch.max_timestamp > view->max_timestamp)
+            view->max_timestamp = batch.max_timestamp;
+    }
+    batch_cursor_done(&cursor);
+    log->recovery->scanned_bytes += view->size_bytes;
+    return rc == ERR_NOT_FOUND || rc == ERR_TRUNCATED || rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+/* Cuts a torn tail, or says that it is none, and makes what stays durable. */
+static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t size,
+                            const struct segment_view *view)
+{
+    enum err rc = ERR_OK;
+
+    if (view->size_bytes < flushed_bytes(log, view->base_offset) &&
+        (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
+        return ERR_CORRUPT;
+    if (view->size_bytes < size) {
+        log->recovery->truncated_bytes += size - view->size_bytes;
+        rc = file->ops->truncate(file, view->size_bytes);
+    }
+    return rc == ERR_OK ? file->ops->sync(file) : rc;
+}
+
+static enum err scan_segment(struct log_recovery *log, struct segment_view *view)
+{
+    struct segment_files *files = &log->recovery->store->files;
+    struct file *file = NULL;
+    int64_t size = 0;
+    enum err rc = segment_files_acquire(files, view->segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = file->ops->size(file, &size);
+    if (rc == ERR_OK)
+        rc = scan(log, file, size, view);
+    if (rc == ERR_OK)
+        rc = settle_tail(log, file, size, view);
+    segment_files_release(files, view->segment);
+    return rc;
+}
+
+/* *ret_is_whole: the file has exactly the size that the view says. ERR_CORRUPT: it is shorter. */
+static enum err check_size(struct log_recovery *log, const struct segment_view *view,
+                           bool *ret_is_whole)
+{
+    struct segment_files *files = &log->recovery->store->files;
+    struct file *file = NULL;
+    int64_t size = 0;
+    enum err rc = segment_files_acquire(files, view->segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = file->ops->size(file, &size);
+    segment_files_release(files, view->segment);
+    if (rc != ERR_OK)
+        return rc;
+    *ret_is_whole = size == view->size_bytes;
+    return size < view->size_bytes ? ERR_CORRUPT : ERR_OK;
+}
+
+/* Believed, or scanned? */
+static const struct segment_fact *believable(const struct log_recovery *log, log_offset base)
+{
+    const struct segment_fact *fact = find_fact(log, base);
+
+    if (fact != NULL)
+        return fact;
+    if (log->recovery->was_clean && log->facts->flushed.size_bytes > 0 &&
+        log->facts->flushed.base_offset == base)
+        return &log->facts->flushed;
+    return NULL;
+}
+
+static enum err recover_segment(struct log_recovery *log, log_offset base)
+{
+    const struct segment_fact *fact = believable(log, base);
+    struct segment_view *view = &log->views[log->view_count];
+    bool is_whole = fact != NULL;
+    enum err rc = ERR_OK;
+
+    *view = (struct segment_view){
+        .segment = segment_new(&log->id, base),
+        .base_offset = base,
+        .end_offset = base,
+        .max_timestamp = -1,
+    };
+    if (view->segment == NULL)
+        return ERR_NO_MEMORY;
+    log->view_count++;
+    if (fact != NULL) {
+        view->end_offset = fact->end_offset;
+        view->size_bytes = fact->size_bytes;
+        view->max_timestamp = fact->max_timestamp;
+    }
+    /* Closed segments after a clean end are believed unseen: there may be very many. */
+    if (fact != NULL && (!log->recovery->was_clean || fact == &log->facts->flushed))
+        rc = check_size(log, view, &is_whole);
+    if (rc == ERR_OK && !is_whole) {
+        *view = (struct segment_view){view->segment, base, base, 0, -1, 0};
+        rc = scan_segment(log, view);
+    }
+    view->first_append_ms = log->recovery->now_ms;
+    if (view->max_timestamp >= 0 && view->max_timestamp < view->first_append_ms)
+        view->first_append_ms = view->max_timestamp;
+    return rc;
+}
+
+static void drop_last_view(struct log_recovery *log)
+{
+    struct segment *segment = log->views[--log->view_count].segment;
+
+    segment_files_drop(&log->recovery->store->files, segment);
+    segment_free(segment);
+}
+
+/* --- all segments --- */
+
+/* A file that begins elsewhere than where the log so far ends. Below: the rest of an append that was
+ * taken back. Above: after a torn tail it is part of it; otherwise something is missing. */
+static enum err settle_misplaced(struct log_recovery *log, log_offset base)
+{
+    if (base > log->end && (believable(log, base) != NULL || flushed_bytes(log, base) > 0))
+        return ERR_CORRUPT;
+    return remove_segment(log, base);
+}
+
+static enum err recover_base(struct log_recovery *log, log_offset base)
+{
+    enum err rc = ERR_OK;
+
+    if (log->end < 0 && base > log->facts->log_start)
+        return flushed_bytes(log, base) > 0 || find_fact(log, base) != NULL
+                   ? ERR_CORRUPT
+                   : remove_segment(log, base);
+    if (log->end >= 0 && base != log->end)
+        return settle_misplaced(log, base);
+    rc = recover_segment(log, base);
+    if (rc != ERR_OK)
+        return rc;
+    if (log->views[log->view_count - 1].size_bytes == 0) {
+        drop_last_view(log);
+        return remove_segment(log, base);
+    }
+    log->end = log->views[log->view_count - 1].end_offset;
+    return ERR_OK;
+}
+
+static enum err recover_segments(struct log_recovery *log)
+{
+    log_offset log_start = log->facts->log_start;
+    enum err rc = ERR_OK;
+
+    log->views = calloc((size_t)log->base_count + 1, sizeof(log->views[0]));
+    if (log->views == NULL)
+        return ERR_NO_MEMORY;
+    for (int i = 0; i < log->base_count && rc == ERR_OK; i++) {
+        /* Wholly below the log start: its removal was under way. */
+        if (i + 1 < log->base_count && log->bases[i + 1] <= log_start)
+            rc = remove_segment(log, log->bases[i]);
+        else
+            rc = recover_base(log, log->bases[i]);
+    }
+    if (rc != ERR_OK)
+        return rc;
+    if (log->facts->flushed.end_offset > log_start && log->facts->flushed.end_offset > log->end &&
+        (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
+        return ERR_CORRUPT; /* what was flushed is gone */
+    if (log->end >= log_start)
+        return ERR_OK;
+    while (log->view_count > 0 && rc == ERR_OK) {
+        rc = remove_segment(log, log->views[log->view_count - 1].base_offset);
+        drop_last_view(log);
+    }
+    log->end = log_start;
+    return rc;
+}
+
+/* --- epochs and producers --- */
+
+static enum err cut_epochs(struct log_recovery *log)
+{
+    struct epoch_history *shorter = NULL;
+    int count = log->epochs->count;
+
+    while (count > 0 && log->epochs->entries[count - 1].start > log->end)
+        count--;
+    shorter = epoch_history_new(log->epochs->entries, count);
+    if (shorter == NULL)
+        return ERR_NO_MEMORY;
+    epoch_history_unref(log->epochs);
+    log->epochs = shorter;
+    return ERR_OK;
+}
+
+/* Sets *ret_offset to where the snapshot ends; 0 when there is none that can be used. */
+static void load_producers(struct log_recovery *log, struct producer_state *producers,
+                           log_offset *ret_offset)
+{
+    log_offset offset = log->facts->producers_offset;
+    struct disk *disk = log->recovery->store->disk;
+    char path[LOG_PATH_BYTES];
+    uint8_t *data = NULL;
+    size_t len = 0;
+
+    *ret_offset = 0;
+    if (offset < 0 || offset > log->end)
+        return;
+    if (log->facts->producers_count == 0) {
+        *ret_offset = offset;
+        return;
+    }
+    log_path_file(&log->id, offset, PRODUCERS_SUFFIX, path);
+    if (disk_read_file(disk, path, PRODUCERS_FILE_MAX_BYTES, &data, &len) != ERR_OK)
+        return;
+    if (producer_state_load(producers, slice_of(data, len), ret_offset) != ERR_OK)
+        log_event(LOG_WARN, "producers_not_loaded", f_str("file", path));
+    free(data);
+}
+
+static enum err replay_segment(struct log_recovery *log, const struct segment_view *view,
+                               log_offset from, struct producer_state *producers)
+{
+    struct segment_files *files = &log->recovery->store->files;
+    struct batch_cursor cursor;
+    struct record_batch batch;
+    struct file *file = NULL;
+    enum err rc = segment_files_acquire(files, view->segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    batch_cursor_init(&cursor, file, 0, view->size_bytes);
+    while ((rc = batch_cursor_next(&cursor, &batch)) == ERR_OK) {
+        if (batch.base_offset < from || batch.producer_id < 0)
+            continue;
+        rc = producer_state_append(producers, &batch, log->recovery->now_ms, NULL);
+        if (rc != ERR_OK)
+            break;
+    }
+    batch_cursor_done(&cursor);
+    segment_files_release(files, view->segment);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static enum err recover_producers(struct log_recovery *log, struct producer_state *producers)
+{
+    log_offset from = 0;
+    enum err rc = ERR_OK;
+
+    load_producers(log, producers, &from);
+    for (int i = 0; i < log->view_count && rc == ERR_OK; i++) {
+        if (log->views[i].end_offset > from)
+            rc = replay_segment(log, &log->views[i], from, producers);
+    }
+    return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+}
+
+/* --- telling the catalogue --- */
+
+static enum err save_producers(struct log_recovery *log, const struct producer_state *producers)
+{
+    struct recovery *recovery = log->recovery;
+    int32_t count = (int32_t)producers->table.count;
+    char dir[LOG_PATH_BYTES];
+    char name[LOG_PATH_BYTES];
+    struct buffer bytes;
+    enum err rc = ERR_OK;
+
+    buffer_init(&bytes, PRODUCERS_FILE_MAX_BYTES);
+    log_path(&log->id, dir);
+    log_file_name(log->end, PRODUCERS_SUFFIX, name);
+    if (count > 0)
+        rc = producer_state_save(producers, log->end, &bytes);
+    if (rc == ERR_OK && count > 0)
+        rc = disk_replace_file(recovery->store->disk, dir, name, bytes.data, bytes.len);
+    buffer_done(&bytes);
+    if (rc == ERR_OK)
+        rc = catalogue_set_producers(recovery->store->catalogue, &log->id, log->end, count);
+    return rc == ERR_NO_SPACE ? ERR_OK : rc;
+}
+
+static struct segment_fact fact_of(const struct segment_view *view)
+{
+    return (struct segment_fact){view->base_offset, view->end_offset, view->size_bytes,
+                                 view->max_timestamp};
+}
+
+static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
+{
+    struct catalogue *catalogue = log->recovery->store->catalogue;
+    enum err rc = ERR_OK;
+
+    for (int i = 0; i < log->epochs->count && rc == ERR_OK; i++)
+        rc = catalogue_add_epoch(catalogue, &log->id, log->epochs->entries[i]);
+    for (int i = 0; i < log->view_count && rc == ERR_OK; i++) {
+        struct segment_fact fact = fact_of(&log->views[i]);
+
+        if (i + 1 == log->view_count && !is_last_closed)
+            rc = catalogue_set_flushed(catalogue, &log->id, &fact);
+        else if (find_fact(log, fact.base_offset) == NULL)
+            rc = catalogue_add_segment(catalogue, &log->id, &fact);
+    }
+    return rc;
+}
+
+static void remove_old_snapshots(struct log_recovery *log)
+{
+    for (int i = 0; i < log->snapshot_count; i++) {
+        if (log->facts->producers_count == 0 || log->snapshots[i] != log->facts->producers_offset)
+            (void)remove_file(log, log->snapshots[i], PRODUCERS_SUFFIX);
+    }
+}
+
+/* --- one log --- */
+
+static enum err assemble(struct log_recovery *log, struct recovered_log *found)
+{
+    bool is_last_closed =
+        log->view_count > 0 && find_fact(log, log->views[log->view_count - 1].base_offset) != NULL;
+    int closed_count = log->view_count - (log->view_count > 0 && !is_last_closed ? 1 : 0);
+    struct segment_list *closed = NULL;
+    enum err rc = recover_producers(log, &found->producers);
+
+    if (rc == ERR_OK && !log->recovery->was_clean) {
+        rc = tell_catalogue(log, is_last_closed);
+        if (rc == ERR_OK)
+            rc = save_producers(log, &found->producers);
+    }
+    if (rc != ERR_OK)
+        return rc;
+    remove_old_snapshots(log);
+    closed = segment_list_new(log->views, closed_count);
+    if (closed == NULL)
+        return ERR_NO_MEMORY;
+    for (int i = 0; i < closed_count; i++)
+        log->views[i].segment->refs--; /* moved into the list */
+    free(found->closed);
+    found->closed = closed;
+    if (closed_count < log->view_count)
+        found->active = log->views[closed_count];
+    log->view_count = 0;
+    epoch_history_unref(found->epochs);
+    found->epochs = log->epochs;
+    found->epochs_saved = log->epochs->count;
+    log->epochs = NULL;
+    found->log_start = log->facts->log_start;
+    found->end = log->end;
+    found->is_on_disk = true;
+    return ERR_OK;
+}
+
+enum err recover_log(struct recovery *recovery, const struct log_identity *id,
+                     struct recovered_log *ret_found)
+{
+    struct log_recovery log = {.recovery = recovery, .id = *id, .end = -1};
+    struct recovered_log found;
+    enum err rc = recovered_log_init(&found, id, recovery->seed);
+
+    if (rc != ERR_OK)
+        return rc;
+    log.facts = catalogue_find(recovery->store->catalogue, id);
+    invariant(log.facts != NULL);
+    log.epochs = epoch_history_new(log.facts->epochs, log.facts->epoch_count);
+    rc = log.epochs == NULL ? ERR_NO_MEMORY : ERR_OK;
+    if (rc == ERR_OK && log.facts->is_isolated)
+        rc = ERR_CORRUPT;
+    if (rc == ERR_OK)
+        rc = list_files(&log);
+    if (rc == ERR_OK)
+        rc = recover_segments(&log);
+    if (rc == ERR_OK)
+        rc = cut_epochs(&log);
+    if (rc == ERR_OK)
+        rc = assemble(&log, &found);
+    while (log.view_count > 0)
+        drop_last_view(&log);
+    epoch_history_unref(log.epochs);
+    free(log.views);
+    free(log.bases);
+    free(log.snapshots);
+    if (rc != ERR_OK) {
+        recovered_log_done(&found, &recovery->store->files);
+        return rc;
+    }
+    *ret_found = found;
+    producer_state_move(&ret_found->producers, &found.producers); /* lists know their address */
+    return ERR_OK;
+}
+
+/* --- what belongs to nobody --- */
+
+static bool note_any(void *context, const char *name, bool is_directory)
+{
+    bool *is_empty = context;
+
+    (void)name;
+    (void)is_directory;
+    *is_empty = false;
+    return false;
+}
+
+enum err log_remove_files(struct disk *disk, const struct log_identity *id)
+{
+    char path[LOG_PATH_BYTES];
+    bool is_empty = true;
+    enum err rc = ERR_OK;
+
+    log_path(id, path);
+    rc = disk->ops->remove_dir(disk, path);
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+        return rc;
+    log_path_topic(id, path);
+    rc = disk->ops->list(disk, path, note_any, &is_empty);
+    if (rc == ERR_OK && is_empty)
+        rc = disk->ops->remove_dir(disk, path);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+struct stray_list {
+    struct log_store *store;
+    struct uuid topic_id;
+    struct log_identity *strays;
+    int count;
+    int capacity;
+    enum err err;
+};
+
+static void push_stray(struct stray_list *list, const struct log_identity *id)
+{
+    if (list->count == list->capacity) {
+        int wanted = list->capacity == 0 ? 16 : list->capacity * 2;
+        struct log_identity *larger = realloc(list->strays, (size_t)wanted * sizeof(*larger));
+
+        if (larger == NULL) {
+            list->err = ERR_NO_MEMORY;
+            return;
+        }
+        list->strays = larger;
+        list->capacity = wanted;
+    }
+    list->strays[list->count++] = *id;
+}
+
+static bool note_partition(void *context, const char *name, bool is_directory)
+{
+    struct stray_list *list = context;
+    struct log_identity id = {list->topic_id, 0};
+    char *rest = NULL;
+    long partition = strtol(name, &rest, 10);
+
+    if (!is_directory || rest == name || *rest != '\0' || partition < 0 || partition > INT32_MAX)
+        return true;
+    id.partition = (int32_t)partition;
+    if (catalogue_find(list->store->catalogue, &id) == NULL)
+        push_stray(list, &id);
+    return list->err == ERR_OK;
+}
+
+static bool note_topic(void *context, const char *name, bool is_directory)
+{
+    struct stray_list *list = context;
+    struct disk *disk = list->store->disk;
+    struct log_identity id = {.partition = 0};
+    char path[LOG_PATH_BYTES];
+    enum err rc = ERR_OK;
+
+    if (!is_directory || uuid_parse(slice_from_cstring(name), &list->topic_id) != ERR_OK)
+        return true;
+    id.topic_id = list->topic_id;
+    log_path_topic(&id, path);
+    rc = disk->ops->list(disk, path, note_partition, list);
+    if (rc != ERR_OK && list->err == ERR_OK)
+        list->err = rc;
+    return list->err == ERR_OK;
+}
+
+enum err recovery_remove_strays(struct log_store *store)
+{
+    struct stray_list list = {.store = store};
+    enum err rc = store->disk->ops->list(store->disk, "topics", note_topic, &list);
+
+    if (rc == ERR_OK)
+        rc = list.err;
+    for (int i = 0; i < list.count && rc == ERR_OK; i++)
+        rc = log_remove_files(store->disk, &list.strays[i]);
+    free(list.strays);
+    return rc;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding a log again at start.
+ *
+ * A closed segment that the catalogue knows was flushed whole, and is believed. After a clean end so is
+ * the newest one. Everything else is read batch by batch, CRCs checked:
+ *   bad bytes above what was flushed for sure     a torn tail: cut, durably
+ *   bad bytes below it, or a file that is missing  corruption: the log is isolated, nothing is touched
+ * What was found but perhaps never synced is synced before anyone may see it. Then the catalogue is told
+ * what is there, so that the next clean mark means what it says. */
+#ifndef DATAPLANE_STORAGE_RECOVERY_H
+#define DATAPLANE_STORAGE_RECOVERY_H
+
+#include "dataplane/storage/flush_round.h"
+#include "dataplane/storage/partition_log.h"
+
+struct recovery {
+    struct log_store *store;
+    struct hash_seed seed;
+    int64_t now_ms;
+    bool was_clean;
+    /* counted */
+    int64_t scanned_bytes;
+    int64_t truncated_bytes;
+};
+
+/* ERR_CORRUPT: isolate it. ERR_IO and others: it cannot be read now. ret_found is owned on ERR_OK. */
+enum err recover_log(struct recovery *recovery, const struct log_identity *id,
+                     struct recovered_log *ret_found) WARN_UNUSED;
+
+/* Removes the directory of a log, and of its topic when that was the last. */
+enum err log_remove_files(struct disk *disk, const struct log_identity *id) WARN_UNUSED;
+/* Removes what lies below topics/ and is in no catalogue: never acknowledged, or deleted. */
+enum err recovery_remove_strays(struct log_store *store) WARN_UNUSED;
+
+#endif

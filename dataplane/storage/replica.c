@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/replica.h"
+
+#include <stdlib.h>
+
+#include "common/observe/log.h"
+#include "dataplane/storage/log_directory_internal.h"
+#include "dataplane/storage/replica_internal.h"
+
+/* --- what all may see --- */
+
+static const struct log_view *current_view(const struct replica *replica)
+{
+    return log_view_of(published_load(&replica->view));
+}
+
+const struct log_snapshot *replica_snapshot(const struct replica *replica)
+{
+    return &current_view(replica)->snapshot;
+}
+
+struct loop *replica_loop(const struct replica *replica)
+{
+    return replica->shard->loop;
+}
+
+void replica_epoch_end(const struct replica *replica, leader_epoch epoch, leader_epoch *ret_epoch,
+                       log_offset *ret_end)
+{
+    const struct log_view *view = current_view(replica);
+
+    epoch_history_end(view->epochs, epoch, view->snapshot.log_end, ret_epoch, ret_end);
+}
+
+bool replica_is_leading(const struct replica *replica)
+{
+    return replica->state == REPLICA_OPEN && replica->partition.is_leader;
+}
+
+static struct log_view *make_view(struct replica *replica)
+{
+    bool is_leading = replica_is_leading(replica);
+
+    return partition_log_view(&replica->log, replica->config, replica->partition.high_watermark,
+                              is_leading ? replica->partition.leader_epoch : -1);
+}
+
+void replica_publish(struct replica *replica)
+{
+    struct log_view *view = make_view(replica);
+    struct published_node *old = NULL;
+
+    if (view == NULL) {
+        /* Readers see it with the next change. */
+        log_event(LOG_WARN, "snapshot_not_published", f_err(ERR_NO_MEMORY));
+        return;
+    }
+    old = published_replace(&replica->view, &view->node);
+    if (old != NULL)
+        reclaim_retire(&replica->shard->reclaim, old);
+}
+
+/* --- flush rounds --- */
+
+void replica_mark_dirty(struct replica *replica)
+{
+    if (!list_is_linked(&replica->dirty))
+        list_push_back(&replica->shard->dirty, &replica->dirty);
+    shard_kick(replica->shard);
+}
+
+bool replica_take_item(struct replica *replica, bool is_last)
+{
+    const struct partition_log *log = &replica->log;
+    log_offset log_start = replica->wanted_log_start;
+    bool is_end_unknown = is_last && log->is_on_disk && log->is_changed;
+
+    if (replica->state != REPLICA_OPEN ||
+        (log->runs == NULL && log_start < 0 && !is_end_unknown))
+        return false;
+    replica->taken_log_start = log_start;
+    replica->wanted_log_start = -1;
+    replica->taken_trims = replica->trims;
+    replica->trims = NULL;
+    partition_log_take(&replica->log, &replica->item, log_start, replica->config->config.flush,
+                       is_last);
+    return true;
+}
+
+static void begin_removal_work(struct replica *replica);
+
+static void round_succeeded(struct replica *replica)
+{
+    partition_log_flushed(&replica->log, &replica->item);
+    if (replica->taken_log_start >= 0)
+        partition_log_set_start(&replica->log, replica->taken_log_start);
+    (void)partition_state_flushed(&replica->partition, replica->partition.self,
+                                  replica->log.durable.end);
+    replica_publish(replica);
+    replica_complete_appends(replica);
+    replica_complete_trims(replica, KAFKA_NONE);
+    replica_wake_waiters(replica);
+}
+
+static void round_failed(struct replica *replica)
+{
+    partition_log_revert(&replica->log, &replica->item);
+    replica_publish(replica);
+    replica_fail_appends(replica, KAFKA_KAFKA_STORAGE_ERROR,
+                         "the batch could not be written to the broker's disk");
+    replica_complete_trims(replica, KAFKA_KAFKA_STORAGE_ERROR);
+}
+
+void replica_round_done(struct replica *replica)
+{
+    if (replica->item.err == ERR_OK)
+        round_succeeded(replica);
+    else
+        round_failed(replica);
+    if (replica->state == REPLICA_REMOVING)
+        begin_removal_work(replica);
+    else if (replica->log.runs != NULL || replica->wanted_log_start >= 0)
+        replica_mark_dirty(replica);
+}
+
+/* --- what loop 0 wants --- */
+
+static void config_unref(struct shared_config *config)
+{
+    if (config != NULL && --config->refs == 0)
+        free(config);
+}
+
+static void apply_epoch(struct replica *replica, leader_epoch epoch)
+{
+    int32_t self = replica->partition.self;
+
+    if (epoch <= replica->partition.leader_epoch)
+        return;
+    if (partition_log_begin_epoch(&replica->log, epoch) != ERR_OK) {
+        log_event(LOG_ERROR, "leader_epoch_not_taken", f_i64("epoch", epoch), f_err(ERR_NO_MEMORY));
+        return;
+    }
+    (void)partition_state_lead(&replica->partition, epoch, 0, &self, 1);
+}
+
+static void send_control(struct replica *replica);
+
+static void control_came_home(struct mail *mail)
+{
+    struct replica_control *control = container_of(mail, struct replica_control, mail);
+    struct replica *replica = container_of(control, struct replica, control);
+
+    control->is_away = false;
+    if (control->wanted_epoch > control->epoch || control->wanted_config != NULL)
+        send_control(replica);
+    replica_unref(replica);
+}
+
+static void control_arrived(struct mail *mail)
+{
+    struct replica_control *control = container_of(mail, struct replica_control, mail);
+    struct replica *replica = container_of(control, struct replica, control);
+
+    if (control->config != NULL) {
+        config_unref(replica->config);
+        replica->config = control->config;
+        control->config = NULL;
+    }
+    if (!list_is_linked(&replica->in_shard))
+        list_push_back(&replica->shard->replicas, &replica->in_shard);
+    if (replica->state == REPLICA_OPEN) {
+        apply_epoch(replica, control->epoch);
+        replica_publish(replica);
+    }
+    mail->deliver = control_came_home;
+    loop_post(replica->shard->loop->executor->loops[0], mail);
+}
+
+static void send_control(struct replica *replica)
+{
+    struct replica_control *control = &replica->control;
+
+    if (control->is_away)
+        return;
+    replica_ref(replica); /* until it is home */
+    control->is_away = true;
+    control->epoch = control->wanted_epoch;
+    control->config = control->wanted_config;
+    control->wanted_config = NULL;
+    control->mail.deliver = control_arrived;
+    loop_post(replica->shard->loop, &control->mail);
+}
+
+void replica_become_leader(struct replica *replica, leader_epoch epoch)
+{
+    if (epoch <= replica->control.wanted_epoch)
+        return;
+    replica->control.wanted_epoch = epoch;
+    send_control(replica);
+}
+
+static struct shared_config *config_new(const struct log_config *config)
+{
+    struct shared_config *shared = malloc(sizeof(*shared));
+
+    if (shared != NULL)
+        *shared = (struct shared_config){1, *config};
+    return shared;
+}
+
+void replica_set_config(struct replica *replica, const struct log_config *config)
+{
+    struct shared_config *shared = config_new(config);
+
+    if (shared == NULL) {
+        log_event(LOG_ERROR, "topic_settings_not_taken", f_err(ERR_NO_MEMORY));
+        return;
+    }
+    config_unref(replica->control.wanted_config);
+    replica->control.wanted_config = shared;
+    send_control(replica);
+}
+
+/* --- life --- */
+
+enum err replica_new(struct log_directory *directory, struct shard *shard, int32_t broker_id,
+                     const struct log_config *config, struct recovered_log *found,
+                     struct replica **ret_replica)
+{
+    struct replica *replica = calloc(1, sizeof(*replica));
+    struct shared_config *shared = config_new(config);
+    struct log_view *view = NULL;
+
+    if (replica == NULL || shared == NULL)
+        goto fail;
+    replica->directory = directory;
+    replica->shard = shard;
+    replica->id = found->id;
+    replica->config = shared;
+    replica->wanted_log_start = -1;
+    replica->taken_log_start = -1;
+    replica->control.wanted_epoch = -1;
+    replica->control.epoch = -1;
+    shared_count_init(&replica->refs, 1);
+    list_init(&replica->in_shard);
+    list_init(&replica->dirty);
+    list_init(&replica->waiters);
+    partition_state_init(&replica->partition, broker_id, found->end);
+    partition_log_init(&replica->log, shard, found);
+    view = make_view(replica);
+    if (view == NULL) {
+        partition_log_give_back(&replica->log, found);
+        goto fail;
+    }
+    (void)published_replace(&replica->view, &view->node);
+    *ret_replica = replica;
+    return ERR_OK;
+
+fail:
+    free(replica);
+    free(shared);
+    return ERR_NO_MEMORY;
+}
+
+void replica_free(struct replica *replica)
+{
+    list_remove(&replica->in_shard);
+    list_remove(&replica->dirty);
+    reclaim_retire(&replica->shard->reclaim, published_replace(&replica->view, NULL));
+    if (replica->log.is_taken)
+        partition_log_revert(&replica->log, &replica->item);
+    partition_log_done(&replica->log);
+    config_unref(replica->config);
+    config_unref(replica->control.config);
+    config_unref(replica->control.wanted_config);
+    free(replica);
+}
+
+void replica_ref(struct replica *replica)
+{
+    shared_count_up(&replica->refs);
+}
+
+static void last_reference_went(struct mail *mail)
+{
+    replica_free(container_of(mail, struct replica, last_mail));
+}
+
+void replica_unref(struct replica *replica)
+{
+    if (replica == NULL || !shared_count_down(&replica->refs))
+        return;
+    replica->last_mail.deliver = last_reference_went;
+    loop_post(replica->shard->loop, &replica->last_mail);
+}
+
+/* --- removal: mail → the round under way ends → catalogue → files → mail --- */
+
+static void removal_came_home(struct mail *mail)
+{
+    struct replica_removal *removal = container_of(mail, struct replica_removal, mail);
+    struct replica *replica = container_of(removal, struct replica, removal);
+
+    removal->done(removal->context, removal->err);
+    replica_unref(replica); /* the directory's */
+}
+
+static void removal_finished(struct work *work)
+{
+    struct replica_removal *removal = container_of(work, struct replica_removal, work);
+    struct replica *replica = container_of(removal, struct replica, removal);
+
+    replica->state = REPLICA_REMOVED;
+    removal->mail.deliver = removal_came_home;
+    loop_post(removal->home, &removal->mail);
+}
+
+static void remove_files(struct work *work)
+{
+    struct replica_removal *removal = container_of(work, struct replica_removal, work);
+    struct replica *replica = container_of(removal, struct replica, removal);
+
+    removal->err = log_remove_files(replica->shard->store->disk, &replica->id);
+}
+
+static void catalogue_forgot(struct work *work)
+{
+    struct replica_removal *removal = container_of(work, struct replica_removal, work);
+    struct replica *replica = container_of(removal, struct replica, removal);
+
+    if (removal->err != ERR_OK) {
+        removal_finished(work);
+        return;
+    }
+    *work = (struct work){.run = remove_files, .done = removal_finished};
+    worker_submit(replica->shard->loop, WORKER_SLOW, work);
+}
+
+static void forget_in_catalogue(struct work *work)
+{
+    struct replica_removal *removal = container_of(work, struct replica_removal, work);
+    struct replica *replica = container_of(removal, struct replica, removal);
+
+    removal->err = flush_remove_log(replica->shard->store, &replica->id);
+}
+
+/* Lets go of the segments, so that their files are closed when the last reader is done. */
+static void empty_log(struct replica *replica)
+{
+    struct recovered_log nothing;
+
+    if (recovered_log_init(&nothing, &replica->id, replica->log.producers.table.seed) == ERR_OK) {
+        partition_log_done(&replica->log);
+        partition_log_init(&replica->log, replica->shard, &nothing);
+    }
+    replica_publish(replica);
+}
+
+static void begin_removal_work(struct replica *replica)
+{
+    struct replica_removal *removal = &replica->removal;
+    bool is_on_disk = replica->log.is_on_disk;
+
+    replica_fail_appends(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted");
+    replica_complete_trims(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    empty_log(replica);
+    removal->work = (struct work){.run = forget_in_catalogue, .done = catalogue_forgot};
+    if (is_on_disk)
+        worker_submit(replica->shard->loop, WORKER_FLUSH, &removal->work);
+    else
+        removal_finished(&removal->work);
+}
+
+static void removal_arrived(struct mail *mail)
+{
+    struct replica_removal *removal = container_of(mail, struct replica_removal, mail);
+    struct replica *replica = container_of(removal, struct replica, removal);
+
+    replica->state = REPLICA_REMOVING;
+    replica_publish(replica);
+    replica_wake_waiters(replica);
+    if (!replica->log.is_taken)
+        begin_removal_work(replica); /* else when the round is over */
+}
+
+void replica_remove(struct replica *replica, struct loop *home,
+                    void (*done)(void *context, enum err err), void *context)
+{
+    log_directory_forget(replica->directory, replica);
+    replica->removal.home = home;
+    replica->removal.done = done;
+    replica->removal.context = context;
+    replica->removal.mail.deliver = removal_arrived;
+    loop_post(replica->shard->loop, &replica->removal.mail);
+}

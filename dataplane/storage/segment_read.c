@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/segment_read.h"
+
+#include <stdlib.h>
+
+#include "dataplane/storage/batch_cursor.h"
+#include "dataplane/storage/record_stream.h"
+
+#define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
+/* An index may lag behind what is written by this much before a reader extends it. */
+#define INDEX_LAG_BYTES ((int64_t)4 * OFFSET_INDEX_INTERVAL_BYTES)
+
+/* --- the index, made on demand --- */
+
+static bool load_index_file(const struct segment_range *range, struct offset_index *index)
+{
+    char path[LOG_PATH_BYTES];
+    uint8_t *data = NULL;
+    size_t len = 0;
+    enum err rc = ERR_OK;
+
+    log_path_file(&range->view.segment->id, range->view.base_offset, SEGMENT_INDEX_SUFFIX, path);
+    if (disk_read_file(range->files->disk, path, INDEX_FILE_MAX_BYTES, &data, &len) != ERR_OK)
+        return false;
+    rc = offset_index_load(index, slice_of(data, len), range->view.base_offset,
+                           range->view.size_bytes);
+    free(data);
+    return rc == ERR_OK;
+}
+
+/* From what is covered already to the end of the view, header by header. */
+static void scan_index(const struct segment_range *range, struct file *file,
+                       struct offset_index *index)
+{
+    struct batch_cursor cursor;
+    struct record_batch batch;
+
+    batch_cursor_init(&cursor, file, index->covered_bytes, range->view.size_bytes);
+    while (batch_cursor_next(&cursor, &batch) == ERR_OK)
+        offset_index_add(index, &batch, cursor.batch_at);
+    batch_cursor_done(&cursor);
+}
+
+/* Puts a fresher index in place, unless somebody did already. */
+static void install_index(const struct segment_range *range, struct offset_index *fresh)
+{
+    struct segment *segment = range->view.segment;
+    struct offset_index old = *fresh;
+
+    pthread_mutex_lock(&range->files->lock);
+    if (fresh->covered_bytes > segment->index.covered_bytes) {
+        range->files->index_bytes +=
+            ((int64_t)fresh->capacity - (int64_t)segment->index.capacity) *
+            (int64_t)sizeof(struct offset_index_entry);
+        old = segment->index;
+        segment->index = *fresh;
+    }
+    pthread_mutex_unlock(&range->files->lock);
+    offset_index_done(&old);
+}
+
+static bool copy_index(const struct segment_range *range, struct offset_index *ret_copy)
+{
+    const struct offset_index *index = &range->view.segment->index;
+    bool is_fresh = false;
+
+    pthread_mutex_lock(&range->files->lock);
+    is_fresh = index->covered_bytes + INDEX_LAG_BYTES >= range->view.size_bytes;
+    if (!is_fresh)
+        offset_index_copy(ret_copy, index);
+    pthread_mutex_unlock(&range->files->lock);
+    return is_fresh;
+}
+
+static void make_index(const struct segment_range *range, struct file *file)
+{
+    struct offset_index index;
+
+    if (copy_index(range, &index))
+        return;
+    if (index.covered_bytes > 0 || !load_index_file(range, &index))
+        scan_index(range, file, &index);
+    install_index(range, &index);
+}
+
+static void forget_index(const struct segment_range *range)
+{
+    segment_index_truncate(range->files, range->view.segment, 0);
+}
+
+static int64_t find_offset_position(const struct segment_range *range)
+{
+    int64_t position = 0;
+
+    pthread_mutex_lock(&range->files->lock);
+    position = offset_index_find_offset(&range->view.segment->index, range->start);
+    pthread_mutex_unlock(&range->files->lock);
+    return position;
+}
+
+static int64_t find_timestamp_position(const struct segment_range *range, int64_t timestamp)
+{
+    int64_t position = 0;
+
+    pthread_mutex_lock(&range->files->lock);
+    position = offset_index_find_timestamp(&range->view.segment->index, timestamp);
+    pthread_mutex_unlock(&range->files->lock);
+    return position;
+}
+
+/* --- ranges --- */
+
+/* Stops the cursor at the batch that contains range->start. ERR_CORRUPT when what is there does not
+ * lead to it. */
+static enum err locate(const struct segment_range *range, struct batch_cursor *cursor,
+                       struct record_batch *ret_batch)
+{
+    int64_t expected = -1;
+
+    for (;;) {
+        struct record_batch batch;
+        enum err rc = batch_cursor_next(cursor, &batch);
+
+        if (rc != ERR_OK)
+            return rc == ERR_IO || rc == ERR_NO_MEMORY ? rc : ERR_CORRUPT;
+        if (expected < 0 && cursor->batch_at == 0 && batch.base_offset != range->view.base_offset)
+            return ERR_CORRUPT;
+        if ((expected >= 0 && batch.base_offset != expected) || batch.base_offset > range->start)
+            return ERR_CORRUPT;
+        expected = record_batch_next_offset(&batch);
+        if (expected > range->start) {
+            *ret_batch = batch;
+            return ERR_OK;
+        }
+    }
+}
+
+size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs, log_offset expected,
+                          log_offset limit, size_t max_bytes)
+{
+    size_t good = 0;
+
+    if (max_bytes < bytes.len)
+        bytes.len = max_bytes;
+    while (good < bytes.len && expected < limit) {
+        struct slice rest = slice_of(bytes.data + good, bytes.len - good);
+        struct record_batch batch;
+
+        if (record_batch_parse(rest, &batch) != ERR_OK || batch.size_bytes > (int64_t)rest.len ||
+            batch.base_offset != expected ||
+            batch.leader_epoch != epoch_history_at(epochs, batch.base_offset) ||
+            !record_batch_is_crc_right(&batch, rest))
+            break;
+        good += (size_t)batch.size_bytes;
+        expected = record_batch_next_offset(&batch);
+    }
+    return good;
+}
+
+static enum err read_from(const struct segment_range *range, struct file *file,
+                          const struct record_batch *first, int64_t position, size_t max_bytes,
+                          bool must_progress, uint8_t **ret_data, size_t *ret_len)
+{
+    int64_t left = range->view.size_bytes - position;
+    size_t wanted = (int64_t)max_bytes < left ? max_bytes : (size_t)left;
+    uint8_t *data = NULL;
+    size_t len = 0;
+    enum err rc = ERR_OK;
+
+    if (wanted < (size_t)first->size_bytes) {
+        if (!must_progress)
+            return ERR_OK;
+        wanted = (size_t)first->size_bytes;
+    }
+    data = malloc(wanted);
+    if (data == NULL)
+        return ERR_NO_MEMORY;
+    rc = file->ops->read_at(file, position, data, wanted, &len);
+    if (rc == ERR_OK) {
+        len = batches_good_bytes(slice_of(data, len), range->epochs, first->base_offset, range->limit,
+                                 wanted);
+        rc = len == 0 ? ERR_CORRUPT : ERR_OK;
+    }
+    if (rc != ERR_OK) {
+        free(data);
+        return rc;
+    }
+    *ret_data = data;
+    *ret_len = len;
+    return ERR_OK;
+}
+
+static enum err read_range(const struct segment_range *range, struct file *file, int64_t position,
+                           size_t max_bytes, bool must_progress, uint8_t **ret_data, size_t *ret_len)
+{
+    struct batch_cursor cursor;
+    struct record_batch first;
+    enum err rc = ERR_OK;
+
+    batch_cursor_init(&cursor, file, position, range->view.size_bytes);
+    rc = locate(range, &cursor, &first);
+    if (rc == ERR_OK)
+        rc = read_from(range, file, &first, cursor.batch_at, max_bytes, must_progress, ret_data,
+                       ret_len);
+    batch_cursor_done(&cursor);
+    return rc;
+}
+
+enum err segment_read(const struct segment_range *range, size_t max_bytes, bool must_progress,
+                      uint8_t **ret_data, size_t *ret_len)
+{
+    struct file *file = NULL;
+    int64_t position = 0;
+    enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    *ret_data = NULL;
+    *ret_len = 0;
+    make_index(range, file);
+    position = find_offset_position(range);
+    rc = read_range(range, file, position, max_bytes, must_progress, ret_data, ret_len);
+    if (rc == ERR_CORRUPT && position > 0) {
+        /* Perhaps it is only the index that is wrong. */
+        forget_index(range);
+        rc = read_range(range, file, 0, max_bytes, must_progress, ret_data, ret_len);
+    }
+    segment_files_release(range->files, range->view.segment);
+    return rc;
+}
+
+/* --- by time --- */
+
+/* The first record of one batch in [start, limit) that is new enough; or, with `timestamp` INT64_MIN,
+ * the newest of all of them. ERR_NOT_FOUND. */
+static enum err find_in_batch(const struct segment_range *range, struct batch_cursor *cursor,
+                              const struct record_batch *batch, int64_t timestamp,
+                              struct record_position *ret_record)
+{
+    struct record_position best = {-1, -1, batch->leader_epoch};
+    struct record_stream stream;
+    struct slice bytes;
+    enum err rc = batch_cursor_body(cursor, batch, &bytes);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = record_stream_init(&stream, record_batch_codec(batch), record_batch_records(batch, bytes));
+    for (int32_t i = 0; rc == ERR_OK && i < batch->record_count; i++) {
+        struct record_view record;
+        log_offset offset = 0;
+        int64_t at = batch->max_timestamp;
+
+        rc = record_stream_next(&stream, &record);
+        if (rc != ERR_OK)
+            break;
+        offset = batch->base_offset + record.offset_delta;
+        if ((batch->attributes & RECORD_BATCH_LOG_APPEND_TIME) == 0)
+            at = batch->base_timestamp + record.timestamp_delta;
+        if (offset < range->start || offset >= range->limit || at < timestamp)
+            continue;
+        if (best.offset < 0 || at > best.timestamp) {
+            best.offset = offset;
+            best.timestamp = at;
+        }
+        if (timestamp != INT64_MIN)
+            break;
+    }
+    record_stream_done(&stream);
+    if (rc != ERR_OK)
+        return rc;
+    *ret_record = best;
+    return best.offset < 0 ? ERR_NOT_FOUND : ERR_OK;
+}
+
+static enum err find_from(const struct segment_range *range, struct file *file, int64_t position,
+                          int64_t timestamp, struct record_position *ret_record)
+{
+    struct batch_cursor cursor;
+    struct record_batch batch;
+    enum err rc = ERR_OK;
+
+    batch_cursor_init(&cursor, file, position, range->view.size_bytes);
+    while ((rc = batch_cursor_next(&cursor, &batch)) == ERR_OK) {
+        if (batch.base_offset >= range->limit) {
+            rc = ERR_NOT_FOUND;
+            break;
+        }
+        if (batch.max_timestamp < timestamp || record_batch_next_offset(&batch) <= range->start)
+            continue;
+        rc = find_in_batch(range, &cursor, &batch, timestamp, ret_record);
+        if (rc != ERR_NOT_FOUND)
+            break;
+    }
+    batch_cursor_done(&cursor);
+    return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+}
+
+enum err segment_find_timestamp(const struct segment_range *range, int64_t timestamp,
+                                struct record_position *ret_record)
+{
+    struct file *file = NULL;
+    int64_t position = 0;
+    enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    make_index(range, file);
+    position = find_timestamp_position(range, timestamp);
+    rc = find_from(range, file, position, timestamp, ret_record);
+    if (rc == ERR_CORRUPT && position > 0) {
+        forget_index(range);
+        rc = find_from(range, file, 0, timestamp, ret_record);
+    }
+    segment_files_release(range->files, range->view.segment);
+    return rc;
+}
+
+enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_timestamp)
+{
+    struct batch_cursor cursor;
+    struct record_batch batch;
+    struct file *file = NULL;
+    int64_t newest = -1;
+    enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    batch_cursor_init(&cursor, file, 0, range->view.size_bytes);
+    while ((rc = batch_cursor_next(&cursor, &batch)) == ERR_OK) {
+        struct record_position record = {-1, batch.max_timestamp, -1};
+
+        if (batch.base_offset >= range->limit)
+            break;
+        if (record_batch_next_offset(&batch) <= range->start)
+            continue;
+        /* Only the batch that the log start cuts in two must be looked into. */
+        if (batch.base_offset < range->start)
+            rc = find_in_batch(range, &cursor, &batch, INT64_MIN, &record);
+        if (rc != ERR_OK)
+            break;
+        if (record.timestamp > newest)
+            newest = record.timestamp;
+    }
+    batch_cursor_done(&cursor);
+    segment_files_release(range->files, range->view.segment);
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+        return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+    *ret_timestamp = newest;
+    return ERR_OK;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a segment's file on a worker: ranges of whole batches, and records by time.
+ *
+ * Nothing is served that is not exactly what was appended: each batch's CRC is checked, and what the CRC
+ * does not cover too: offsets must follow each other without a gap, and the leader epoch must be the one
+ * that the epoch history has for that offset. */
+#ifndef DATAPLANE_STORAGE_SEGMENT_READ_H
+#define DATAPLANE_STORAGE_SEGMENT_READ_H
+
+#include "dataplane/storage/epoch_history.h"
+#include "dataplane/storage/segment.h"
+
+/* What may be read: the view's size_bytes bound the file, limit bounds the offsets. */
+struct segment_range {
+    struct segment_files *files;
+    struct segment_view view;
+    const struct epoch_history *epochs; /* borrowed */
+    log_offset start;                   /* nothing below it: the log start, or what was asked for */
+    log_offset limit;                   /* no batch that begins here or later */
+};
+
+/* Whole batches from the one that contains start on, up to max_bytes; with must_progress one batch even
+ * if it is larger. *ret_data is owned (free); NULL and 0 when nothing fits. ERR_CORRUPT: the first batch
+ * is not what was written. ERR_NOT_FOUND, ERR_IO, ERR_NO_MEMORY. */
+enum err segment_read(const struct segment_range *range, size_t max_bytes, bool must_progress,
+                      uint8_t **ret_data, size_t *ret_len) WARN_UNUSED;
+
+struct record_position {
+    log_offset offset;
+    int64_t timestamp;
+    leader_epoch epoch;
+};
+
+/* The first record in [start, limit) whose timestamp is >= timestamp. ERR_NOT_FOUND: none. */
+enum err segment_find_timestamp(const struct segment_range *range, int64_t timestamp,
+                                struct record_position *ret_record) WARN_UNUSED;
+/* The largest timestamp of records in [start, limit); -1 = none. */
+enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_timestamp) WARN_UNUSED;
+
+/* The same check for bytes that are in memory already, from `expected` on: how many of them are whole
+ * good batches below limit, at most max_bytes. */
+size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs, log_offset expected,
+                          log_offset limit, size_t max_bytes);
+
+#endif

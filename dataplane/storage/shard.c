@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/shard.h"
+
+#include <stdlib.h>
+
+#include "dataplane/storage/replica_internal.h"
+
+#define RETENTION_CHECK_US ((int64_t)30 * 1000 * 1000)
+#define PENDING_MIN_BYTES ((int64_t)4 << 20)
+#define FULL_PAUSE_US 500000
+
+static void on_kick(struct mail *mail);
+static void on_round_done(struct work *work);
+static void on_retention(struct timer *timer);
+
+static void free_view(struct published_node *node)
+{
+    log_view_free(container_of(node, struct log_view, node));
+}
+
+static void run_round(struct work *work)
+{
+    struct shard *shard = container_of(work, struct shard, round);
+
+    flush_round_run(shard->store, &shard->round_items);
+}
+
+void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
+                struct loop *loop, int64_t tail_bytes)
+{
+    *shard = (struct shard){
+        .store = store,
+        .directory = directory,
+        .loop = loop,
+        .pending_bytes_max = tail_bytes > PENDING_MIN_BYTES ? tail_bytes : PENDING_MIN_BYTES,
+        .round = {.run = run_round, .done = on_round_done},
+        .kick = {.deliver = on_kick},
+        .retention = {.fire = on_retention},
+    };
+    list_init(&shard->replicas);
+    list_init(&shard->dirty);
+    list_init(&shard->round_items);
+    list_init(&shard->leaving);
+    shard->deferred_end = &shard->deferred;
+    tail_budget_init(&shard->tail, tail_bytes);
+    reclaim_init(&shard->reclaim, loop, free_view);
+}
+
+void shard_done(struct shard *shard)
+{
+    shard->is_dead = true;
+    shard->reclaim.is_closing = true;
+    list_for_each(&shard->replicas, node)
+        replica_free(container_of(node, struct replica, in_shard));
+    reclaim_done(&shard->reclaim);
+    list_for_each(&shard->leaving, node)
+    {
+        struct segment *segment = container_of(node, struct segment, leaving);
+
+        segment_files_drop(&shard->store->files, segment);
+        segment_free(segment);
+    }
+}
+
+/* --- rounds --- */
+
+static struct replica *replica_of_item(struct list *node)
+{
+    return container_of(container_of(node, struct flush_item, link), struct replica, item);
+}
+
+static void take_dirty(struct shard *shard)
+{
+    list_for_each(&shard->dirty, node)
+    {
+        struct replica *replica = container_of(node, struct replica, dirty);
+
+        list_remove(&replica->dirty);
+        if (replica_take_item(replica, shard->is_last_round))
+            list_push_back(&shard->round_items, &replica->item.link);
+    }
+}
+
+static void begin_round(struct shard *shard)
+{
+    if (shard->is_round_running || list_is_empty(&shard->dirty))
+        return;
+    take_dirty(shard);
+    if (list_is_empty(&shard->round_items))
+        return;
+    shard->is_round_running = true;
+    worker_submit(shard->loop, WORKER_FLUSH, &shard->round);
+}
+
+static void on_kick(struct mail *mail)
+{
+    struct shard *shard = container_of(mail, struct shard, kick);
+
+    shard->is_kicked = false;
+    begin_round(shard);
+}
+
+void shard_kick(struct shard *shard)
+{
+    if (!timer_is_armed(&shard->retention) && !shard->is_closing)
+        timer_start_in(shard->loop, &shard->retention, RETENTION_CHECK_US);
+    if (shard->is_kicked || shard->is_round_running)
+        return;
+    shard->is_kicked = true;
+    loop_post(shard->loop, &shard->kick);
+}
+
+/* Appends that found no room, in their order, as far as there is room now. */
+static void resume_deferred(struct shard *shard)
+{
+    struct replica_append *append = NULL;
+
+    while ((append = shard->deferred) != NULL && shard->pending_bytes < shard->pending_bytes_max) {
+        shard->deferred = append->next;
+        if (shard->deferred == NULL)
+            shard->deferred_end = &shard->deferred;
+        append->next = NULL;
+        replica_append_resume(append);
+    }
+}
+
+static void finish_closing(struct shard *shard);
+
+static void on_round_done(struct work *work)
+{
+    struct shard *shard = container_of(work, struct shard, round);
+    struct list items;
+
+    list_init(&items);
+    list_splice_back(&items, &shard->round_items);
+    shard->is_round_running = false;
+    list_for_each(&items, node)
+    {
+        struct replica *replica = replica_of_item(node);
+
+        list_remove(node);
+        if (replica->item.err == ERR_NO_SPACE)
+            shard->full_until_us = loop_now_us(shard->loop) + FULL_PAUSE_US;
+        replica_round_done(replica);
+    }
+    resume_deferred(shard);
+    begin_round(shard);
+    if (shard->is_closing && !shard->is_round_running)
+        finish_closing(shard);
+}
+
+/* --- retention --- */
+
+static void on_retention(struct timer *timer)
+{
+    struct shard *shard = container_of(timer, struct shard, retention);
+    int64_t now_ms = loop_wall_ms(shard->loop);
+
+    list_for_each(&shard->replicas, node)
+        replica_retention(container_of(node, struct replica, in_shard), now_ms);
+    timer_start_in(shard->loop, &shard->retention, RETENTION_CHECK_US);
+}
+
+/* --- segments that go --- */
+
+static void close_or_remove(struct work *work)
+{
+    struct segment *segment = container_of(work, struct segment, removal);
+    struct log_store *store = segment->store;
+    char path[LOG_PATH_BYTES];
+
+    segment_files_drop(&store->files, segment);
+    if (!segment->is_doomed)
+        return;
+    /* What cannot be removed now is removed at the next start: it lies below the log start. */
+    log_path_file(&segment->id, segment->base_offset, SEGMENT_SUFFIX, path);
+    (void)store->disk->ops->remove(store->disk, path);
+    log_path_file(&segment->id, segment->base_offset, SEGMENT_INDEX_SUFFIX, path);
+    (void)store->disk->ops->remove(store->disk, path);
+}
+
+static void segment_left(struct work *work)
+{
+    struct segment *segment = container_of(work, struct segment, removal);
+    struct shard *shard = segment->shard;
+
+    segment_free(segment);
+    shard->leaving_count--;
+    if (shard->is_closing && !shard->is_round_running)
+        finish_closing(shard);
+}
+
+void shard_segment_unref(struct shard *shard, struct segment *segment)
+{
+    if (--segment->refs > 0)
+        return;
+    if (shard->is_dead) {
+        segment_files_drop(&shard->store->files, segment);
+        segment_free(segment);
+        return;
+    }
+    segment->store = shard->store;
+    segment->shard = shard;
+    segment->removal = (struct work){.run = close_or_remove, .done = segment_left};
+    list_push_back(&shard->leaving, &segment->leaving);
+    shard->leaving_count++;
+    worker_submit(shard->loop, WORKER_SLOW, &segment->removal);
+}
+
+void shard_segment_list_unref(struct shard *shard, struct segment_list *list)
+{
+    if (list == NULL || --list->refs > 0)
+        return;
+    for (int i = 0; i < list->count; i++)
+        shard_segment_unref(shard, list->views[i].segment);
+    free(list);
+}
+
+/* --- the end --- */
+
+static void on_reclaim_home(struct reclaim *reclaim)
+{
+    struct shard *shard = container_of(reclaim, struct shard, reclaim);
+    void (*on_closed)(struct shard *) = shard->on_closed;
+
+    /* What came home may have been the last to hold a segment. */
+    if (on_closed == NULL || shard->leaving_count > 0)
+        return;
+    shard->on_closed = NULL;
+    on_closed(shard);
+}
+
+/* Rounds first, one more in which every log says where it ends, then what travels or leaves. */
+static void finish_closing(struct shard *shard)
+{
+    if (!shard->is_last_round) {
+        shard->is_last_round = true;
+        list_for_each(&shard->replicas, node)
+            replica_mark_dirty(container_of(node, struct replica, in_shard));
+        begin_round(shard);
+    }
+    if (!shard->is_round_running && shard->leaving_count == 0)
+        reclaim_close(&shard->reclaim, on_reclaim_home);
+}
+
+static void begin_closing(struct mail *mail)
+{
+    struct shard *shard = container_of(mail, struct shard, close_mail);
+    struct replica_append *append = NULL;
+
+    shard->is_closing = true;
+    timer_stop(shard->loop, &shard->retention);
+    while ((append = shard->deferred) != NULL) {
+        shard->deferred = append->next;
+        append->next = NULL;
+        replica_append_fail(append, KAFKA_NOT_LEADER_OR_FOLLOWER, "the broker is stopping");
+    }
+    shard->deferred_end = &shard->deferred;
+    begin_round(shard);
+    if (!shard->is_round_running)
+        finish_closing(shard);
+}
+
+void shard_close(struct shard *shard, void (*on_closed)(struct shard *shard))
+{
+    shard->on_closed = on_closed;
+    shard->close_mail.deliver = begin_closing;
+    loop_post(shard->loop, &shard->close_mail);
+}

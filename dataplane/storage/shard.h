@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One loop's share of a data directory: its replicas, what of them is dirty, the flush round under way,
+ * the tail in memory, appends that wait for room, and what is to be freed later.
+ *
+ *   dirty ──(kick, at the end of the turn)──▶ round on the FLUSH worker ──▶ done ──▶ next round
+ *
+ * Each loop has one round under way at most; the FLUSH worker takes them one after another. Everything
+ * here is touched on the loop only, but for `store`. */
+#ifndef DATAPLANE_STORAGE_SHARD_H
+#define DATAPLANE_STORAGE_SHARD_H
+
+#include "dataplane/storage/flush_round.h"
+#include "dataplane/storage/log_tail.h"
+#include "dataplane/storage/published.h"
+
+struct shard {
+    struct log_store *store; /* shared by all; see flush_round.h */
+    struct log_directory *directory;
+    struct loop *loop;
+    struct list replicas;
+    struct list dirty;
+    struct list round_items;
+    struct work round;
+    bool is_round_running;
+    struct mail kick;
+    bool is_kicked;
+    struct replica_append *deferred; /* no room for them yet; in order of arrival */
+    struct replica_append **deferred_end;
+    int64_t pending_bytes; /* appended and not durable */
+    int64_t pending_bytes_max;
+    int64_t full_until_us; /* the disk was full: appends are refused until then */
+    struct tail_budget tail;
+    struct reclaim reclaim;
+    struct list leaving;   /* segments whose files are being closed or removed */
+    int leaving_count;
+    struct timer retention;
+    bool is_closing; /* appends are refused */
+    bool is_last_round; /* the round under way, or the next, is the last of all */
+    bool is_dead;       /* no loop runs any more: nothing may be submitted */
+    void (*on_closed)(struct shard *shard);
+    struct mail close_mail;
+};
+
+void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
+                struct loop *loop, int64_t tail_bytes);
+/* When no loop runs any more. */
+void shard_done(struct shard *shard);
+/* Any loop: flushes everything, marks each log's end; on_closed is called on the shard's loop. */
+void shard_close(struct shard *shard, void (*on_closed)(struct shard *shard));
+
+/* Something of the replica is to be written: a round begins at the end of this turn. */
+void shard_kick(struct shard *shard);
+/* A reference to a segment goes; with the last one its file is closed, and removed when it is doomed. */
+void shard_segment_unref(struct shard *shard, struct segment *segment);
+void shard_segment_list_unref(struct shard *shard, struct segment_list *list);
+
+#endif
