@@ -34,7 +34,8 @@ static enum err password_path(const struct provision_config *config, struct uuid
     char cell[UUID_TEXT_LEN + 1];
 
     uuid_format(cell_id, cell);
-    return path_format(path, error, "%s/cells/%s/store_password%s", config->state_dir, cell, suffix);
+    return path_format(path, error, "%s/cells/%s/store_password%s", config->state_dir, cell,
+                       suffix);
 }
 
 bool cell_directory_has_password(const struct provision_config *config, struct uuid cell_id)
