@@ -32,7 +32,8 @@
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 10000,
-    STABLE_AFTER_MS = 10000, /* a broker that lived this long starts over with the shortest back-off */
+    STABLE_AFTER_MS =
+        10000, /* a broker that lived this long starts over with the shortest back-off */
     STOP_GRACE_MS = 30000,
     HOUSEKEEPING_MS = 10000,
     LOG_MAX_BYTES = 16 * 1024 * 1024,
@@ -58,8 +59,8 @@ struct supervisor {
 };
 
 static const struct option options[] = {
-    {"directory", OPTION_STRING, offsetof(struct supervisor_config, directory), NULL, 0, 0, "", NULL,
-     false, "where lock, status and log of this broker lie; an absolute path"},
+    {"directory", OPTION_STRING, offsetof(struct supervisor_config, directory), NULL, 0, 0, "",
+     NULL, false, "where lock, status and log of this broker lie; an absolute path"},
     {"config", OPTION_STRING, offsetof(struct supervisor_config, config), NULL, 0, 0, "", NULL,
      false, "the broker's configuration file; an absolute path"},
     {"program", OPTION_STRING, offsetof(struct supervisor_config, program), "/proc/self/exe", 0, 0,
@@ -81,12 +82,13 @@ static void report(struct supervisor *supervisor, const char *event, int code, i
     char line[256];
     struct stat status;
     int64_t uptime_ms = now_ms() - supervisor->started_ms;
-    int len = snprintf(line, sizeof(line),
-                       "{\"at_ms\": %" PRId64 ", \"event\": \"%s\", \"supervisor\": %d, \"broker\": %d, "
-                       "\"code\": %d, \"signal\": %d, \"uptime_ms\": %" PRId64
-                       ", \"restart_in_ms\": %" PRId64 "}\n",
-                       clock_wall_ms(&system_clock), event, (int)getpid(), (int)supervisor->broker,
-                       code, signal_number, uptime_ms, restart_in_ms);
+    int len =
+        snprintf(line, sizeof(line),
+                 "{\"at_ms\": %" PRId64 ", \"event\": \"%s\", \"supervisor\": %d, \"broker\": %d, "
+                 "\"code\": %d, \"signal\": %d, \"uptime_ms\": %" PRId64
+                 ", \"restart_in_ms\": %" PRId64 "}\n",
+                 clock_wall_ms(&system_clock), event, (int)getpid(), (int)supervisor->broker, code,
+                 signal_number, uptime_ms, restart_in_ms);
 
     if (supervisor->status_fd >= 0 && fstat(supervisor->status_fd, &status) == 0 &&
         status.st_size > STATUS_MAX_BYTES) {
@@ -185,7 +187,8 @@ static void reap_broker(struct supervisor *supervisor)
     int status = 0;
     int64_t restart_in_ms = 0;
 
-    if (supervisor->broker == 0 || waitpid(supervisor->broker, &status, WNOHANG) != supervisor->broker)
+    if (supervisor->broker == 0 ||
+        waitpid(supervisor->broker, &status, WNOHANG) != supervisor->broker)
         return;
     if (supervisor->state == SUPERVISOR_RUNNING) {
         if (now_ms() - supervisor->started_ms >= STABLE_AFTER_MS)

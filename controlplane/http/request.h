@@ -49,7 +49,7 @@ struct http_request {
     const char *client_address; /* without port */
 
     /* what goes */
-    int status; /* 0 = no reply yet */
+    int status;  /* 0 = no reply yet */
     char *reply; /* malloc; NULL = no body */
     size_t reply_len;
     const char *reply_type;

@@ -23,19 +23,19 @@ static const struct {
     const char *sqlstate; /* a prefix */
     enum err code;
 } code_of_sqlstate[] = {
-    {"23505", ERR_EXISTS},      {"23503", ERR_NOT_FOUND},   {"23", ERR_INVALID},
-    {"22", ERR_INVALID},        {"40001", ERR_CONFLICT},    {"40P01", ERR_CONFLICT},
-    {"55P03", ERR_TIMEOUT},     {"57014", ERR_TIMEOUT},     {"57", ERR_UNAVAILABLE},
-    {"08", ERR_UNAVAILABLE},    {"53", ERR_UNAVAILABLE},    {"25006", ERR_UNAVAILABLE},
-    {"25P03", ERR_UNAVAILABLE}, {"28", ERR_UNAVAILABLE},    {"3D000", ERR_UNAVAILABLE},
+    {"23505", ERR_EXISTS},      {"23503", ERR_NOT_FOUND}, {"23", ERR_INVALID},
+    {"22", ERR_INVALID},        {"40001", ERR_CONFLICT},  {"40P01", ERR_CONFLICT},
+    {"55P03", ERR_TIMEOUT},     {"57014", ERR_TIMEOUT},   {"57", ERR_UNAVAILABLE},
+    {"08", ERR_UNAVAILABLE},    {"53", ERR_UNAVAILABLE},  {"25006", ERR_UNAVAILABLE},
+    {"25P03", ERR_UNAVAILABLE}, {"28", ERR_UNAVAILABLE},  {"3D000", ERR_UNAVAILABLE},
     {"P0002", ERR_NOT_FOUND},
 };
 
 static enum err err_from_sqlstate(const char *sqlstate)
 {
     for (size_t i = 0; i < sizeof(code_of_sqlstate) / sizeof(code_of_sqlstate[0]); i++)
-        if (strncmp(sqlstate, code_of_sqlstate[i].sqlstate,
-                    strlen(code_of_sqlstate[i].sqlstate)) == 0)
+        if (strncmp(sqlstate, code_of_sqlstate[i].sqlstate, strlen(code_of_sqlstate[i].sqlstate)) ==
+            0)
             return code_of_sqlstate[i].code;
     return ERR_INTERNAL;
 }
@@ -107,10 +107,10 @@ static void ignore_notice(void *context, const char *message)
 static enum err connect_with_password(struct db *db, const char *password, struct error *error)
 {
     char options[160];
-    const char *const keywords[] = {"dbname",  "password", "application_name",
+    const char *const keywords[] = {"dbname",  "password",        "application_name",
                                     "options", "client_encoding", NULL};
-    const char *const values[] = {db->config->conninfo, password, db->config->application_name,
-                                  options, "UTF8", NULL};
+    const char *const values[] = {
+        db->config->conninfo, password, db->config->application_name, options, "UTF8", NULL};
 
     snprintf(options, sizeof(options),
              "-c statement_timeout=%lld -c lock_timeout=%lld -c "
@@ -206,8 +206,7 @@ static enum err collect(struct db *db, PGresult **ret_result, struct error *erro
 
     for (;;) {
         while (PQisBusy(db->conn)) {
-            if (PQflush(db->conn) < 0 ||
-                wait_socket(db, POLLIN, deadline_ms, -1) != ERR_OK ||
+            if (PQflush(db->conn) < 0 || wait_socket(db, POLLIN, deadline_ms, -1) != ERR_OK ||
                 PQconsumeInput(db->conn) != 1) {
                 PQclear(last);
                 set_connection_error(db, ERR_UNAVAILABLE, error);

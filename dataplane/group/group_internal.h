@@ -90,7 +90,7 @@ struct group {
     size_t joining_count; /* members parked in join */
     struct hash_table by_id;
     struct hash_table by_instance;
-    struct timer phase; /* PREPARING: end of the wait for joins; later: for syncs */
+    struct timer phase; /* its meaning depends on the state: rebalance.c */
     bool is_initial_rebalance;
     bool was_member_added; /* since the initial delay was last extended */
     int32_t initial_remaining_ms;
@@ -257,6 +257,8 @@ void rebalance_on_phase_timer(struct timer *timer);
 void rebalance_on_session_timer(struct timer *timer);
 /* Somebody synced: the timer ends when nobody is awaited any more. */
 void rebalance_stop_awaiting_sync(struct group_member *member);
+/* The record of an empty group was lost: it is written again after a while. */
+void rebalance_empty_not_stored(struct group *group);
 /* Outcome of the append of the leader's sync. */
 void rebalance_assignment_resolved(struct group *group, enum kafka_error error);
 

@@ -12,7 +12,7 @@
  *                                       └────────────────────────────────────── │ Stable │
  *                                                                               └────────┘
  *   state        who waits                         what group->phase (the timer) means
- *   Empty        nobody                            –
+ *   Empty        nobody                            the log did not take the record of it: again
  *   Preparing    joins, until all known members    end of the initial delay (from Empty), else of the
  *                are there                         rebalance timeout: absent dynamic members go
  *   Completing   syncs, until the leader's sync    end of the rebalance timeout: who did not sync goes
@@ -23,7 +23,7 @@
  * an exclusive append is under way nothing moves: timers that fire look again a little later. */
 #include "dataplane/group/group_internal.h"
 
-enum { BUSY_RETRY_MS = 100 };
+enum { BUSY_RETRY_MS = 100, STORE_RETRY_MS = 1000 };
 
 static bool is_legal_move(enum group_state from, enum group_state to)
 {
@@ -103,20 +103,32 @@ static bool elect_joined_leader(struct group *group)
     return false;
 }
 
+/* Nobody waits for this record, but without it a later coordinator would take the old members for alive
+ * until their sessions time out. */
+void rebalance_empty_not_stored(struct group *group)
+{
+    if (group->state == GROUP_EMPTY)
+        start_phase_timer(group, STORE_RETRY_MS);
+}
+
+static void store_empty(struct group *group)
+{
+    struct group_append *append = append_new(group, GROUP_APPEND_EMPTY);
+
+    if (append != NULL && metadata_record_write(append, false) == ERR_OK) {
+        append_submit(append);
+        return;
+    }
+    append_free(append);
+    rebalance_empty_not_stored(group);
+}
+
 static void become_empty(struct group *group)
 {
-    struct group_append *append = NULL;
-
     group->generation++;
     slice_free(&group->protocol_name);
     move(group, GROUP_EMPTY);
-    /* Nobody waits for this record. Without it a later coordinator takes the old members for alive
-     * until their sessions time out. */
-    append = append_new(group, GROUP_APPEND_EMPTY);
-    if (append != NULL && metadata_record_write(append, false) == ERR_OK)
-        append_submit(append);
-    else
-        append_free(append);
+    store_empty(group);
 }
 
 static void start_generation(struct group *group)
@@ -262,6 +274,7 @@ void rebalance_on_phase_timer(struct timer *timer)
     }
     switch (group->state) {
     case GROUP_EMPTY:
+        store_empty(group);
         break;
     case GROUP_PREPARING:
         if (!group->is_initial_rebalance || !extend_initial_delay(group))

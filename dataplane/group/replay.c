@@ -158,6 +158,7 @@ static enum err adopt_assignments(struct group *group,
 static void forget_metadata(struct group *group)
 {
     group_drop_members(group);
+    timer_queue_stop(&group->shard->timers, &group->phase);
     slice_free(&group->protocol_type);
     slice_free(&group->protocol_name);
     group->is_stored = false;

@@ -209,6 +209,8 @@ static void apply(struct group_shard *shard, struct group_append *append)
         rebalance_assignment_resolved(group, append_error_for_group(error));
         break;
     case GROUP_APPEND_EMPTY:
+        if (error != KAFKA_NONE)
+            rebalance_empty_not_stored(group);
         break;
     case GROUP_APPEND_REPLACEMENT:
         join_replacement_resolved(append, append_error_for_group(error));

@@ -190,7 +190,11 @@ class Service:
             if process.stdin:
                 process.stdin.close()
         self.postgres.stop()
+        with open(self.path("serve.log")) as log:
+            complaints = [line for line in log if not line.startswith("{")]
         shutil.rmtree(self.directory)
+        if self.serve.returncode != 0 or complaints:  # a sanitizer has found something
+            raise RuntimeError(f"serve ended with {self.serve.returncode}: {''.join(complaints)}")
 
     # ---- HTTP ----
 

@@ -22,16 +22,27 @@
 #include <unistd.h>
 
 struct fake_config {
-    const char *store, *store_password_file, *cell_id, *data_dir, *tls_certificate_file, *tls_key_file, *bind,
-        *metrics_bind, *log_format, *log_level;
+    const char *store, *store_password_file, *cell_id, *data_dir, *tls_certificate_file,
+        *tls_key_file, *bind, *log_format, *log_level;
     int64_t broker_id, loops;
 };
 
-#define TEXT(name) {#name, OPTION_STRING, offsetof(struct fake_config, name), NULL, 0, 0, "", NULL, false, ""}
+#define TEXT(name)                                                                                 \
+    {                                                                                              \
+#name, OPTION_STRING, offsetof(struct fake_config, name), NULL, 0, 0, "", NULL, false, ""  \
+    }
 static const struct option options[] = {
-    TEXT(store), TEXT(store_password_file), TEXT(cell_id), TEXT(data_dir), TEXT(tls_certificate_file),
-    TEXT(tls_key_file), TEXT(bind), TEXT(metrics_bind), TEXT(log_format), TEXT(log_level),
-    {"broker_id", OPTION_I64, offsetof(struct fake_config, broker_id), NULL, 0, 2, "", NULL, false, ""},
+    TEXT(store),
+    TEXT(store_password_file),
+    TEXT(cell_id),
+    TEXT(data_dir),
+    TEXT(tls_certificate_file),
+    TEXT(tls_key_file),
+    TEXT(bind),
+    TEXT(log_format),
+    TEXT(log_level),
+    {"broker_id", OPTION_I64, offsetof(struct fake_config, broker_id), NULL, 0, 2, "", NULL, false,
+     ""},
     {"loops", OPTION_I64, offsetof(struct fake_config, loops), NULL, 1, 64, "", NULL, false, ""},
     {.name = NULL},
 };
@@ -75,7 +86,8 @@ static PGconn *connect_to_store(const struct fake_config *config)
 static bool run(PGconn *connection, const char *text, long long *ret_number)
 {
     PGresult *result = PQexec(connection, text);
-    bool is_ok = PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK;
+    bool is_ok =
+        PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK;
 
     if (!is_ok)
         fprintf(stderr, "%s: %s", text, PQerrorMessage(connection));
@@ -103,8 +115,8 @@ static void follow(const struct fake_config *config, PGconn *connection, const c
     long long version = 0, acknowledged = -1, cell_no = 0;
 
     snprintf(text, sizeof(text),
-             "SELECT cell_no FROM cell.v1_register(%d, '%s', '%s', true, 'fake broker')", (int)config->broker_id,
-             incarnation, config->cell_id);
+             "SELECT cell_no FROM cell.v1_register(%d, '%s', '%s', true, 'fake broker')",
+             (int)config->broker_id, incarnation, config->cell_id);
     if (!run(connection, text, &cell_no))
         return;
     snprintf(text, sizeof(text), "LISTEN cell_%lld", cell_no);
@@ -112,14 +124,14 @@ static void follow(const struct fake_config *config, PGconn *connection, const c
                  run(connection, "SELECT version FROM cell.v1_snapshot() LIMIT 1", &version);
     while (is_ok && !is_stopping) {
         if (version != acknowledged && !has_sign(config, "mute")) {
-            snprintf(text, sizeof(text), "SELECT cell.v1_acknowledge(%d, '%s', %lld)", (int)config->broker_id,
-                     incarnation, version);
+            snprintf(text, sizeof(text), "SELECT cell.v1_acknowledge(%d, '%s', %lld)",
+                     (int)config->broker_id, incarnation, version);
             is_ok = run(connection, text, NULL);
             acknowledged = version;
         }
         drain(connection);
-        snprintf(text, sizeof(text), "SELECT version FROM cell.v1_renew_lease(%d, '%s')", (int)config->broker_id,
-                 incarnation);
+        snprintf(text, sizeof(text), "SELECT version FROM cell.v1_renew_lease(%d, '%s')",
+                 (int)config->broker_id, incarnation);
         is_ok = is_ok && run(connection, text, NULL);
         snprintf(text, sizeof(text), "SELECT v FROM cell.v1_changes(%lld, 1000)", version);
         is_ok = is_ok && run(connection, text, &version);
@@ -132,8 +144,9 @@ static void new_incarnation(char text[37])
 
     if (random_fill(&system_random, b, sizeof(b)) != ERR_OK)
         exit(9);
-    snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-4%01x%02x-8%01x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-             b[4], b[5], b[6] & 15, b[7], b[8] & 15, b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-4%01x%02x-8%01x%02x-%02x%02x%02x%02x%02x%02x",
+             b[0], b[1], b[2], b[3], b[4], b[5], b[6] & 15, b[7], b[8] & 15, b[9], b[10], b[11],
+             b[12], b[13], b[14], b[15]);
 }
 
 static int serve(const char *file)

@@ -38,12 +38,14 @@ static pid_t start_verb(struct fleet *fleet, const char *verb, const char *extra
     const char *socket = fleet->postgres->directory;
     int count = 0;
 
-    snprintf(options[count++], OPTION_ROOM, "--fleet=host=%s dbname=fleet user=millrace_provision", socket);
-    snprintf(options[count++], OPTION_ROOM, "--cells=host=%s dbname=cells user=millrace_provision", socket);
+    snprintf(options[count++], OPTION_ROOM, "--fleet=host=%s dbname=fleet user=millrace_provision",
+             socket);
+    snprintf(options[count++], OPTION_ROOM, "--cells=host=%s dbname=cells user=millrace_provision",
+             socket);
     snprintf(options[count++], OPTION_ROOM, "--broker_store=host=%s dbname=cells", socket);
     snprintf(options[count++], OPTION_ROOM, "--password_file=%s/password", socket);
     snprintf(options[count++], OPTION_ROOM, "--state_dir=%s", fleet->state);
-    snprintf(options[count++], OPTION_ROOM, "--broker_program=%s", FAKE_BROKER);
+    snprintf(options[count++], OPTION_ROOM, "--broker_program=%s", fleet->broker_program);
     snprintf(options[count++], OPTION_ROOM, "--ca_certificate_file=%s/ca.crt", fleet->state);
     snprintf(options[count++], OPTION_ROOM, "--ca_key_file=%s/ca.key", fleet->state);
     snprintf(options[count++], OPTION_ROOM, "--http_url=https://localhost:1");
@@ -118,7 +120,8 @@ static int count_brokers(struct fleet *fleet, bool only_running, char *path, siz
         DIR *inner = cell->d_name[0] == '.' ? NULL : opendir(cell_path);
         while (inner != NULL && (broker = readdir(inner)) != NULL) {
             snprintf(broker_path, sizeof(broker_path), "%s/%s", cell_path, broker->d_name);
-            if (strspn(broker->d_name, "012") != 1 || (only_running && !process_driver_is_running(broker_path)))
+            if (strspn(broker->d_name, "012") != 1 ||
+                (only_running && !process_driver_is_running(broker_path)))
                 continue;
             count++;
             if (path != NULL)
@@ -166,12 +169,18 @@ void fleet_insert_instance(struct fleet *fleet, int number, const char *sharing,
 {
     sql(fleet->fleet,
         "BEGIN;"
-        "INSERT INTO fleet.instance (instance_id, account_id, resource_group_id, plan_id, name, label, crn, region_id, "
-        "target_crn, sharing, limits, internal_partitions, internal_visible, plaintext_port, created_by) "
-        "SELECT '00000000-0000-4000-8000-%012d', repeat('a', 32), repeat('b', 32), plan_id, 'i%d', 'k%015d', 'crn:%d', "
-        "'local', 'crn', '%s', limits, 1, false, nullif(%d, 0), 'test' FROM fleet.plan WHERE name = 'standard';"
-        "INSERT INTO fleet.operation (instance_id, type, is_async, revision, description, request_id, created_by) VALUES "
-        "('00000000-0000-4000-8000-%012d', 'create', true, 1, 'Started create instance operation', 'r', 'test');"
+        "INSERT INTO fleet.instance (instance_id, account_id, resource_group_id, plan_id, name, "
+        "label, crn, region_id, "
+        "target_crn, sharing, limits, internal_partitions, internal_visible, plaintext_port, "
+        "created_by) "
+        "SELECT '00000000-0000-4000-8000-%012d', repeat('a', 32), repeat('b', 32), plan_id, 'i%d', "
+        "'k%015d', 'crn:%d', "
+        "'local', 'crn', '%s', limits, 1, false, nullif(%d, 0), 'test' FROM fleet.plan WHERE name "
+        "= 'standard';"
+        "INSERT INTO fleet.operation (instance_id, type, is_async, revision, description, "
+        "request_id, created_by) VALUES "
+        "('00000000-0000-4000-8000-%012d', 'create', true, 1, 'Started create instance operation', "
+        "'r', 'test');"
         "COMMIT",
         number, number, number, number, sharing, plaintext_port, number);
     sql(fleet->fleet, "SELECT pg_notify('fleet_desired', '00000000-0000-4000-8000-%012d')", number);
@@ -181,12 +190,15 @@ void fleet_delete_instance(struct fleet *fleet, int number)
 {
     sql(fleet->fleet,
         "BEGIN;"
-        "UPDATE fleet.operation SET state = 'failed', reason_code = 'superseded' WHERE instance_id = "
+        "UPDATE fleet.operation SET state = 'failed', reason_code = 'superseded' WHERE instance_id "
+        "= "
         "'00000000-0000-4000-8000-%012d' AND state = 'in progress';"
         "UPDATE fleet.instance SET phase = 'deleting', revision = revision + 1 WHERE instance_id = "
         "'00000000-0000-4000-8000-%012d' AND phase NOT IN ('deleting', 'removed');"
-        "INSERT INTO fleet.operation (instance_id, type, is_async, revision, description, request_id, created_by) SELECT "
-        "instance_id, 'delete', true, revision, 'Started', 'r', 'test' FROM fleet.instance WHERE instance_id = "
+        "INSERT INTO fleet.operation (instance_id, type, is_async, revision, description, "
+        "request_id, created_by) SELECT "
+        "instance_id, 'delete', true, revision, 'Started', 'r', 'test' FROM fleet.instance WHERE "
+        "instance_id = "
         "'00000000-0000-4000-8000-%012d' AND phase = 'deleting';"
         "COMMIT",
         number, number, number);
@@ -196,9 +208,12 @@ void fleet_delete_instance(struct fleet *fleet, int number)
 void fleet_insert_credential(struct fleet *fleet, int number, int instance)
 {
     sql(fleet->fleet,
-        "INSERT INTO fleet.credential (credential_id, instance_id, account_id, crn, name, role, key_id, verifier, onetime, "
-        "created_by) VALUES ('00000000-0000-4000-9000-%012d', '00000000-0000-4000-8000-%012d', repeat('a', 32), "
-        "'crn:key:%d', 'k', 'Manager', lpad('%d', 16, '0'), decode(repeat('ab', 32), 'hex'), true, 'test')",
+        "INSERT INTO fleet.credential (credential_id, instance_id, account_id, crn, name, role, "
+        "key_id, verifier, onetime, "
+        "created_by) VALUES ('00000000-0000-4000-9000-%012d', '00000000-0000-4000-8000-%012d', "
+        "repeat('a', 32), "
+        "'crn:key:%d', 'k', 'Manager', lpad('%d', 16, '0'), decode(repeat('ab', 32), 'hex'), true, "
+        "'test')",
         number, instance, number, number);
     sql(fleet->fleet, "SELECT pg_notify('fleet_desired', '00000000-0000-4000-9000-%012d')", number);
 }
@@ -206,7 +221,8 @@ void fleet_insert_credential(struct fleet *fleet, int number, int instance)
 void fleet_delete_credential(struct fleet *fleet, int number)
 {
     sql(fleet->fleet,
-        "UPDATE fleet.credential SET state = 'deleting', revision = revision + 1 WHERE credential_id = "
+        "UPDATE fleet.credential SET state = 'deleting', revision = revision + 1 WHERE "
+        "credential_id = "
         "'00000000-0000-4000-9000-%012d'",
         number);
     sql(fleet->fleet, "SELECT pg_notify('fleet_desired', '00000000-0000-4000-9000-%012d')", number);
@@ -228,20 +244,25 @@ long fleet_wait(struct fleet *fleet, const char *expected, const char *format, .
             return (long)(now_ms() - began_ms);
         poll(NULL, 0, POLL_MS);
     }
-    ck_abort_msg("%s: \"%s\" did not become \"%s\"; see %s/provision.log", query, seen, expected, fleet->state);
+    ck_abort_msg("%s: \"%s\" did not become \"%s\"; see %s/provision.log", query, seen, expected,
+                 fleet->state);
     return -1;
 }
 
 long fleet_wait_instance(struct fleet *fleet, int number, const char *phase)
 {
-    return fleet_wait(fleet, phase,
-                      "SELECT phase FROM fleet.instance WHERE instance_id = '00000000-0000-4000-8000-%012d'", number);
+    return fleet_wait(
+        fleet, phase,
+        "SELECT phase FROM fleet.instance WHERE instance_id = '00000000-0000-4000-8000-%012d'",
+        number);
 }
 
 long fleet_wait_credential(struct fleet *fleet, int number, const char *state)
 {
-    return fleet_wait(fleet, state,
-                      "SELECT state FROM fleet.credential WHERE credential_id = '00000000-0000-4000-9000-%012d'", number);
+    return fleet_wait(
+        fleet, state,
+        "SELECT state FROM fleet.credential WHERE credential_id = '00000000-0000-4000-9000-%012d'",
+        number);
 }
 
 /* ---- life ---- */
@@ -279,23 +300,28 @@ static void forget_leftovers(struct fleet *fleet)
 {
     fleet_kill_leftovers(fleet->postgres);
     ck_assert_int_eq(directory_remove(fleet->state, NULL), ERR_OK);
-    sql(fleet->fleet, "DELETE FROM fleet.port; DELETE FROM fleet.broker; DELETE FROM fleet.operation; "
-                      "DELETE FROM fleet.credential; DELETE FROM fleet.instance; DELETE FROM fleet.cell");
-    sql(fleet->cells, "SELECT cell_admin.v1_remove_tenant(cell_id, instance_id) FROM cell_private.cell JOIN "
-                      "cell_private.tenant USING (cell_no)");
+    sql(fleet->fleet,
+        "DELETE FROM fleet.port; DELETE FROM fleet.broker; DELETE FROM fleet.operation; "
+        "DELETE FROM fleet.credential; DELETE FROM fleet.instance; DELETE FROM fleet.cell");
+    sql(fleet->cells,
+        "SELECT cell_admin.v1_remove_tenant(cell_id, instance_id) FROM cell_private.cell JOIN "
+        "cell_private.tenant USING (cell_no)");
     sql(fleet->cells, "SELECT cell_admin.v1_drop_cell(cell_id) FROM cell_private.cell");
 }
 
-void fleet_open(struct fleet *fleet, struct private_postgres *postgres)
+void fleet_open(struct fleet *fleet, struct private_postgres *postgres, const char *broker_program)
 {
-    *fleet = (struct fleet){.postgres = postgres};
+    *fleet = (struct fleet){.postgres = postgres,
+                            .broker_program = broker_program ? broker_program : FAKE_BROKER};
     snprintf(fleet->state, sizeof(fleet->state), "%s/state", postgres->directory);
     fleet->fleet = sql_open(postgres->admin, "fleet", "postgres");
     fleet->cells = sql_open(postgres->admin, "cells", "postgres");
     forget_leftovers(fleet);
     ck_assert_int_eq(directory_make(fleet->state, NULL), ERR_OK);
-    sql(fleet->fleet, "INSERT INTO fleet.account (account_id, name) VALUES (repeat('a', 32), 'test') ON CONFLICT DO NOTHING");
-    sql(fleet->fleet, "INSERT INTO fleet.resource_group (resource_group_id, account_id, name) VALUES (repeat('b', 32), "
+    sql(fleet->fleet, "INSERT INTO fleet.account (account_id, name) VALUES (repeat('a', 32), "
+                      "'test') ON CONFLICT DO NOTHING");
+    sql(fleet->fleet, "INSERT INTO fleet.resource_group (resource_group_id, account_id, name) "
+                      "VALUES (repeat('b', 32), "
                       "repeat('a', 32), 'test') ON CONFLICT DO NOTHING");
 }
 
@@ -308,14 +334,20 @@ void fleet_close(struct fleet *fleet)
     if (fleet->provision == 0)
         fleet_start_provision(fleet, NULL);
     sql(fleet->fleet, "UPDATE fleet.operation SET state = 'failed' WHERE state = 'in progress'");
-    sql(fleet->fleet, "UPDATE fleet.instance SET phase = 'deleting', revision = revision + 1 WHERE phase <> 'removed'");
+    sql(fleet->fleet, "UPDATE fleet.instance SET phase = 'deleting', revision = revision + 1 WHERE "
+                      "phase <> 'removed'");
     fleet_wait(fleet, "0", "SELECT count(*) FROM fleet.instance WHERE phase <> 'removed'");
     sql(fleet->fleet, "UPDATE fleet.cell SET desired = 'absent'");
     fleet_wait(fleet, "0", "SELECT count(*) FROM fleet.cell WHERE removed_at IS NULL");
-    ck_assert_str_eq(sql(fleet->fleet, "SELECT (SELECT count(*) FROM fleet.port) + (SELECT count(*) FROM fleet.broker)"), "0");
-    ck_assert_str_eq(sql(fleet->fleet, "SELECT count(*) FROM fleet.credential WHERE state <> 'removed'"), "0");
+    ck_assert_str_eq(
+        sql(fleet->fleet,
+            "SELECT (SELECT count(*) FROM fleet.port) + (SELECT count(*) FROM fleet.broker)"),
+        "0");
+    ck_assert_str_eq(
+        sql(fleet->fleet, "SELECT count(*) FROM fleet.credential WHERE state <> 'removed'"), "0");
     ck_assert_str_eq(sql(fleet->cells, "SELECT count(*) FROM cell_private.cell"), "0");
-    ck_assert_str_eq(sql(fleet->cells, "SELECT count(*) FROM pg_roles WHERE rolname ~ '^millrace_cell_'"), "0");
+    ck_assert_str_eq(
+        sql(fleet->cells, "SELECT count(*) FROM pg_roles WHERE rolname ~ '^millrace_cell_'"), "0");
     ck_assert_int_eq(fleet_count_directories(fleet), 0);
     fleet_stop_provision(fleet, SIGTERM);
     PQfinish(fleet->fleet);

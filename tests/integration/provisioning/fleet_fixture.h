@@ -10,11 +10,13 @@ struct fleet {
     struct private_postgres *postgres;
     PGconn *fleet; /* administrator's connections */
     PGconn *cells;
-    char state[96]; /* below the server's directory */
+    char state[96];  /* below the server's directory */
     pid_t provision; /* 0 = not running */
+    const char *broker_program;
 };
 
-void fleet_open(struct fleet *fleet, struct private_postgres *postgres);
+/* broker_program NULL = the fake broker. */
+void fleet_open(struct fleet *fleet, struct private_postgres *postgres, const char *broker_program);
 /* Takes down what is left, and fails the test when a process, file, role or row stays. */
 void fleet_close(struct fleet *fleet);
 
@@ -32,7 +34,8 @@ void fleet_put_sign(struct fleet *fleet, const char *name);
 void fleet_remove_sign(struct fleet *fleet, const char *name);
 
 /* number: makes the ids. sharing: "shared" or "dedicated". */
-void fleet_insert_instance(struct fleet *fleet, int number, const char *sharing, int plaintext_port);
+void fleet_insert_instance(struct fleet *fleet, int number, const char *sharing,
+                           int plaintext_port);
 void fleet_delete_instance(struct fleet *fleet, int number);
 void fleet_insert_credential(struct fleet *fleet, int number, int instance);
 void fleet_delete_credential(struct fleet *fleet, int number);

@@ -31,8 +31,8 @@ _Noreturn static void become_postgres(char *const *arguments, const char *log_fi
 
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
-    if (user != NULL &&
-        (initgroups("postgres", user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0))
+    if (user != NULL && (initgroups("postgres", user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
+                         setuid(user->pw_uid) != 0))
         _exit(126);
     prctl(PR_SET_PDEATHSIG, SIGQUIT);
     execv(arguments[0], arguments);
@@ -77,8 +77,9 @@ void private_postgres_run(struct private_postgres *postgres)
                 plain[] = "log_min_messages=warning";
     char log_file[96];
     char data[96];
-    char *const arguments[] = {program, data_option, data,     socket_option, postgres->directory, option,
-                               no_tcp,  option,      no_fsync, option,        plain,               NULL};
+    char *const arguments[] = {program, data_option, data,   socket_option, postgres->directory,
+                               option,  no_tcp,      option, no_fsync,      option,
+                               plain,   NULL};
 
     snprintf(log_file, sizeof(log_file), "%s.log", postgres->directory);
     snprintf(data, sizeof(data), "%s/data", postgres->directory);
@@ -112,13 +113,26 @@ static void make_cluster(const struct private_postgres *postgres)
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "initdb failed; see %s", log_file);
 }
 
+/* The roles of Millrace need their passwords, so that a wrong verifier is seen; the administrator needs none. */
+static void require_passwords(const struct private_postgres *postgres)
+{
+    char path[96];
+
+    snprintf(path, sizeof(path), "%s/data/pg_hba.conf", postgres->directory);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    fputs("local all postgres trust\nlocal all all scram-sha-256\n", file);
+    fclose(file);
+}
+
 static void migrate(const struct private_postgres *postgres)
 {
     char admin[200], serve[160], provision[160], password[96];
     char *const arguments[] = {admin, serve, provision, NULL};
 
     snprintf(password, sizeof(password), "%s/password", postgres->directory);
-    ck_assert_int_eq(file_replace(password, SLICE_LITERAL("not-a-secret-of-anyone"), 0600, NULL), ERR_OK);
+    ck_assert_int_eq(file_replace(password, SLICE_LITERAL(PRIVATE_POSTGRES_PASSWORD), 0600, NULL),
+                     ERR_OK);
     snprintf(admin, sizeof(admin), "--admin=%s", postgres->admin);
     snprintf(serve, sizeof(serve), "--serve_password_file=%s", password);
     snprintf(provision, sizeof(provision), "--provision_password_file=%s", password);
@@ -135,8 +149,10 @@ void private_postgres_start(struct private_postgres *postgres)
         ck_assert_msg(user != NULL, "there is no user postgres; install postgresql-15");
         ck_assert_int_eq(chown(postgres->directory, user->pw_uid, user->pw_gid), 0);
     }
-    snprintf(postgres->admin, sizeof(postgres->admin), "host=%s user=postgres", postgres->directory);
+    snprintf(postgres->admin, sizeof(postgres->admin), "host=%s user=postgres",
+             postgres->directory);
     make_cluster(postgres);
+    require_passwords(postgres);
     private_postgres_run(postgres);
     migrate(postgres);
 }

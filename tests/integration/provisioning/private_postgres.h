@@ -6,6 +6,9 @@
 
 #include <sys/types.h>
 
+/* Of millrace_serve and millrace_provision; cells' roles have the one they were made with. */
+#define PRIVATE_POSTGRES_PASSWORD "not-a-secret-of-anyone"
+
 struct private_postgres {
     char directory[64]; /* also the directory of the socket */
     char admin[160];    /* libpq keywords of a superuser, without dbname */

@@ -42,13 +42,16 @@ const char *sql(PGconn *connection, const char *format, ...)
     va_start(arguments, format);
     PGresult *result = run(connection, format, arguments);
     va_end(arguments);
-    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK,
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK ||
+                      PQresultStatus(result) == PGRES_COMMAND_OK,
                   "%s: %s", format, PQresultErrorMessage(result));
     text[0] = '\0';
     for (int row = 0; row < PQntuples(result); row++) {
         for (int column = 0; column < PQnfields(result) && len < sizeof(text); column++)
             len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
-                                    column > 0 ? "|" : row > 0 ? "\n" : "",
+                                    column > 0 ? "|"
+                                    : row > 0  ? "\n"
+                                               : "",
                                     PQgetvalue(result, row, column));
     }
     PQclear(result);

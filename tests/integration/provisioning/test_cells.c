@@ -1,133 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cells contract (migrations/README.md) on a real PostgreSQL, as brokers and control plane see it. */
-#include "tests/integration/provisioning/private_postgres.h"
-#include "tests/integration/provisioning/sql_session.h"
+/* The cells contract (migrations/README.md) on a real PostgreSQL: who may do what, registration, changes, publishing. */
+#include "tests/integration/provisioning/cell_fixture.h"
 #include "tests/support/check_main.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#define CELL_A "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
-#define CELL_B "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
-#define INSTANCE "11111111-1111-4111-8111-111111111111"
-#define TOPIC "22222222-2222-4222-8222-222222222222"
-#define FIRST "33333333-3333-4333-8333-333333333333"
-#define SECOND "44444444-4444-4444-8444-444444444444"
-#define DIRECTORY "55555555-5555-4555-8555-555555555555"
-#define KEY "0123456789abcdef"
-#define REGISTER "SELECT * FROM cell.v1_register(0, '%s', '" DIRECTORY "', true, 'test')"
-#define REGISTRATION_NUMBER "SELECT producer_registration FROM cell.v1_register(0, '%s', '%s', true, 'test')"
-
-static struct private_postgres postgres;
-static PGconn *admin, *provision, *broker;
-
-static PGconn *login_of(const char *cell_id)
-{
-    char role[64];
-
-    snprintf(role, sizeof(role), "%s",
-             sql(admin, "SELECT role_name FROM cell_private.cell WHERE cell_id = '%s'", cell_id));
-    return sql_open(postgres.admin, "cells", role);
-}
-
-static void make_cell(const char *cell_id, int brokers)
-{
-    sql(provision, "SELECT * FROM cell_admin.v1_create_cell('%s', 'shared', %d, '0123456789abcdef')", cell_id,
-        brokers);
-}
-
-/* "instance_no|version" */
-static const char *put_tenant(long revision, const char *state, int partitions)
-{
-    return sql(provision,
-               "SELECT * FROM cell_admin.v1_put_tenant('" CELL_A "', %ld, '{\"instance\": \"" INSTANCE
-               "\", \"label\": \"k3x\", \"state\": \"%s\", \"internal_partitions\": 2, \"internal_visible\": false, "
-               "\"topic_settings\": null, \"limits\": {\"partitions\": %d, \"produce_bytes_per_second\": 1, "
-               "\"consume_bytes_per_second\": 1, \"connections\": 1, \"groups\": 1, \"max_message_bytes\": 1, "
-               "\"retention_bytes_per_partition\": -1, \"storage_bytes\": -1}}')",
-               revision, state, partitions);
-}
-
-static const char *put_credential(long revision, const char *role)
-{
-    return sql(provision,
-               "SELECT cell_admin.v1_put_credential('" CELL_A "', %ld, jsonb_build_object('key_id', '" KEY "', "
-               "'instance_no', 1, 'role', '%s', 'verifier', repeat('ab', 32), 'scram_sha_256', null, "
-               "'scram_sha_512', jsonb_build_object('salt', encode(repeat('a', 16)::bytea, 'base64'), 'iterations', "
-               "4096, 'stored_key', encode(repeat('b', 64)::bytea, 'base64'), 'server_key', "
-               "encode(repeat('c', 64)::bytea, 'base64'))))",
-               revision, role);
-}
-
-static const char *create_topic(int request, const char *topic, const char *name, const char *placement)
-{
-    return sql(broker,
-               "SELECT t ->> 'result', t ->> 'current', t ->> 'maximum' FROM jsonb_array_elements(cell.v1_create_topics("
-               "'{\"request_id\": \"00000000-0000-4000-8000-%012d\", \"instance_no\": 1, \"topics\": [{\"topic_id\": "
-               "\"%s\", \"name\": \"%s\", \"partitions\": %s, \"configs\": {\"retention.ms\": \"5\"}}]}') -> 'topics') t",
-               request, topic, name, placement);
-}
-
-static const char *call_on_topic(const char *function, int request, const char *fields)
-{
-    return sql(broker,
-               "SELECT t ->> 'result', t ->> 'current', t ->> 'maximum' FROM jsonb_array_elements(cell.%s("
-               "'{\"request_id\": \"00000000-0000-4000-8000-%012d\", \"instance_no\": 1, \"topics\": [{\"topic_id\": "
-               "\"" TOPIC "\"%s}]}') -> 'topics') t",
-               function, request, fields);
-}
-
-static long version(void)
-{
-    long number = -1;
-
-    ck_assert_int_eq(
-        sscanf(sql(admin, "SELECT version FROM cell_private.cell WHERE cell_id = '" CELL_A "'"), "%ld", &number), 1);
-    return number;
-}
-
-static void start_server(void)
-{
-    private_postgres_start(&postgres);
-}
-
-static void stop_server(void)
-{
-    private_postgres_stop(&postgres);
-}
-
-static void set_up(void)
-{
-    admin = sql_open(postgres.admin, "cells", "postgres");
-    provision = sql_open(postgres.admin, "cells", "millrace_provision");
-    make_cell(CELL_A, 1);
-    broker = login_of(CELL_A);
-}
-
-static void tear_down(void)
-{
-    PQfinish(broker);
-    for (int i = 0; i < 2; i++) {
-        const char *cell = i == 0 ? CELL_A : CELL_B;
-
-        sql(provision, "SELECT cell_admin.v1_remove_tenant('%s', '" INSTANCE "') WHERE EXISTS (SELECT FROM "
-                       "cell_admin.v1_create_cell('%s', 'shared', (SELECT CASE WHEN '%s' = '" CELL_B
-                       "' THEN 3 ELSE 1 END), '0123456789abcdef'))",
-            cell, cell, cell);
-        sql(provision, "SELECT cell_admin.v1_drop_cell('%s')", cell);
-    }
-    PQfinish(provision);
-    PQfinish(admin);
-}
 
 START_TEST(making_a_cell_again_gives_the_same_answer)
 {
     char first[256];
 
     snprintf(first, sizeof(first), "%s",
-             sql(provision, "SELECT * FROM cell_admin.v1_create_cell('" CELL_A "', 'shared', 1, '0123456789abcdef')"));
-    ck_assert_str_eq(
-        sql(provision, "SELECT * FROM cell_admin.v1_create_cell('" CELL_A "', 'shared', 1, 'fedcba9876543210')"), first);
+             sql(provision, "SELECT * FROM cell_admin.v1_create_cell('" CELL_A
+                            "', 'shared', 1, '0123456789abcdef')"));
+    ck_assert_str_eq(sql(provision, "SELECT * FROM cell_admin.v1_create_cell('" CELL_A
+                                    "', 'shared', 1, 'fedcba9876543210')"),
+                     first);
     ck_assert_str_eq(sql_failure(provision, "SELECT * FROM cell_admin.v1_create_cell('" CELL_A
                                             "', 'dedicated', 1, '0123456789abcdef')"),
                      "22023");
@@ -150,14 +37,19 @@ END_TEST
 
 START_TEST(no_function_is_anybodys)
 {
-    ck_assert_str_eq(sql(admin, "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
-                                "WHERE n.nspname LIKE 'cell%%' AND (p.proacl IS NULL OR EXISTS (SELECT FROM "
-                                "aclexplode(p.proacl) a WHERE a.grantee = 0))"),
-                     "");
-    ck_assert_str_eq(sql(admin, "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
-                                "WHERE n.nspname IN ('cell', 'cell_admin', 'cell_roles') AND (NOT p.prosecdef OR "
-                                "NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp'])"),
-                     "");
+    ck_assert_str_eq(
+        sql(admin, "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = "
+                   "p.pronamespace "
+                   "WHERE n.nspname LIKE 'cell%%' AND (p.proacl IS NULL OR EXISTS (SELECT FROM "
+                   "aclexplode(p.proacl) a WHERE a.grantee = 0))"),
+        "");
+    ck_assert_str_eq(
+        sql(admin,
+            "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = "
+            "p.pronamespace "
+            "WHERE n.nspname IN ('cell', 'cell_admin', 'cell_roles') AND (NOT p.prosecdef OR "
+            "NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp'])"),
+        "");
 }
 END_TEST
 
@@ -166,12 +58,13 @@ START_TEST(row_level_security_stands_behind_the_functions)
 {
     char role[64];
 
-    make_cell(CELL_B, 3);
+    cell_make(CELL_B, 3);
     snprintf(role, sizeof(role), "%s", PQuser(broker));
     sql(admin, "GRANT millrace_cells_owner TO %s", role);
     sql(broker, "SET ROLE millrace_cells_owner");
     ck_assert_str_eq(sql(broker, "SELECT cell_id FROM cell_private.cell"), CELL_A);
-    sql(provision, "SELECT cell_admin.v1_put_listener('" CELL_B "', '{\"broker\": 2, \"name\": \"sasl_ssl\", \"host\": "
+    sql(provision, "SELECT cell_admin.v1_put_listener('" CELL_B
+                   "', '{\"broker\": 2, \"name\": \"sasl_ssl\", \"host\": "
                    "\"h\", \"port\": 9, \"security\": \"SASL_SSL\"}')");
     ck_assert_str_eq(sql(broker, "SELECT count(*) FROM cell_private.listener"), "0");
     ck_assert_str_eq(sql(broker, "UPDATE cell_private.listener SET port = 1"), "");
@@ -183,10 +76,11 @@ END_TEST
 
 START_TEST(a_role_that_is_no_cells_is_told_so)
 {
-    sql(admin, "CREATE ROLE stranger LOGIN IN ROLE millrace_broker");
-    PGconn *stranger = sql_open(postgres.admin, "cells", "stranger");
+    sql(admin, "CREATE ROLE stranger LOGIN PASSWORD 'x' IN ROLE millrace_broker");
+    PGconn *stranger = sql_open(postgres.admin, "cells", "stranger password=x");
     ck_assert_str_eq(sql_failure(stranger, "SELECT * FROM cell.v1_snapshot()"), "MR003");
-    ck_assert_str_eq(sql_failure(stranger, "SELECT * FROM cell.v1_register(0, '" FIRST "', '" DIRECTORY "', true, 'x')"),
+    ck_assert_str_eq(sql_failure(stranger, "SELECT * FROM cell.v1_register(0, '" FIRST
+                                           "', '" DIRECTORY "', true, 'x')"),
                      "MR003");
     PQfinish(stranger);
     sql(admin, "DROP ROLE stranger");
@@ -195,10 +89,12 @@ END_TEST
 
 START_TEST(roles_have_timeouts_and_a_limit_of_connections)
 {
-    ck_assert_str_eq(sql(admin, "SELECT rolconnlimit, rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE "
-                                "rolname = '%s'",
-                         PQuser(broker)),
-                     "8|f");
+    ck_assert_str_eq(
+        sql(admin,
+            "SELECT rolconnlimit, rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE "
+            "rolname = '%s'",
+            PQuser(broker)),
+        "8|f");
     ck_assert_str_eq(sql(broker, "SHOW statement_timeout"), "15s");
     ck_assert_str_eq(sql(broker, "SHOW lock_timeout"), "5s");
     ck_assert_str_eq(sql(broker, "SHOW idle_in_transaction_session_timeout"), "10s");
@@ -211,14 +107,16 @@ START_TEST(registering_again_changes_nothing_and_another_incarnation_fences)
 
     snprintf(first, sizeof(first), "%s", sql(broker, REGISTER, FIRST));
     ck_assert_str_eq(sql(broker, REGISTER, FIRST), first);
-    long before = version();
+    long before = cell_version();
     sql(broker, REGISTER, SECOND);
-    ck_assert_int_eq(version(), before + 1);
-    ck_assert_str_eq(sql_failure(broker, "SELECT * FROM cell.v1_renew_lease(0, '" FIRST "')"), "MR002");
+    ck_assert_int_eq(cell_version(), before + 1);
+    ck_assert_str_eq(sql_failure(broker, "SELECT * FROM cell.v1_renew_lease(0, '" FIRST "')"),
+                     "MR002");
     ck_assert_str_eq(sql_failure(broker, "SELECT cell.v1_acknowledge(0, '" FIRST "', 1)"), "MR002");
     ck_assert_str_eq(sql_failure(broker, REGISTER, FIRST), "MR002");
     ck_assert_str_eq(sql(broker, "SELECT lease_ms FROM cell.v1_renew_lease(0, '" SECOND "')"), "0");
-    ck_assert_str_eq(sql_failure(broker, "SELECT * FROM cell.v1_register(1, '" FIRST "', '" DIRECTORY "', true, 'x')"),
+    ck_assert_str_eq(sql_failure(broker, "SELECT * FROM cell.v1_register(1, '" FIRST
+                                         "', '" DIRECTORY "', true, 'x')"),
                      "22023");
 }
 END_TEST
@@ -230,7 +128,8 @@ START_TEST(a_directory_keeps_its_producer_registration_and_no_two_share_one)
     snprintf(first, sizeof(first), "%s", sql(broker, REGISTRATION_NUMBER, FIRST, DIRECTORY));
     snprintf(other, sizeof(other), "%s", sql(broker, REGISTRATION_NUMBER, SECOND, SECOND));
     ck_assert_str_ne(first, other);
-    ck_assert_str_eq(sql(broker, REGISTRATION_NUMBER, "66666666-6666-4666-8666-666666666666", DIRECTORY), first);
+    ck_assert_str_eq(
+        sql(broker, REGISTRATION_NUMBER, "66666666-6666-4666-8666-666666666666", DIRECTORY), first);
 }
 END_TEST
 
@@ -243,30 +142,36 @@ END_TEST
 
 START_TEST(a_snapshot_holds_what_the_changes_add_up_to)
 {
-    put_tenant(1, "active", 10);
-    put_credential(1, "Manager");
-    create_topic(1, TOPIC, "orders", "[[0, [0]], [0, [0]]]");
+    cell_put_tenant(1, "active", 10);
+    cell_put_credential(1, "Manager");
+    cell_create_topic(1, TOPIC, "orders", "[[0, [0]], [0, [0]]]");
     sql(broker, "SELECT * FROM cell.v1_register(0, '" FIRST "', '" DIRECTORY "', true, 'test')");
-    ck_assert_str_eq(sql(admin, "SELECT count(*) FROM (SELECT DISTINCT ON (kind, key) kind, key, payload FROM "
-                                "cell_private.cell_change ORDER BY kind, key, v DESC, seq DESC) c FULL JOIN "
-                                "cell_private.object o USING (kind, key, payload) WHERE c.kind IS NULL OR o.kind IS NULL"),
-                     "0");
+    ck_assert_str_eq(
+        sql(admin, "SELECT count(*) FROM (SELECT DISTINCT ON (kind, key) kind, key, payload FROM "
+                   "cell_private.cell_change ORDER BY kind, key, v DESC, seq DESC) c FULL JOIN "
+                   "cell_private.object o USING (kind, key, payload) WHERE c.kind IS NULL OR "
+                   "o.kind IS NULL"),
+        "0");
     ck_assert_str_eq(sql(broker, "SELECT kind FROM cell.v1_snapshot()"),
                      "broker\ntenant\ncredential\ntopic\ntopic");
-    ck_assert_str_eq(sql(broker, "SELECT payload::jsonb -> 'partitions' FROM cell.v1_snapshot() WHERE payload LIKE "
-                                 "'%%orders%%'"),
-                     "[[0, 0, 0, [0], [0]], [0, 0, 0, [0], [0]]]");
-    ck_assert_str_eq(sql(broker, "SELECT length(payload::jsonb -> 'scram_sha_512' ->> 'stored_key'), payload LIKE "
-                                 "E'%%\\n%%', payload::jsonb ->> 'verifier' FROM cell.v1_snapshot() WHERE kind = "
-                                 "'credential'"),
-                     "88|f|abababababababababababababababababababababababababababababababab");
+    ck_assert_str_eq(
+        sql(broker,
+            "SELECT payload::jsonb -> 'partitions' FROM cell.v1_snapshot() WHERE payload LIKE "
+            "'%%orders%%'"),
+        "[[0, 0, 0, [0], [0]], [0, 0, 0, [0], [0]]]");
+    ck_assert_str_eq(
+        sql(broker,
+            "SELECT length(payload::jsonb -> 'scram_sha_512' ->> 'stored_key'), payload LIKE "
+            "E'%%\\n%%', payload::jsonb ->> 'verifier' FROM cell.v1_snapshot() WHERE kind = "
+            "'credential'"),
+        "88|f|abababababababababababababababababababababababababababababababab");
 }
 END_TEST
 
 START_TEST(changes_come_as_whole_versions)
 {
-    put_tenant(1, "active", 10); /* version 1: tenant and internal topic */
-    put_credential(1, "Manager");
+    cell_put_tenant(1, "active", 10); /* version 1: tenant and internal topic */
+    cell_put_credential(1, "Manager");
     ck_assert_str_eq(sql(broker, "SELECT v, kind FROM cell.v1_changes(0, 1)"), "1|tenant\n1|topic");
     ck_assert_str_eq(sql(broker, "SELECT v, kind FROM cell.v1_changes(0, 2)"), "1|tenant\n1|topic");
     ck_assert_str_eq(sql(broker, "SELECT v, kind FROM cell.v1_changes(0, 3)"),
@@ -279,61 +184,69 @@ END_TEST
 
 START_TEST(what_is_trimmed_needs_a_snapshot)
 {
-    put_tenant(1, "active", 10);
+    cell_put_tenant(1, "active", 10);
     sql(admin, "UPDATE cell_private.cell SET version = 100999 WHERE cell_id = '" CELL_A "'");
-    put_credential(1, "Manager"); /* version 101000 */
-    ck_assert_str_eq(sql(admin, "SELECT floor_version FROM cell_private.cell WHERE cell_id = '" CELL_A "'"), "1000");
+    cell_put_credential(1, "Manager"); /* version 101000 */
+    ck_assert_str_eq(
+        sql(admin, "SELECT floor_version FROM cell_private.cell WHERE cell_id = '" CELL_A "'"),
+        "1000");
     ck_assert_str_eq(sql_failure(broker, "SELECT * FROM cell.v1_changes(999, 100)"), "MR001");
-    ck_assert_str_eq(sql(broker, "SELECT v, kind FROM cell.v1_changes(1000, 100)"), "101000|credential");
+    ck_assert_str_eq(sql(broker, "SELECT v, kind FROM cell.v1_changes(1000, 100)"),
+                     "101000|credential");
 }
 END_TEST
 
 START_TEST(publishing_again_makes_no_version_and_an_older_revision_changes_nothing)
 {
-    ck_assert_str_eq(put_tenant(5, "active", 10), "1|1");
-    ck_assert_str_eq(put_tenant(5, "active", 10), "1|1");
-    ck_assert_str_eq(put_tenant(6, "active", 10), "1|1");
-    ck_assert_str_eq(put_tenant(6, "active", 20), "1|2");
-    ck_assert_str_eq(put_tenant(5, "suspended", 1), "1|2");
-    ck_assert_str_eq(put_credential(2, "Manager"), "3");
-    ck_assert_str_eq(put_credential(2, "Manager"), "3");
-    ck_assert_str_eq(put_credential(1, "Reader"), "3");
-    ck_assert_str_eq(put_credential(3, "Reader"), "4");
+    ck_assert_str_eq(cell_put_tenant(5, "active", 10), "1|1");
+    ck_assert_str_eq(cell_put_tenant(5, "active", 10), "1|1");
+    ck_assert_str_eq(cell_put_tenant(6, "active", 10), "1|1");
+    ck_assert_str_eq(cell_put_tenant(6, "active", 20), "1|2");
+    ck_assert_str_eq(cell_put_tenant(5, "suspended", 1), "1|2");
+    ck_assert_str_eq(cell_put_credential(2, "Manager"), "3");
+    ck_assert_str_eq(cell_put_credential(2, "Manager"), "3");
+    ck_assert_str_eq(cell_put_credential(1, "Reader"), "3");
+    ck_assert_str_eq(cell_put_credential(3, "Reader"), "4");
 }
 END_TEST
 
 START_TEST(removed_objects_do_not_come_back_and_numbers_are_not_reused)
 {
-    put_tenant(1, "active", 10);
-    put_credential(1, "Manager");
+    cell_put_tenant(1, "active", 10);
+    cell_put_credential(1, "Manager");
     sql(provision, "SELECT cell_admin.v1_remove_credential('" CELL_A "', '" KEY "')");
-    ck_assert_str_eq(sql_failure(provision, "SELECT cell_admin.v1_put_credential('" CELL_A "', 9, '{\"key_id\": \"" KEY
-                                            "\"}')"),
+    ck_assert_str_eq(sql_failure(provision, "SELECT cell_admin.v1_put_credential('" CELL_A
+                                            "', 9, '{\"key_id\": \"" KEY "\"}')"),
                      "MR004");
     sql(provision, "SELECT cell_admin.v1_remove_tenant('" CELL_A "', '" INSTANCE "')");
-    ck_assert_str_eq(sql_failure(provision, "SELECT cell_admin.v1_put_tenant('" CELL_A "', 9, '{\"instance\": \"" INSTANCE
-                                            "\", \"limits\": {}}')"),
+    ck_assert_str_eq(sql_failure(provision,
+                                 "SELECT cell_admin.v1_put_tenant('" CELL_A
+                                 "', 9, '{\"instance\": \"" INSTANCE "\", \"limits\": {}}')"),
                      "MR004");
-    ck_assert_str_eq(sql(admin, "SELECT next_instance_no FROM cell_private.cell WHERE cell_id = '" CELL_A "'"), "2");
+    ck_assert_str_eq(
+        sql(admin, "SELECT next_instance_no FROM cell_private.cell WHERE cell_id = '" CELL_A "'"),
+        "2");
 }
 END_TEST
 
 START_TEST(removing_an_instance_removes_all_that_is_its_own_in_one_version)
 {
-    put_tenant(1, "active", 10);
-    put_credential(1, "Manager");
-    create_topic(1, TOPIC, "orders", "[[0, [0]]]");
-    sql(provision, "SELECT cell_admin.v1_put_listener('" CELL_A "', '{\"broker\": 0, \"name\": \"plaintext\", \"host\": "
+    cell_put_tenant(1, "active", 10);
+    cell_put_credential(1, "Manager");
+    cell_create_topic(1, TOPIC, "orders", "[[0, [0]]]");
+    sql(provision, "SELECT cell_admin.v1_put_listener('" CELL_A
+                   "', '{\"broker\": 0, \"name\": \"plaintext\", \"host\": "
                    "\"127.0.0.1\", \"port\": 9, \"security\": \"PLAINTEXT\", \"instance_no\": 1, "
                    "\"auto_create_partitions\": 4}')");
-    long before = version();
+    long before = cell_version();
     sql(provision, "SELECT cell_admin.v1_remove_tenant('" CELL_A "', '" INSTANCE "')");
-    ck_assert_int_eq(version(), before + 1);
-    ck_assert_str_eq(sql(broker, "SELECT kind, payload IS NULL FROM cell.v1_changes(%ld, 100)", before),
-                     "credential|t\nlistener|t\ntopic|t\ntopic|t\ntenant|t");
+    ck_assert_int_eq(cell_version(), before + 1);
+    ck_assert_str_eq(
+        sql(broker, "SELECT kind, payload IS NULL FROM cell.v1_changes(%ld, 100)", before),
+        "credential|t\nlistener|t\ntopic|t\ntopic|t\ntenant|t");
     ck_assert_str_eq(sql(admin, "SELECT count(*) FROM cell_private.partition"), "0");
     sql(provision, "SELECT cell_admin.v1_remove_tenant('" CELL_A "', '" INSTANCE "')");
-    ck_assert_int_eq(version(), before + 1);
+    ck_assert_int_eq(cell_version(), before + 1);
 }
 END_TEST
 
@@ -342,137 +255,42 @@ START_TEST(a_cell_with_an_instance_is_not_dropped_and_a_dropped_one_leaves_nothi
     char role[64];
 
     snprintf(role, sizeof(role), "%s", PQuser(broker));
-    put_tenant(1, "active", 10);
-    ck_assert_str_eq(sql_failure(provision, "SELECT cell_admin.v1_drop_cell('" CELL_A "')"), "23503");
+    cell_put_tenant(1, "active", 10);
+    ck_assert_str_eq(sql_failure(provision, "SELECT cell_admin.v1_drop_cell('" CELL_A "')"),
+                     "23503");
     sql(broker, "SELECT * FROM cell.v1_register(0, '" FIRST "', '" DIRECTORY "', true, 'test')");
     sql(provision, "SELECT cell_admin.v1_remove_tenant('" CELL_A "', '" INSTANCE "')");
     sql(provision, "SELECT cell_admin.v1_drop_cell('" CELL_A "')");
     sql(provision, "SELECT cell_admin.v1_drop_cell('" CELL_A "')");
     ck_assert_str_eq(sql(admin, "SELECT count(*) FROM pg_roles WHERE rolname = '%s'", role), "0");
-    ck_assert_str_eq(sql(admin, "SELECT (SELECT count(*) FROM cell_private.cell) + (SELECT count(*) FROM "
-                                "cell_private.cell_change) + (SELECT count(*) FROM cell_private.broker_lease) + (SELECT "
-                                "count(*) FROM cell_private.data_directory)"),
+    ck_assert_str_eq(sql(admin,
+                         "SELECT (SELECT count(*) FROM cell_private.cell) + (SELECT count(*) FROM "
+                         "cell_private.cell_change) + (SELECT count(*) FROM "
+                         "cell_private.broker_lease) + (SELECT "
+                         "count(*) FROM cell_private.data_directory)"),
                      "0");
 }
 END_TEST
 
 START_TEST(a_plaintext_listener_belongs_to_an_instance)
 {
-    ck_assert_str_eq(sql_failure(provision, "SELECT cell_admin.v1_put_listener('" CELL_A "', '{\"broker\": 0, \"name\": "
-                                            "\"plaintext\", \"host\": \"h\", \"port\": 9, \"security\": \"PLAINTEXT\"}')"),
-                     "23514");
-    ck_assert_str_eq(sql_failure(provision, "SELECT cell_admin.v1_put_listener('" CELL_A "', '{\"broker\": 1, \"name\": "
-                                            "\"sasl_ssl\", \"host\": \"h\", \"port\": 9, \"security\": \"SASL_SSL\"}')"),
-                     "22023");
-}
-END_TEST
-
-START_TEST(topics_are_made_once_and_within_the_limit)
-{
-    put_tenant(1, "active", 3);
-    ck_assert_str_eq(create_topic(1, TOPIC, "orders", "[[0, [0]], [0, [0]]]"), "ok|2|3");
-    ck_assert_str_eq(create_topic(1, TOPIC, "other", "[[0, [0]]]"), "ok|2|3"); /* the same request */
-    ck_assert_str_eq(create_topic(2, FIRST, "orders", "[[0, [0]]]"), "exists|2|3");
-    ck_assert_str_eq(create_topic(3, TOPIC, "other", "[[0, [0]]]"), "conflict|2|3");
-    ck_assert_str_eq(create_topic(4, FIRST, "other", "[[0, [0]], [0, [0]]]"), "limit|2|3");
-    ck_assert_str_eq(create_topic(5, FIRST, "other", "[[0, [0]]]"), "ok|3|3");
-    ck_assert_str_eq(call_on_topic("v1_delete_topics", 6, ""), "ok|1|3");
-    ck_assert_str_eq(create_topic(7, TOPIC, "orders", "[[0, [0]]]"), "conflict|1|3"); /* ids do not come back */
-    ck_assert_str_eq(create_topic(8, SECOND, "orders", "[[0, [0]]]"), "ok|2|3");
-}
-END_TEST
-
-START_TEST(names_are_an_instances_own)
-{
-    put_tenant(1, "active", 3);
-    create_topic(1, TOPIC, "orders", "[[0, [0]]]");
-    ck_assert_str_eq(sql(broker, "SELECT t ->> 'result' FROM jsonb_array_elements(cell.v1_delete_topics("
-                                 "'{\"request_id\": \"" FIRST "\", \"instance_no\": 2, \"topics\": [{\"topic_id\": \"" TOPIC
-                                 "\"}]}') -> 'topics') t"),
-                     "denied");
-}
-END_TEST
-
-START_TEST(a_suspended_instance_may_change_nothing)
-{
-    put_tenant(1, "active", 3);
-    create_topic(1, TOPIC, "orders", "[[0, [0]]]");
-    put_tenant(2, "suspended", 3);
-    ck_assert_str_eq(create_topic(2, FIRST, "other", "[[0, [0]]]"), "denied|0|-1");
-    ck_assert_str_eq(call_on_topic("v1_delete_topics", 3, ""), "denied|0|-1");
-    ck_assert_str_eq(call_on_topic("v1_alter_configs", 4, ", \"set\": {\"a\": \"b\"}"), "denied|0|-1");
-}
-END_TEST
-
-START_TEST(a_placement_outside_of_the_cell_is_refused_whole)
-{
-    static const char *const wrong[] = {"[[0, [0]], [1, [1]]]", "[[0, [0, 0]]]", "[]", "[[0, []]]", "[[1, [0]]]"};
-
-    put_tenant(1, "active", 30);
-    long before = version();
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        ck_assert_str_ne(sql_failure(broker,
-                                     "SELECT cell.v1_create_topics('{\"request_id\": \"%s\", \"instance_no\": 1, "
-                                     "\"topics\": [{\"topic_id\": \"%s\", \"name\": \"a\", \"partitions\": %s}]}')",
-                                     FIRST, TOPIC, wrong[i]),
-                         "");
-    ck_assert_int_eq(version(), before);
-    ck_assert_str_eq(sql_failure(broker, "SELECT cell.v1_create_topics('{\"request_id\": \"" FIRST
-                                         "\", \"instance_no\": 1, \"topics\": [{\"topic_id\": \"" TOPIC
-                                         "\", \"name\": \"a\", \"internal\": true, \"partitions\": [[0, [0]]]}]}')"),
-                     "23514");
-}
-END_TEST
-
-START_TEST(partitions_are_added_to_what_was_expected)
-{
-    put_tenant(1, "active", 4);
-    create_topic(1, TOPIC, "orders", "[[0, [0]], [0, [0]]]");
-    ck_assert_str_eq(call_on_topic("v1_create_partitions", 2, ", \"expected\": 1, \"add\": [[0, [0]]]"), "conflict|2|4");
-    ck_assert_str_eq(call_on_topic("v1_create_partitions", 3, ", \"expected\": 2, \"add\": [[0, [0]]]"), "ok|3|4");
-    ck_assert_str_eq(call_on_topic("v1_create_partitions", 4, ", \"expected\": 3, \"add\": [[0, [0]], [0, [0]]]"),
-                     "limit|3|4");
-    ck_assert_str_eq(sql(broker, "SELECT jsonb_array_length(payload::jsonb -> 'partitions') FROM cell.v1_snapshot() "
-                                 "WHERE key = '" TOPIC "'"),
-                     "3");
-}
-END_TEST
-
-START_TEST(settings_are_set_and_deleted_and_no_change_makes_no_version)
-{
-    put_tenant(1, "active", 4);
-    create_topic(1, TOPIC, "orders", "[[0, [0]]]");
-    long before = version();
-    call_on_topic("v1_alter_configs", 2, ", \"set\": {\"retention.ms\": \"5\"}");
-    ck_assert_int_eq(version(), before);
-    call_on_topic("v1_alter_configs", 3, ", \"set\": {\"a\": \"b\"}, \"delete\": [\"retention.ms\"]");
-    ck_assert_int_eq(version(), before + 1);
-    ck_assert_str_eq(sql(broker, "SELECT payload::jsonb -> 'configs' FROM cell.v1_snapshot() WHERE key = '" TOPIC "'"),
-                     "{\"a\": \"b\"}");
-    ck_assert_str_eq(call_on_topic("v1_delete_topics", 4, ""), "ok|0|4");
-    ck_assert_str_eq(call_on_topic("v1_alter_configs", 5, ", \"set\": {\"a\": \"c\"}"), "not_found|0|4");
-}
-END_TEST
-
-START_TEST(internal_topics_are_on_all_brokers_and_belong_to_nobody_else)
-{
-    make_cell(CELL_B, 3);
-    put_tenant(1, "active", 0);
-    ck_assert_str_eq(sql(admin, "SELECT count(*) FROM cell_private.topic WHERE is_internal"), "1");
-    sql(provision, "SELECT cell_admin.v1_put_tenant('" CELL_B "', 1, (SELECT jsonb_build_object('instance', '" INSTANCE
-                   "', 'label', 'x', 'state', 'active', 'internal_partitions', 4, 'internal_visible', true, 'limits', "
-                   "'{\"partitions\": -1, \"produce_bytes_per_second\": -1, \"consume_bytes_per_second\": -1, "
-                   "\"connections\": -1, \"groups\": -1, \"max_message_bytes\": 1, \"retention_bytes_per_partition\": "
-                   "-1, \"storage_bytes\": -1}'::jsonb)))");
-    ck_assert_str_eq(sql(admin, "SELECT leader, replicas FROM cell_private.partition p JOIN cell_private.cell c USING "
-                                "(cell_no) WHERE c.cell_id = '" CELL_B "' ORDER BY partition"),
-                     "0|{0,1,2}\n1|{1,2,0}\n2|{2,0,1}\n0|{0,1,2}");
+    ck_assert_str_eq(
+        sql_failure(provision,
+                    "SELECT cell_admin.v1_put_listener('" CELL_A "', '{\"broker\": 0, \"name\": "
+                    "\"plaintext\", \"host\": \"h\", \"port\": 9, \"security\": \"PLAINTEXT\"}')"),
+        "23514");
+    ck_assert_str_eq(
+        sql_failure(provision,
+                    "SELECT cell_admin.v1_put_listener('" CELL_A "', '{\"broker\": 1, \"name\": "
+                    "\"sasl_ssl\", \"host\": \"h\", \"port\": 9, \"security\": \"SASL_SSL\"}')"),
+        "22023");
 }
 END_TEST
 
 START_TEST(the_status_says_who_acknowledged_and_who_is_there)
 {
-    const char *query = "SELECT broker_id, acknowledged_version, has_lease, version FROM cell_admin.v1_status('" CELL_A "')";
+    const char *query = "SELECT broker_id, acknowledged_version, has_lease, version FROM "
+                        "cell_admin.v1_status('" CELL_A "')";
 
     ck_assert_str_eq(sql(provision, "%s", query), "");
     sql(broker, "SELECT * FROM cell.v1_register(0, '" FIRST "', '" DIRECTORY "', true, 'test')");
@@ -502,27 +320,6 @@ START_TEST(a_notification_reaches_the_brokers_of_the_cell)
 }
 END_TEST
 
-/* Two brokers' requests at once: the second waits for the first and sees what it did. */
-START_TEST(concurrent_requests_cannot_pass_the_limit_together)
-{
-    PGconn *other = sql_open(postgres.admin, "cells", PQuser(broker));
-
-    put_tenant(1, "active", 1);
-    sql(broker, "BEGIN");
-    ck_assert_str_eq(create_topic(1, TOPIC, "a", "[[0, [0]]]"), "ok|1|1");
-    ck_assert_int_eq(PQsendQuery(other, "SELECT cell.v1_create_topics('{\"request_id\": \"" SECOND
-                                        "\", \"instance_no\": 1, \"topics\": [{\"topic_id\": \"" FIRST
-                                        "\", \"name\": \"b\", \"partitions\": [[0, [0]]]}]}') -> 'topics' -> 0 ->> "
-                                        "'result'"),
-                     1);
-    sql(broker, "COMMIT");
-    PGresult *result = PQgetResult(other);
-    ck_assert_str_eq(PQgetvalue(result, 0, 0), "limit");
-    PQclear(result);
-    PQfinish(other);
-}
-END_TEST
-
 Suite *test_suite(void)
 {
     const TTest *const tests[] = {
@@ -543,22 +340,14 @@ Suite *test_suite(void)
         removing_an_instance_removes_all_that_is_its_own_in_one_version,
         a_cell_with_an_instance_is_not_dropped_and_a_dropped_one_leaves_nothing,
         a_plaintext_listener_belongs_to_an_instance,
-        topics_are_made_once_and_within_the_limit,
-        names_are_an_instances_own,
-        a_suspended_instance_may_change_nothing,
-        a_placement_outside_of_the_cell_is_refused_whole,
-        partitions_are_added_to_what_was_expected,
-        settings_are_set_and_deleted_and_no_change_makes_no_version,
-        internal_topics_are_on_all_brokers_and_belong_to_nobody_else,
         the_status_says_who_acknowledged_and_who_is_there,
         a_notification_reaches_the_brokers_of_the_cell,
-        concurrent_requests_cannot_pass_the_limit_together,
     };
     Suite *suite = suite_create("cells");
     TCase *tcase = tcase_create("cells");
 
-    tcase_add_unchecked_fixture(tcase, start_server, stop_server);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_unchecked_fixture(tcase, cell_start_server, cell_stop_server);
+    tcase_add_checked_fixture(tcase, cell_set_up, cell_tear_down);
     tcase_set_timeout(tcase, 60);
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
         tcase_add_test(tcase, tests[i]);

@@ -30,7 +30,7 @@ static void stop_server(void)
 
 static void set_up(void)
 {
-    fleet_open(&fleet, &postgres);
+    fleet_open(&fleet, &postgres, NULL);
     fleet_start_provision(&fleet, NULL);
 }
 
@@ -52,12 +52,16 @@ START_TEST(a_standard_instance_becomes_ready_with_its_endpoints)
                      "succeeded|Completed create instance operation");
     ck_assert_str_eq(sql(fleet.fleet, "SELECT endpoints ->> 'http_url' FROM fleet.instance"),
                      "https://localhost:1/instances/00000000-0000-4000-8000-000000000001");
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT endpoints -> 'brokers' ->> 0 = 'localhost:' || port FROM fleet.instance, "
-                                      "fleet.port WHERE purpose = 'sasl_ssl'"),
-                     "t");
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT i.instance_no, published_revision, i.cell_id = c.cell_id, c.kind FROM "
-                                      "fleet.instance i, fleet.cell c"),
-                     "1|1|t|shared");
+    ck_assert_str_eq(
+        sql(fleet.fleet,
+            "SELECT endpoints -> 'brokers' ->> 0 = 'localhost:' || port FROM fleet.instance, "
+            "fleet.port WHERE purpose = 'sasl_ssl'"),
+        "t");
+    ck_assert_str_eq(
+        sql(fleet.fleet,
+            "SELECT i.instance_no, published_revision, i.cell_id = c.cell_id, c.kind FROM "
+            "fleet.instance i, fleet.cell c"),
+        "1|1|t|shared");
 }
 END_TEST
 
@@ -68,9 +72,11 @@ START_TEST(standard_instances_share_a_cell_and_an_enterprise_one_has_its_own)
     fleet_insert_instance(&fleet, 3, "dedicated", 0);
     for (int i = 1; i <= 3; i++)
         fleet_wait_instance(&fleet, i, "ready");
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT kind, count(*) FROM fleet.cell JOIN fleet.instance USING (cell_id) GROUP BY "
-                                      "kind, cell_id ORDER BY kind"),
-                     "dedicated|1\nshared|2");
+    ck_assert_str_eq(
+        sql(fleet.fleet,
+            "SELECT kind, count(*) FROM fleet.cell JOIN fleet.instance USING (cell_id) GROUP BY "
+            "kind, cell_id ORDER BY kind"),
+        "dedicated|1\nshared|2");
     ck_assert_int_eq(fleet_count_supervisors(&fleet, NULL, 0), 2);
 }
 END_TEST
@@ -100,7 +106,9 @@ START_TEST(a_full_shared_cell_is_followed_by_another)
         fleet_insert_instance(&fleet, i, "shared", 0);
         fleet_wait_instance(&fleet, i, "ready");
     }
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT count(*) FROM fleet.instance GROUP BY cell_id ORDER BY 1"), "1\n2");
+    ck_assert_str_eq(
+        sql(fleet.fleet, "SELECT count(*) FROM fleet.instance GROUP BY cell_id ORDER BY 1"),
+        "1\n2");
 }
 END_TEST
 
@@ -114,8 +122,9 @@ START_TEST(a_credential_is_active_once_the_brokers_have_it_and_removed_once_they
     ck_assert_str_eq(sql(fleet.fleet, "SELECT state FROM fleet.credential"), "creating");
     fleet_remove_sign(&fleet, "mute");
     fleet_wait_credential(&fleet, 1, "active");
-    ck_assert_str_eq(sql(fleet.cells, "SELECT role, encode(verifier, 'hex') = repeat('ab', 32) FROM "
-                                      "cell_private.credential"),
+    ck_assert_str_eq(sql(fleet.cells,
+                         "SELECT role, encode(verifier, 'hex') = repeat('ab', 32) FROM "
+                         "cell_private.credential"),
                      "Manager|t");
     fleet_put_sign(&fleet, "mute");
     fleet_delete_credential(&fleet, 1);
@@ -146,8 +155,9 @@ START_TEST(an_update_is_published)
 {
     fleet_insert_instance(&fleet, 1, "shared", 0);
     fleet_wait_instance(&fleet, 1, "ready");
-    sql(fleet.fleet, "UPDATE fleet.instance SET phase = 'updating', revision = 2, limits = jsonb_set(limits, "
-                     "'{partitions}', '7')");
+    sql(fleet.fleet,
+        "UPDATE fleet.instance SET phase = 'updating', revision = 2, limits = jsonb_set(limits, "
+        "'{partitions}', '7')");
     fleet_wait_instance(&fleet, 1, "ready");
     ck_assert_str_eq(sql(fleet.fleet, "SELECT published_revision FROM fleet.instance"), "2");
     ck_assert_str_eq(sql(fleet.cells, "SELECT partitions FROM cell_private.tenant"), "7");
@@ -164,9 +174,11 @@ START_TEST(deleting_an_enterprise_instance_leaves_no_process_file_role_or_port)
     fleet_wait_instance(&fleet, 1, "removed");
     ck_assert_int_eq(fleet_count_directories(&fleet), 0);
     ck_assert_str_eq(sql(fleet.fleet, "SELECT count(*) FROM fleet.port"), "0");
-    ck_assert_str_eq(sql(fleet.cells, "SELECT count(*) FROM pg_roles WHERE rolname ~ '^millrace_cell_'"), "0");
+    ck_assert_str_eq(
+        sql(fleet.cells, "SELECT count(*) FROM pg_roles WHERE rolname ~ '^millrace_cell_'"), "0");
     ck_assert_str_eq(sql(fleet.fleet, "SELECT state FROM fleet.credential"), "removed");
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT state FROM fleet.operation WHERE type = 'delete'"), "succeeded");
+    ck_assert_str_eq(sql(fleet.fleet, "SELECT state FROM fleet.operation WHERE type = 'delete'"),
+                     "succeeded");
 }
 END_TEST
 
@@ -187,7 +199,8 @@ START_TEST(a_create_that_takes_too_long_fails_and_can_be_deleted)
     fleet_start_provision(&fleet, "--create_timeout_ms=1500");
     fleet_insert_instance(&fleet, 1, "dedicated", 0);
     fleet_wait_instance(&fleet, 1, "failed");
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT state, reason_code FROM fleet.operation"), "failed|timeout");
+    ck_assert_str_eq(sql(fleet.fleet, "SELECT state, reason_code FROM fleet.operation"),
+                     "failed|timeout");
     fleet_delete_instance(&fleet, 1);
     fleet_wait_instance(&fleet, 1, "removed");
 }
@@ -203,7 +216,8 @@ START_TEST(a_slow_instance_holds_up_no_other)
     wait_ms(200);
     fleet_insert_instance(&fleet, 2, "shared", 0);
     ck_assert_int_lt(fleet_wait_instance(&fleet, 2, "ready"), 3000);
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT count(*) FROM fleet.instance WHERE phase = 'creating'"), "10");
+    ck_assert_str_eq(
+        sql(fleet.fleet, "SELECT count(*) FROM fleet.instance WHERE phase = 'creating'"), "10");
     fleet_remove_sign(&fleet, "hold");
     for (int i = 10; i < 20; i++)
         fleet_wait_instance(&fleet, i, "ready");
@@ -262,7 +276,8 @@ START_TEST(stopped_cells_come_back_on_the_same_ports)
     fleet_insert_instance(&fleet, 2, "shared", 0);
     fleet_wait_instance(&fleet, 1, "ready");
     fleet_wait_instance(&fleet, 2, "ready");
-    snprintf(ports, sizeof(ports), "%s", sql(fleet.fleet, "SELECT cell_id, port FROM fleet.port ORDER BY 1, 2"));
+    snprintf(ports, sizeof(ports), "%s",
+             sql(fleet.fleet, "SELECT cell_id, port FROM fleet.port ORDER BY 1, 2"));
     fleet_stop_provision(&fleet, SIGTERM);
     ck_assert_int_eq(fleet_stop_cells(&fleet), 0);
     ck_assert_int_eq(fleet_count_supervisors(&fleet, NULL, 0), 0);
@@ -280,13 +295,17 @@ START_TEST(a_plaintext_instance_has_two_listeners_on_its_ports)
 {
     fleet_insert_instance(&fleet, 1, "shared", 18999);
     fleet_wait_instance(&fleet, 1, "ready");
-    ck_assert_str_eq(sql(fleet.cells, "SELECT name, host, port, security, instance_no, auto_create_partitions FROM "
-                                      "cell_private.listener WHERE name <> 'sasl_ssl' ORDER BY port"),
-                     "plaintext|127.0.0.1|18999|PLAINTEXT|1|4\nsasl_plaintext|127.0.0.1|19000|SASL_PLAINTEXT|1|4");
+    ck_assert_str_eq(
+        sql(fleet.cells,
+            "SELECT name, host, port, security, instance_no, auto_create_partitions FROM "
+            "cell_private.listener WHERE name <> 'sasl_ssl' ORDER BY port"),
+        "plaintext|127.0.0.1|18999|PLAINTEXT|1|4\nsasl_plaintext|127.0.0.1|19000|SASL_PLAINTEXT|1|"
+        "4");
     fleet_delete_instance(&fleet, 1);
     fleet_wait_instance(&fleet, 1, "removed");
     ck_assert_str_eq(sql(fleet.cells, "SELECT name FROM cell_private.listener"), "sasl_ssl");
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT count(*) FROM fleet.port WHERE instance_id IS NOT NULL"), "0");
+    ck_assert_str_eq(
+        sql(fleet.fleet, "SELECT count(*) FROM fleet.port WHERE instance_id IS NOT NULL"), "0");
 }
 END_TEST
 
@@ -296,7 +315,9 @@ START_TEST(a_plaintext_port_in_use_fails_the_instance_and_says_why)
     fleet_wait_instance(&fleet, 1, "ready");
     fleet_insert_instance(&fleet, 2, "shared", 19000);
     fleet_wait_instance(&fleet, 2, "failed");
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT reason_code FROM fleet.operation WHERE state = 'failed'"), "port_in_use");
+    ck_assert_str_eq(
+        sql(fleet.fleet, "SELECT reason_code FROM fleet.operation WHERE state = 'failed'"),
+        "port_in_use");
 }
 END_TEST
 
@@ -353,8 +374,11 @@ START_TEST(provision_may_be_killed_at_any_moment)
         fleet_wait_instance(&fleet, 100 + i, "ready");
         fleet_wait_credential(&fleet, 100 + i, "active");
     }
-    ck_assert_str_eq(sql(fleet.fleet, "SELECT count(*) FROM fleet.cell WHERE kind = 'dedicated' AND removed_at IS NULL"),
-                     sql(fleet.fleet, "SELECT count(*) FROM fleet.instance WHERE sharing = 'dedicated' AND phase = 'ready'"));
+    ck_assert_str_eq(
+        sql(fleet.fleet,
+            "SELECT count(*) FROM fleet.cell WHERE kind = 'dedicated' AND removed_at IS NULL"),
+        sql(fleet.fleet,
+            "SELECT count(*) FROM fleet.instance WHERE sharing = 'dedicated' AND phase = 'ready'"));
 }
 END_TEST
 

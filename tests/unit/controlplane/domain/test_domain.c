@@ -22,11 +22,21 @@ static const struct {
     const char *name;
     bool is_good;
 } names[] = {
-    {"orders", true},     {"Orders 1_a-b.c:d", true}, {"Bestellungen für Köln", true},
-    {"注文", true},       {"", false},                {"a/b", false},
-    {"a\nb", false},      {"a\x7f", false},           {"\xff", false},
-    {"\xc0\xaf", false},  {"\xed\xa0\x80", false},    {"\xf4\x90\x80\x80", false},
-    {"\xe2\x82", false},  {"<b>", false},             {"a\tb", false},
+    {"orders", true},
+    {"Orders 1_a-b.c:d", true},
+    {"Bestellungen für Köln", true},
+    {"注文", true},
+    {"", false},
+    {"a/b", false},
+    {"a\nb", false},
+    {"a\x7f", false},
+    {"\xff", false},
+    {"\xc0\xaf", false},
+    {"\xed\xa0\x80", false},
+    {"\xf4\x90\x80\x80", false},
+    {"\xe2\x82", false},
+    {"<b>", false},
+    {"a\tb", false},
 };
 
 START_TEST(names_hold_letters_digits_and_five_marks)
@@ -185,10 +195,11 @@ static void make_plan(void)
     limits = json_pack("{s:i, s:i}", "partitions", 3000, "connections", 100);
     rules = json_loads(
         "{\"throughput\": {\"default\": \"150\", \"grows_only\": true, \"values\": {\"150\": "
-        "{\"partitions\": 3000}, \"300\": {\"partitions\": 6000}, \"450\": {\"partitions\": 9000}}}}",
+        "{\"partitions\": 3000}, \"300\": {\"partitions\": 6000}, \"450\": {\"partitions\": "
+        "9000}}}}",
         0, NULL);
-    enterprise = (struct plan){.plan_id = "e", .limits = limits, .parameters = rules,
-                               .upgrades_to = "f,gg"};
+    enterprise =
+        (struct plan){.plan_id = "e", .limits = limits, .parameters = rules, .upgrades_to = "f,gg"};
 }
 
 static void free_plan(void)
@@ -257,8 +268,9 @@ START_TEST(a_cursor_brings_back_place_and_filters)
     int64_t after = 0;
 
     ck_assert_ptr_nonnull(text);
-    ck_assert_uint_eq(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."),
-                      strlen(text));
+    ck_assert_uint_eq(
+        strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."),
+        strlen(text));
     ck_assert_int_eq(cursor_decode(cursor_key, "instances", text, &after, &found, NULL), ERR_OK);
     ck_assert_int_eq(after, 17);
     ck_assert(json_equal(filters, found));
@@ -278,10 +290,12 @@ START_TEST(a_cursor_changed_in_any_byte_is_refused)
         char kept = text[i];
 
         text[i] = kept == 'A' ? 'B' : 'A';
-        ck_assert_int_eq(cursor_decode(cursor_key, "keys", text, &after, &found, NULL), ERR_INVALID);
+        ck_assert_int_eq(cursor_decode(cursor_key, "keys", text, &after, &found, NULL),
+                         ERR_INVALID);
         text[i] = kept;
     }
-    ck_assert_int_eq(cursor_decode(cursor_key, "instances", text, &after, &found, NULL), ERR_INVALID);
+    ck_assert_int_eq(cursor_decode(cursor_key, "instances", text, &after, &found, NULL),
+                     ERR_INVALID);
     ck_assert_int_eq(cursor_decode(slice_of("other", 5), "keys", text, &after, &found, NULL),
                      ERR_INVALID);
     ck_assert_int_eq(cursor_decode(cursor_key, "keys", "", &after, &found, NULL), ERR_INVALID);

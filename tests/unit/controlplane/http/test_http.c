@@ -119,10 +119,8 @@ static void handler(struct http_request *request)
 }
 
 static const struct http_route routes[] = {
-    {HTTP_GET, "/v2/things", handler},
-    {HTTP_POST, "/v2/things", handler},
-    {HTTP_GET, "/v2/things/{id}", handler},
-    {HTTP_DELETE, "/v2/things/{id}/parts/{part}", handler},
+    {HTTP_GET, "/v2/things", handler},      {HTTP_POST, "/v2/things", handler},
+    {HTTP_GET, "/v2/things/{id}", handler}, {HTTP_DELETE, "/v2/things/{id}/parts/{part}", handler},
     {HTTP_GET, "/admin/*", handler},
 };
 

@@ -37,8 +37,8 @@ static const char *issue(enum token_kind kind)
 {
     const char *text = NULL;
 
-    ck_assert_int_eq(token_issue(key, kind, &subject, ISSUER, "grant", "bx", NOW, &arena, &text, NULL),
-                     ERR_OK);
+    ck_assert_int_eq(
+        token_issue(key, kind, &subject, ISSUER, "grant", "bx", NOW, &arena, &text, NULL), ERR_OK);
     return text;
 }
 
@@ -63,9 +63,9 @@ static json_t *part_of(const char *text, int index)
 
 START_TEST(an_access_token_has_every_claim_that_clients_read)
 {
-    static const char *const names[] = {"iam_id", "id",   "realmid", "jti",  "identifier", "sub",
-                                        "sub_type", "name", "iss",  "grant_type", "scope",
-                                        "client_id"};
+    static const char *const names[] = {"iam_id",     "id",         "realmid",  "jti",
+                                        "identifier", "sub",        "sub_type", "name",
+                                        "iss",        "grant_type", "scope",    "client_id"};
     json_t *claims = part_of(issue(TOKEN_ACCESS), 1);
     json_t *head = part_of(issue(TOKEN_ACCESS), 0);
 
@@ -93,16 +93,16 @@ START_TEST(a_token_is_good_until_it_expires)
     const char *text = issue(TOKEN_ACCESS);
     struct token_claims claims;
 
-    ck_assert_int_eq(token_verify(key, TOKEN_ACCESS, text, ISSUER, NOW + 3599, &arena, &claims, NULL),
-                     ERR_OK);
+    ck_assert_int_eq(
+        token_verify(key, TOKEN_ACCESS, text, ISSUER, NOW + 3599, &arena, &claims, NULL), ERR_OK);
     ck_assert_str_eq(claims.subject.iam_id, subject.iam_id);
     ck_assert_str_eq(claims.subject.account_id, subject.account_id);
     ck_assert_int_eq(verify(TOKEN_ACCESS, text, NOW + 3600), ERR_UNAUTHENTICATED);
     ck_assert_int_eq(verify(TOKEN_ACCESS, text, NOW - 9), ERR_OK);
     ck_assert_int_eq(verify(TOKEN_ACCESS, text, NOW - 11), ERR_UNAUTHENTICATED);
-    ck_assert_int_eq(token_verify(key, TOKEN_ACCESS, text, "https://else/identity", NOW, &arena,
-                                  &claims, NULL),
-                     ERR_UNAUTHENTICATED);
+    ck_assert_int_eq(
+        token_verify(key, TOKEN_ACCESS, text, "https://else/identity", NOW, &arena, &claims, NULL),
+        ERR_UNAUTHENTICATED);
 }
 END_TEST
 
@@ -156,8 +156,8 @@ START_TEST(the_algorithm_is_not_the_tokens_to_choose)
 }
 END_TEST
 
-static const char *const not_tokens[] = {"", ".", "..", "a.b", "a.b.c", "a.b.c.d", "...", "!!.!!.!!",
-                                         "e30.e30.", "e30.e30.e30"};
+static const char *const not_tokens[] = {"",        ".",   "..",       "a.b",      "a.b.c",
+                                         "a.b.c.d", "...", "!!.!!.!!", "e30.e30.", "e30.e30.e30"};
 
 START_TEST(what_is_no_token_is_refused)
 {
@@ -218,8 +218,8 @@ START_TEST(a_sealed_value_opens_only_whole_with_its_key_and_purpose)
     struct seal_key other = seal_key;
 
     other.bytes[0] ^= 1;
-    ck_assert_int_eq(seal(&seal_key, "credential:1", SLICE_LITERAL("secret"), &arena, &sealed, NULL),
-                     ERR_OK);
+    ck_assert_int_eq(
+        seal(&seal_key, "credential:1", SLICE_LITERAL("secret"), &arena, &sealed, NULL), ERR_OK);
     ck_assert_int_eq(unseal(&seal_key, "credential:1", sealed, &arena, &opened, NULL), ERR_OK);
     ck_assert(slice_equal_cstring(opened, "secret"));
     ck_assert_uint_eq(opened.data[opened.len], 0);
@@ -229,14 +229,14 @@ START_TEST(a_sealed_value_opens_only_whole_with_its_key_and_purpose)
     for (size_t i = 0; i < sealed.len; i++) {
         memcpy(bytes, sealed.data, sealed.len);
         bytes[i] ^= 0x80;
-        ck_assert_int_eq(unseal(&seal_key, "credential:1", slice_of(bytes, sealed.len), &arena,
-                                &opened, NULL),
-                         ERR_CORRUPT);
+        ck_assert_int_eq(
+            unseal(&seal_key, "credential:1", slice_of(bytes, sealed.len), &arena, &opened, NULL),
+            ERR_CORRUPT);
     }
     for (size_t len = 0; len < sealed.len; len++)
-        ck_assert_int_eq(unseal(&seal_key, "credential:1", slice_of(sealed.data, len), &arena,
-                                &opened, NULL),
-                         ERR_CORRUPT);
+        ck_assert_int_eq(
+            unseal(&seal_key, "credential:1", slice_of(sealed.data, len), &arena, &opened, NULL),
+            ERR_CORRUPT);
 }
 END_TEST
 

@@ -99,18 +99,20 @@ void rig_restart(struct rig *rig)
     rig_pump(rig);
 }
 
+void rig_call_free(struct rig_call *call)
+{
+    ck_assert(call->is_finished);
+    list_remove(&call->link);
+    group_call_done(&call->call);
+    arena_done(&call->arena);
+    free(call);
+}
+
 void rig_done(struct rig *rig)
 {
     drop_shard(rig);
     list_for_each(&rig->calls, node)
-    {
-        struct rig_call *call = container_of(node, struct rig_call, link);
-
-        ck_assert(call->is_finished);
-        group_call_done(&call->call);
-        arena_done(&call->arena);
-        free(call);
-    }
+        rig_call_free(container_of(node, struct rig_call, link));
     for (size_t i = 0; i < rig->log_count; i++) {
         slice_free(&rig->log[i].key);
         slice_free(&rig->log[i].value);
@@ -468,12 +470,15 @@ int64_t rig_fetch(struct rig *rig, const char *group, const char *topic, int32_t
 {
     struct rig_call *call = rig_call_new(rig, GROUP_OFFSET_FETCH, group);
     struct group_offset_fetch_request *request = &call->call.offset_fetch.request;
+    int64_t offset = -1;
 
     request->topics = one_offset(call, topic, partition);
     request->topic_count = 1;
     rig_submit(rig, call);
     ck_assert_error(rig_error(call), KAFKA_NONE);
-    return request->topics->partitions->offset;
+    offset = request->topics->partitions->offset;
+    rig_call_free(call);
+    return offset;
 }
 
 enum kafka_error rig_delete_group(struct rig *rig, const char *group)

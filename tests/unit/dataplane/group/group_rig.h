@@ -57,7 +57,8 @@ char *rig_dump(const struct group_shard *shard);
 /* Loads a second shard from the log and compares. */
 void rig_check_replay(struct rig *rig);
 
-/* A call is owned by the rig and stays until rig_done. */
+/* A call is owned by the rig and stays until rig_done, or rig_call_free once it is finished. */
+void rig_call_free(struct rig_call *call);
 struct rig_call *rig_call_new(struct rig *rig, enum group_operation operation, const char *group);
 void rig_submit(struct rig *rig, struct rig_call *call);
 
