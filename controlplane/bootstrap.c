@@ -46,7 +46,8 @@ struct bootstrap_config {
 #define FIELD(name) offsetof(struct bootstrap_config, name)
 static const struct option options[] = {
     {"admin", OPTION_STRING, FIELD(admin), NULL, 0, 0, "", NULL, false,
-     "libpq keywords of a superuser's connection, without dbname: host=/run/postgresql user=postgres"},
+     "libpq keywords of a superuser's connection, without dbname: host=/run/postgresql "
+     "user=postgres"},
     {"admin_password_file", OPTION_STRING, FIELD(admin_password_file), "", 0, 0, "", NULL, true,
      "its password; empty when the server asks for none"},
     {"fleet_database", OPTION_STRING, FIELD(fleet_database), "fleet", 0, 0, "", NULL, false,
@@ -66,10 +67,10 @@ static const struct option options[] = {
      "DNS name of REST, in its certificate"},
     {"account_name", OPTION_STRING, FIELD(account_name), "Millrace", 0, 0, "", NULL, false,
      "name of the first account"},
-    {"region", OPTION_STRING, FIELD(region), "global", 0, 0, "", NULL, false,
-     "as in serve"},
+    {"region", OPTION_STRING, FIELD(region), "global", 0, 0, "", NULL, false, "as in serve"},
     {"plaintext_port", OPTION_I64, FIELD(plaintext_port), "0", 0, 65534, "", NULL, false,
-     "development only: an instance with a loopback listener without TLS on this port and SASL on the next; 0 = none"},
+     "development only: an instance with a loopback listener without TLS on this port and SASL on "
+     "the next; 0 = none"},
     {.name = NULL},
 };
 #undef FIELD
@@ -182,8 +183,8 @@ static enum err ensure_operator(struct bootstrap *bootstrap, struct db *db, stru
     return store_ensure_account_key(db, &key, OPERATOR, error);
 }
 
-static enum err insert_plaintext(struct bootstrap *bootstrap, struct db *db, struct uuid instance_id,
-                                 struct error *error)
+static enum err insert_plaintext(struct bootstrap *bootstrap, struct db *db,
+                                 struct uuid instance_id, struct error *error)
 {
     char label[HOST_LABEL_LEN + 1], crn[CRN_MAX_LEN + 1], target_crn[CRN_MAX_LEN + 1];
     const struct bootstrap_config *config = &bootstrap->config;
@@ -238,8 +239,7 @@ static enum err ensure_plaintext(struct bootstrap *bootstrap, struct db *db, str
     };
     struct instance_row *rows = NULL;
     int count = 0;
-    enum err rc =
-        store_list_instances(db, &filter, &bootstrap->arena, &rows, &count, error);
+    enum err rc = store_list_instances(db, &filter, &bootstrap->arena, &rows, &count, error);
 
     if (rc != ERR_OK)
         return rc;

@@ -63,7 +63,8 @@ static const struct option options[] = {
     {"password_file", OPTION_STRING, FIELD(password_file), "", 0, 0, "", NULL, true,
      "password of that role; empty when the server asks for none"},
     {"sealing_key_file", OPTION_STRING, FIELD(sealing_key_file), NULL, 0, 0, "", NULL, true,
-     "key that seals credentials and token-signing keys; `bootstrap` makes it; back it up apart from the database"},
+     "key that seals credentials and token-signing keys; `bootstrap` makes it; back it up apart "
+     "from the database"},
     {"region", OPTION_STRING, FIELD(region), "global", 0, 0, "", NULL, false,
      "the location that instances are created in: target"},
     {"workers", OPTION_I64, FIELD(workers), "4", 1, 64, "", NULL, false,

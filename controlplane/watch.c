@@ -37,8 +37,8 @@ static void follow(struct watch *watch, struct db *db, struct error *error)
     char payload[UUID_TEXT_LEN + 1];
 
     while (!atomic_load(&watch->is_stopping)) {
-        enum err rc = db_wait_notification(db, WAIT_MS, watch->stop_fd, payload, sizeof(payload),
-                                           error);
+        enum err rc =
+            db_wait_notification(db, WAIT_MS, watch->stop_fd, payload, sizeof(payload), error);
 
         if (rc == ERR_OK)
             wake(watch, payload);

@@ -32,9 +32,10 @@
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 10000,
-    STABLE_AFTER_MS = 10000, /* a broker that lived this long starts over with the shortest back-off */
+    STABLE_AFTER_MS =
+        10000, /* a broker that lived this long starts over with the shortest back-off */
     STOP_GRACE_MS = 30000,
-    HOUSEKEEPING_MS = 10000,
+    HOUSEKEEPING_MS = 5000,
     LOG_MAX_BYTES = 16 * 1024 * 1024,
     STATUS_MAX_BYTES = 256 * 1024
 };
@@ -54,12 +55,13 @@ struct supervisor {
     int64_t started_ms;
     int64_t backoff_ms;
     int64_t deadline_ms; /* WAITING: start again; STOPPING: SIGKILL */
+    int lock_fd;         /* kept open for life: closing any descriptor of the file drops the lock */
     int status_fd;
 };
 
 static const struct option options[] = {
-    {"directory", OPTION_STRING, offsetof(struct supervisor_config, directory), NULL, 0, 0, "", NULL,
-     false, "where lock, status and log of this broker lie; an absolute path"},
+    {"directory", OPTION_STRING, offsetof(struct supervisor_config, directory), NULL, 0, 0, "",
+     NULL, false, "where lock, status and log of this broker lie; an absolute path"},
     {"config", OPTION_STRING, offsetof(struct supervisor_config, config), NULL, 0, 0, "", NULL,
      false, "the broker's configuration file; an absolute path"},
     {"program", OPTION_STRING, offsetof(struct supervisor_config, program), "/proc/self/exe", 0, 0,
@@ -81,12 +83,13 @@ static void report(struct supervisor *supervisor, const char *event, int code, i
     char line[256];
     struct stat status;
     int64_t uptime_ms = now_ms() - supervisor->started_ms;
-    int len = snprintf(line, sizeof(line),
-                       "{\"at_ms\": %" PRId64 ", \"event\": \"%s\", \"supervisor\": %d, \"broker\": %d, "
-                       "\"code\": %d, \"signal\": %d, \"uptime_ms\": %" PRId64
-                       ", \"restart_in_ms\": %" PRId64 "}\n",
-                       clock_wall_ms(&system_clock), event, (int)getpid(), (int)supervisor->broker,
-                       code, signal_number, uptime_ms, restart_in_ms);
+    int len =
+        snprintf(line, sizeof(line),
+                 "{\"at_ms\": %" PRId64 ", \"event\": \"%s\", \"supervisor\": %d, \"broker\": %d, "
+                 "\"code\": %d, \"signal\": %d, \"uptime_ms\": %" PRId64
+                 ", \"restart_in_ms\": %" PRId64 "}\n",
+                 clock_wall_ms(&system_clock), event, (int)getpid(), (int)supervisor->broker, code,
+                 signal_number, uptime_ms, restart_in_ms);
 
     if (supervisor->status_fd >= 0 && fstat(supervisor->status_fd, &status) == 0 &&
         status.st_size > STATUS_MAX_BYTES) {
@@ -185,7 +188,8 @@ static void reap_broker(struct supervisor *supervisor)
     int status = 0;
     int64_t restart_in_ms = 0;
 
-    if (supervisor->broker == 0 || waitpid(supervisor->broker, &status, WNOHANG) != supervisor->broker)
+    if (supervisor->broker == 0 ||
+        waitpid(supervisor->broker, &status, WNOHANG) != supervisor->broker)
         return;
     if (supervisor->state == SUPERVISOR_RUNNING) {
         if (now_ms() - supervisor->started_ms >= STABLE_AFTER_MS)
@@ -228,6 +232,17 @@ static int64_t wait_ms(const struct supervisor *supervisor)
     return left > 1 ? left : 1;
 }
 
+/* A directory that was removed under us (a start that came late, after the cell was deleted) has no broker. */
+static bool has_directory(const struct supervisor *supervisor)
+{
+    char path[4096];
+    struct stat held, found;
+
+    snprintf(path, sizeof(path), "%s/supervisor.lock", supervisor->config->directory);
+    return fstat(supervisor->lock_fd, &held) == 0 && stat(path, &found) == 0 &&
+           held.st_ino == found.st_ino && held.st_dev == found.st_dev;
+}
+
 static void run(struct supervisor *supervisor, const sigset_t *signals)
 {
     start_broker(supervisor);
@@ -237,7 +252,7 @@ static void run(struct supervisor *supervisor, const sigset_t *signals)
         int signal_number = sigtimedwait(signals, NULL, &timeout);
 
         reap_broker(supervisor);
-        if (signal_number == SIGTERM || signal_number == SIGINT)
+        if (signal_number == SIGTERM || signal_number == SIGINT || !has_directory(supervisor))
             ask_broker_to_stop(supervisor);
         if (signal_number == SIGHUP && supervisor->broker != 0)
             kill(supervisor->broker, SIGHUP);
@@ -249,8 +264,7 @@ static void run(struct supervisor *supervisor, const sigset_t *signals)
 
 /* ---- becoming a supervisor ---- */
 
-/* Kept open for life: closing any descriptor of the file would drop the lock. */
-static enum supervise_exit take_lock(void)
+static enum supervise_exit take_lock(int *ret_lock_fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = open("supervisor.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
@@ -259,8 +273,10 @@ static enum supervise_exit take_lock(void)
         dprintf(STDERR_FILENO, "cannot open supervisor.lock: %s\n", strerror(errno));
         return SUPERVISE_FAILED;
     }
-    if (fcntl(fd, F_SETLK, &lock) == 0)
+    if (fcntl(fd, F_SETLK, &lock) == 0) {
+        *ret_lock_fd = fd;
         return SUPERVISE_STARTED;
+    }
     close(fd);
     return SUPERVISE_RUNNING;
 }
@@ -287,7 +303,7 @@ static enum supervise_exit redirect_streams(void)
 static void supervise(const struct supervisor_config *config, int ready_fd)
 {
     struct supervisor supervisor = {
-        .config = config, .backoff_ms = BACKOFF_FIRST_MS, .status_fd = -1};
+        .config = config, .backoff_ms = BACKOFF_FIRST_MS, .lock_fd = -1, .status_fd = -1};
     sigset_t signals;
     uint8_t answer = SUPERVISE_STARTED;
 
@@ -307,7 +323,7 @@ static void supervise(const struct supervisor_config *config, int ready_fd)
         answer = SUPERVISE_FAILED;
     }
     if (answer == SUPERVISE_STARTED)
-        answer = (uint8_t)take_lock();
+        answer = (uint8_t)take_lock(&supervisor.lock_fd);
     if (answer == SUPERVISE_STARTED)
         answer = (uint8_t)redirect_streams();
     ssize_t written = write(ready_fd, &answer, 1);

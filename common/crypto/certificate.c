@@ -177,7 +177,8 @@ static bool is_dns_name(const char *name)
     }
     if (len == 0 || len > 253 || name[0] == '.' || name[len - 1] == '.')
         return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") == len &&
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") ==
+               len &&
            strstr(name, "..") == NULL;
 }
 
@@ -266,7 +267,8 @@ enum err certificate_issue(const char *ca_certificate_pem, const char *ca_key_pe
         !add_extension(leaf, ca, NID_authority_key_identifier, "keyid:always"))
         rc = set_crypto_error(error, "issue a certificate");
     else if (!add_alternative_names(leaf, request))
-        rc = error_set(error, ERR_INVALID, "a certificate needs a host name or address in proper form");
+        rc = error_set(error, ERR_INVALID,
+                       "a certificate needs a host name or address in proper form");
     else if (X509_sign(leaf, ca_key, EVP_sha256()) <= 0)
         rc = set_crypto_error(error, "sign a certificate");
     else

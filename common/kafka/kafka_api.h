@@ -11,7 +11,8 @@
 #include "common/kafka/response_header.h"
 
 enum kafka_api_key {
-#define KAFKA_API_ENUM(NAME, key, name, min, max, lowest_read, first_flexible) KAFKA_API_##NAME = (key),
+#define KAFKA_API_ENUM(NAME, key, name, min, max, lowest_read, first_flexible)                     \
+    KAFKA_API_##NAME = (key),
     KAFKA_API_LIST(KAFKA_API_ENUM) /* KAFKA_API_PRODUCE, KAFKA_API_OFFSET_FOR_LEADER_EPOCH, … */
 #undef KAFKA_API_ENUM
 };

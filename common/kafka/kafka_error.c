@@ -17,7 +17,7 @@ static bool is_known(enum kafka_error error)
 {
     const int code = (int)error;
 
-    return code >= -1 && (size_t)(code + 1) < sizeof(rows) / sizeof(rows[0]);
+    return code >= -1 && code < (int)(sizeof(rows) / sizeof(rows[0])) - 1;
 }
 
 const char *kafka_error_name(enum kafka_error error)

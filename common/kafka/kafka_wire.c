@@ -182,7 +182,7 @@ void kafka_write_string(struct writer *writer, bool flexible, bool nullable, str
         writer_fail(writer, ERR_INVALID);
         return;
     }
-    writer_i16(writer, slice_is_null(string) ? NULL_LENGTH : (int16_t)string.len);
+    writer_i16(writer, (int16_t)(slice_is_null(string) ? NULL_LENGTH : (int)string.len));
     if (string.len > 0)
         writer_slice(writer, string);
 }

@@ -64,9 +64,9 @@ struct kafka_string_array kafka_read_string_array(struct reader *reader, struct 
 bool kafka_read_is_present(struct reader *reader);
 
 struct kafka_tags {
-    uint32_t left;     /* not yet read */
-    int64_t last;      /* tag before; they ascend */
-    uint32_t tag;      /* the one at hand */
+    uint32_t left;       /* not yet read */
+    int64_t last;        /* tag before; they ascend */
+    uint32_t tag;        /* the one at hand */
     struct reader value; /* its bytes, exactly */
 };
 

@@ -93,8 +93,7 @@ enum err crn_parse_key(const char *text, const char *account_id, struct uuid *re
 
     if (strncmp(text, "crn:", 4) != 0)
         return parse_guid(slice_from_cstring(text), ret_key);
-    if (!is_ours(text, account_id, parts) ||
-        !slice_equal_cstring(parts[PART_TYPE], "resource-key"))
+    if (!is_ours(text, account_id, parts) || !slice_equal_cstring(parts[PART_TYPE], "resource-key"))
         return ERR_NOT_FOUND;
     return parse_guid(parts[PART_RESOURCE], ret_key);
 }

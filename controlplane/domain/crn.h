@@ -27,7 +27,8 @@ void crn_format_resource_group(const char *account_id, const char *resource_grou
 void crn_format_deployment(const char *plan_id, const char *location, char *text);
 
 /* A GUID, or the CRN of an instance of this account; ERR_NOT_FOUND for anything else: it names nothing here. */
-enum err crn_parse_instance(const char *text, const char *account_id, struct uuid *ret_instance) WARN_UNUSED;
+enum err crn_parse_instance(const char *text, const char *account_id,
+                            struct uuid *ret_instance) WARN_UNUSED;
 /* A GUID, or the CRN of a key of this account. */
 enum err crn_parse_key(const char *text, const char *account_id, struct uuid *ret_key) WARN_UNUSED;
 /* Last part of a CRN, or text itself when it is none: "…:resource-group:<id>", "…:serviceRole:Writer". */

@@ -21,8 +21,8 @@ static bool seal(struct slice key, const void *body, size_t len, uint8_t mac[MAC
 
 char *cursor_encode(struct slice key, const char *kind, int64_t after, const json_t *filters)
 {
-    json_t *body = json_pack("{s:s, s:I, s:O}", "kind", kind, "after", (json_int_t)after, "filters",
-                             filters);
+    json_t *body =
+        json_pack("{s:s, s:I, s:O}", "kind", kind, "after", (json_int_t)after, "filters", filters);
     char *text = body ? json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     size_t len = text ? strlen(text) : 0;
     char *cursor = text && len <= MAX_BODY_BYTES ? malloc(CURSOR_MAX_LEN + 1) : NULL;
@@ -59,8 +59,9 @@ enum err cursor_decode(struct slice key, const char *kind, const char *text, int
         CRYPTO_memcmp(sent, made, MAC_LEN) != 0)
         return error_set(error, ERR_INVALID, "Parameter start is not a cursor of this service.");
     json_t *root = json_loadb((const char *)body, len, 0, NULL);
-    if (!root || json_unpack(root, "{s:s, s:I, s:o}", "kind", &found_kind, "after", &after,
-                             "filters", &filters) != 0 ||
+    if (!root ||
+        json_unpack(root, "{s:s, s:I, s:o}", "kind", &found_kind, "after", &after, "filters",
+                    &filters) != 0 ||
         strcmp(found_kind, kind) != 0) {
         json_decref(root);
         return error_set(error, ERR_INVALID, "Parameter start is a cursor of another list.");

@@ -15,6 +15,7 @@ static const struct {
 
 #define NEVER PHASE_COUNT
 
+/* clang-format off */
 /* Every cell of (phase, event); NEVER = refused, see refuse(). */
 static const enum instance_phase moves[PHASE_COUNT][EVENT_COUNT] = {
     /*                  UPDATE          DELETE          LOCK            ADD_KEY         PUBLISHED    GIVEN_UP      TAKEN_DOWN */
@@ -25,6 +26,7 @@ static const enum instance_phase moves[PHASE_COUNT][EVENT_COUNT] = {
     [PHASE_REMOVED]  = {NEVER,          NEVER,          NEVER,          NEVER,          NEVER,       NEVER,        NEVER},
     [PHASE_FAILED]   = {NEVER,          PHASE_DELETING, NEVER,          NEVER,          NEVER,       NEVER,        NEVER},
 };
+/* clang-format on */
 
 const char *phase_name(enum instance_phase phase)
 {
@@ -77,10 +79,14 @@ const char *lifecycle_phases_of_rc_state(const char *state)
     static const struct {
         const char *state, *list;
     } lists[] = {
-        {"active", "ready,updating,deleting"}, {"provisioning", "creating"},
-        {"removed", "removed"},                {"failed", "failed"},
-        {"inactive", ""},                      {"pending_removal", ""},
-        {"pending_reclamation", ""},           {"pre_provisioning", ""},
+        {"active", "ready,updating,deleting"},
+        {"provisioning", "creating"},
+        {"removed", "removed"},
+        {"failed", "failed"},
+        {"inactive", ""},
+        {"pending_removal", ""},
+        {"pending_reclamation", ""},
+        {"pre_provisioning", ""},
     };
 
     if (!state)

@@ -23,13 +23,13 @@ enum instance_phase {
 };
 
 enum instance_event {
-    EVENT_UPDATE,       /* serve: a change is wanted */
-    EVENT_DELETE,       /* serve */
-    EVENT_LOCK,         /* serve: lock and unlock */
-    EVENT_ADD_KEY,      /* serve */
-    EVENT_PUBLISHED,    /* provision: what was wanted is so */
-    EVENT_GIVEN_UP,     /* provision: creating failed for good */
-    EVENT_TAKEN_DOWN,   /* provision: nothing is left */
+    EVENT_UPDATE,     /* serve: a change is wanted */
+    EVENT_DELETE,     /* serve */
+    EVENT_LOCK,       /* serve: lock and unlock */
+    EVENT_ADD_KEY,    /* serve */
+    EVENT_PUBLISHED,  /* provision: what was wanted is so */
+    EVENT_GIVEN_UP,   /* provision: creating failed for good */
+    EVENT_TAKEN_DOWN, /* provision: nothing is left */
     EVENT_COUNT
 };
 

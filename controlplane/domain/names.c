@@ -6,8 +6,12 @@
 static size_t utf8_sequence_len(struct slice text)
 {
     uint8_t first = text.data[0];
-    size_t len = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3
-                                              : first < 0xf5 ? 4 : 0;
+    size_t len = first < 0x80   ? 1
+                 : first < 0xc2 ? 0
+                 : first < 0xe0 ? 2
+                 : first < 0xf0 ? 3
+                 : first < 0xf5 ? 4
+                                : 0;
 
     if (len == 0 || len > text.len)
         return 0;

@@ -19,9 +19,9 @@ struct plan {
     bool is_offered;
     int64_t internal_partitions;
     bool internal_visible;
-    const json_t *limits;         /* object of integers */
-    const json_t *parameters;     /* object */
-    const char *upgrades_to;      /* plan ids between commas */
+    const json_t *limits;     /* object of integers */
+    const json_t *parameters; /* object */
+    const char *upgrades_to;  /* plan ids between commas */
 };
 
 /* The limits of an instance with these parameters; owned by the caller. ERR_INVALID names the parameter. */
@@ -32,6 +32,7 @@ enum err plan_resolve_limits(const struct plan *plan, const json_t *parameters, 
 enum err plan_merge_parameters(const struct plan *plan, const json_t *current, const json_t *change,
                                json_t **ret_merged, struct error *error) WARN_UNUSED;
 /* ERR_LIMIT when the plan does not lead there. */
-enum err plan_check_upgrade(const struct plan *from, const char *to_plan_id, struct error *error) WARN_UNUSED;
+enum err plan_check_upgrade(const struct plan *from, const char *to_plan_id,
+                            struct error *error) WARN_UNUSED;
 
 #endif

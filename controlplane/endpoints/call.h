@@ -33,11 +33,13 @@ int64_t call_now_s(const struct call *call);
 /* ---- reading a JSON body; texts are borrowed from it ---- */
 
 /* Refuses members that are not in the NULL-terminated list: a misspelt one must not be ignored. */
-enum err body_check_members(const json_t *body, const char *const *names, struct error *error) WARN_UNUSED;
+enum err body_check_members(const json_t *body, const char *const *names,
+                            struct error *error) WARN_UNUSED;
 /* NULL when absent; ERR_INVALID when it is of another type. */
 enum err body_text(const json_t *body, const char *name, bool is_required, const char **ret_text,
                    struct error *error) WARN_UNUSED;
-enum err body_bool(const json_t *body, const char *name, bool *ret_is_true, struct error *error) WARN_UNUSED;
+enum err body_bool(const json_t *body, const char *name, bool *ret_is_true,
+                   struct error *error) WARN_UNUSED;
 /* NULL when absent. */
 enum err body_object(const json_t *body, const char *name, const json_t **ret_object,
                      struct error *error) WARN_UNUSED;

@@ -9,8 +9,8 @@
 
 void health_alive(struct http_request *request)
 {
-    http_reply_json(request, 200, json_pack("{s:s, s:s}", "status", "ok", "version",
-                                            MILLRACE_VERSION));
+    http_reply_json(request, 200,
+                    json_pack("{s:s, s:s}", "status", "ok", "version", MILLRACE_VERSION));
 }
 
 static enum err check_store(struct endpoints *endpoints, struct error *error)

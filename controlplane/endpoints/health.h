@@ -4,8 +4,9 @@
 
 #include "controlplane/http/request.h"
 
-void health_alive(struct http_request *request);   /* GET /healthz: the process turns */
-void health_ready(struct http_request *request);   /* GET /readyz: the store answers, tokens can be signed */
+void health_alive(struct http_request *request); /* GET /healthz: the process turns */
+void health_ready(
+    struct http_request *request); /* GET /readyz: the store answers, tokens can be signed */
 void health_metrics(struct http_request *request); /* GET /metrics, on its own listener */
 
 /* 501 with a body: what a later version will answer. */

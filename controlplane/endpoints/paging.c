@@ -45,7 +45,8 @@ static enum err read_filters(const struct call *call, const char *const *names, 
             return error_set(error, ERR_INVALID, "Unknown query parameter %.60s.", pair->name);
         json_t *value = strlen(pair->value) <= FILTER_MAX_BYTES ? json_string(pair->value) : NULL;
         if (!value)
-            return error_set(error, ERR_INVALID, "Parameter %.60s is too long, or not UTF-8.", pair->name);
+            return error_set(error, ERR_INVALID, "Parameter %.60s is too long, or not UTF-8.",
+                             pair->name);
         if (json_object_set_new(filters, pair->name, value) != 0)
             return error_set(error, ERR_NO_MEMORY, "list: no memory");
     }

@@ -8,7 +8,7 @@
 
 struct open_plan {
     struct plan plan;
-    const char *topic_settings; /* as stored; NULL = every key */
+    const char *topic_settings;  /* as stored; NULL = every key */
     json_t *limits, *parameters; /* owned; plan borrows them */
 };
 

@@ -48,11 +48,11 @@ static const char *text_or_empty(const char *text)
 static json_t *render_operation(const struct operation_row *operation)
 {
     bool is_running = operation->state && strcmp(operation->state, "in progress") == 0;
-    json_t *object = json_pack(
-        "{s:s, s:s, s:b, s:s, s:b, s:b, s:s?}", "type", text_or_empty(operation->type), "state",
-        text_or_empty(operation->state), "async", (int)operation->is_async, "description",
-        text_or_empty(operation->description), "cancelable", 0, "poll", (int)is_running,
-        "updated_at", operation->updated_at);
+    json_t *object =
+        json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:s?}", "type", text_or_empty(operation->type),
+                  "state", text_or_empty(operation->state), "async", (int)operation->is_async,
+                  "description", text_or_empty(operation->description), "cancelable", 0, "poll",
+                  (int)is_running, "updated_at", operation->updated_at);
 
     if (object && operation->reason_code && *operation->reason_code != '\0')
         json_object_set_new(object, "reason_code", json_string(operation->reason_code));

@@ -48,7 +48,8 @@ enum err instance_wait(struct call *call, struct uuid instance_id, const char *p
 enum err instance_reply_pending(struct call *call, struct uuid instance_id, struct error *error)
 {
     struct instance_row row;
-    enum err rc = store_mark_operation_async(call->db, call->principal.account_id, instance_id, error);
+    enum err rc =
+        store_mark_operation_async(call->db, call->principal.account_id, instance_id, error);
 
     if (rc == ERR_OK)
         rc = store_load_instance(call->db, call->principal.account_id, instance_id, call->arena,
@@ -74,9 +75,9 @@ static enum err check_target(const struct call *call, const char *target, struct
     const char *region = call->endpoints->region;
     size_t len = strlen(target), region_len = strlen(region);
     const char *tail = len >= region_len ? target + len - region_len : "";
-    bool is_deployment = len > region_len && strcmp(tail, region) == 0 &&
-                         (tail[-1] == ':' || (len >= region_len + 3 &&
-                                              strncasecmp(tail - 3, "%3a", 3) == 0));
+    bool is_deployment =
+        len > region_len && strcmp(tail, region) == 0 &&
+        (tail[-1] == ':' || (len >= region_len + 3 && strncasecmp(tail - 3, "%3a", 3) == 0));
 
     if (strcmp(target, region) == 0 || is_deployment)
         return ERR_OK;
@@ -127,9 +128,9 @@ static enum err read_parameters(struct creation *creation, const json_t *body, s
 
 static enum err read_body(struct creation *creation, const json_t *body, struct error *error)
 {
-    static const char *const members[] = {"name",          "target", "resource_group",
-                                          "resource_plan_id", "tags", "allow_cleanup",
-                                          "parameters",    NULL};
+    static const char *const members[] = {
+        "name", "target",        "resource_group", "resource_plan_id",
+        "tags", "allow_cleanup", "parameters",     NULL};
     struct new_instance *instance = &creation->instance;
     const char *target = NULL, *group = NULL, *plan_id = NULL;
     struct call *call = creation->call;
@@ -301,8 +302,7 @@ void resource_instances_get(struct http_request *request)
 
 /* False: this filter matches nothing. */
 static enum err read_filter(const struct call *call, const struct page *page,
-                            struct instance_filter *filter, bool *ret_is_empty,
-                            struct error *error)
+                            struct instance_filter *filter, bool *ret_is_empty, struct error *error)
 {
     const char *guid = page_filter(page, "guid"), *type = page_filter(page, "type");
 
@@ -351,10 +351,17 @@ static enum err list_page(struct call *call, const struct page *page, struct err
 
 static enum err list(struct call *call, struct error *error)
 {
-    static const char *const names[] = {
-        "guid", "name",     "resource_group_id", "resource_id", "resource_plan_id",
-        "type", "sub_type", "state",             "updated_from", "updated_to",
-        NULL};
+    static const char *const names[] = {"guid",
+                                        "name",
+                                        "resource_group_id",
+                                        "resource_id",
+                                        "resource_plan_id",
+                                        "type",
+                                        "sub_type",
+                                        "state",
+                                        "updated_from",
+                                        "updated_to",
+                                        NULL};
     struct page page;
     enum err rc = page_read(call, "instances", names, &page, error);
 

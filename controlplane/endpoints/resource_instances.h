@@ -12,7 +12,8 @@ void resource_instances_update(struct http_request *request); /* PATCH …/{id} 
 void resource_instances_delete(struct http_request *request); /* DELETE …/{id} */
 
 /* {id} of the path: a GUID or a CRN of the caller's account. ERR_NOT_FOUND. */
-enum err instance_id_of_path(struct call *call, struct uuid *ret_instance, struct error *error) WARN_UNUSED;
+enum err instance_id_of_path(struct call *call, struct uuid *ret_instance,
+                             struct error *error) WARN_UNUSED;
 
 /* The wait that create, update and delete share: until the instance has left `phase`, or the time is over. is_over
  * tells which; the row is as it is now. ERR_OK with ret_is_waiting set: this run ends without a reply. */

@@ -67,8 +67,8 @@ static enum err lock_for(struct change *change, enum instance_event event,
 
 static enum err read_update(struct change *change, const json_t *body, struct error *error)
 {
-    static const char *const members[] = {"name", "parameters", "resource_plan_id",
-                                          "allow_cleanup", NULL};
+    static const char *const members[] = {"name", "parameters", "resource_plan_id", "allow_cleanup",
+                                          NULL};
     enum err rc = body_check_members(body, members, error);
 
     if (rc == ERR_OK)
@@ -93,9 +93,8 @@ static enum err resolve(struct change *change, const struct open_plan *plan,
     json_t *current = json_loads(change->row.parameters, 0, NULL);
     json_t *none = json_object(), *merged = NULL, *limits = NULL;
     json_t *old_limits = json_loads(change->row.limits, 0, NULL);
-    enum err rc = plan_merge_parameters(&plan->plan, current,
-                                        change->parameters ? change->parameters : none, &merged,
-                                        error);
+    enum err rc = plan_merge_parameters(
+        &plan->plan, current, change->parameters ? change->parameters : none, &merged, error);
 
     if (rc == ERR_OK)
         rc = body_bool(merged, "onetime_credentials", &write->is_onetime, error);
@@ -121,8 +120,7 @@ static enum err choose_plan(struct change *change, struct open_plan *plan,
                             struct instance_change *write, struct error *error)
 {
     struct call *call = change->call;
-    enum err rc =
-        open_plan_load(call->db, change->row.plan_id, true, call->arena, plan, error);
+    enum err rc = open_plan_load(call->db, change->row.plan_id, true, call->arena, plan, error);
 
     if (rc != ERR_OK || !change->plan_id || strcmp(change->plan_id, change->row.plan_id) == 0)
         return rc;
@@ -146,8 +144,8 @@ static enum err write_update(struct change *change, enum instance_phase next, st
         .instance_id = change->instance_id,
         .name = change->name ? change->name : change->row.name,
         .is_onetime = change->row.is_onetime,
-        .allow_cleanup = change->has_allow_cleanup ? change->allow_cleanup
-                                                   : change->row.allow_cleanup,
+        .allow_cleanup =
+            change->has_allow_cleanup ? change->allow_cleanup : change->row.allow_cleanup,
         .updated_by = call->principal.iam_id,
     };
     enum err rc = choose_plan(change, &plan, &write, error);

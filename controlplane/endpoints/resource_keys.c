@@ -46,8 +46,8 @@ enum err key_render(struct call *call, const struct credential_row *row, json_t 
                      : error_set(error, ERR_NO_MEMORY, "key: no memory");
         if (rc != ERR_OK)
             return rc;
-        credentials = render_credentials(row, (const char *)text.data,
-                                         call->endpoints->ca_certificate_pem);
+        credentials =
+            render_credentials(row, (const char *)text.data, call->endpoints->ca_certificate_pem);
     }
     *ret_key = render_key(row, credentials, reason);
     return *ret_key ? ERR_OK : error_set(error, ERR_NO_MEMORY, "key: no memory");
@@ -112,8 +112,7 @@ static enum err list_page(struct call *call, const struct page *page, struct uui
     };
     struct credential_row *rows = NULL;
     const char *guid = page_filter(page, "guid");
-    bool is_empty =
-        guid && crn_parse_key(guid, filter.account_id, &filter.credential_id) != ERR_OK;
+    bool is_empty = guid && crn_parse_key(guid, filter.account_id, &filter.credential_id) != ERR_OK;
     int count = 0;
     enum err rc = ERR_OK;
 
@@ -142,8 +141,8 @@ static enum err list_page(struct call *call, const struct page *page, struct uui
 
 static enum err list(struct call *call, struct error *error)
 {
-    static const char *const names[] = {"guid",         "name",       "resource_group_id",
-                                        "resource_id", "updated_from", "updated_to", NULL};
+    static const char *const names[] = {
+        "guid", "name", "resource_group_id", "resource_id", "updated_from", "updated_to", NULL};
     struct page page;
     enum err rc = page_read(call, "keys", names, &page, error);
 
@@ -175,8 +174,7 @@ static enum err list_of_instance(struct call *call, struct error *error)
         return rc;
     uuid_format(instance_id, guid);
     const char *kind = arena_printf(call->arena, "keys:%s", guid);
-    const char *path =
-        arena_printf(call->arena, "/v2/resource_instances/%s/resource_keys", guid);
+    const char *path = arena_printf(call->arena, "/v2/resource_instances/%s/resource_keys", guid);
     if (!kind || !path)
         return error_set(error, ERR_NO_MEMORY, "list: no memory");
     rc = page_read(call, kind, names, &page, error);

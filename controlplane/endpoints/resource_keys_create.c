@@ -92,8 +92,8 @@ static enum err make_scram(struct key_creation *creation, enum scram_mechanism m
     base64_encode(verifier.salt, SCRAM_SALT_LEN, salt);
     base64_encode(verifier.stored_key, len, stored);
     base64_encode(verifier.server_key, len, server);
-    json_t *object = json_pack("{s:s, s:i, s:s, s:s}", "salt", salt, "iterations",
-                               SCRAM_ITERATIONS, "stored_key", stored, "server_key", server);
+    json_t *object = json_pack("{s:s, s:i, s:s, s:s}", "salt", salt, "iterations", SCRAM_ITERATIONS,
+                               "stored_key", stored, "server_key", server);
     *ret_text = object ? json_in_arena(object, creation->call->arena) : NULL;
     json_decref(object);
     return *ret_text ? ERR_OK : error_set(error, ERR_NO_MEMORY, "key: no memory");

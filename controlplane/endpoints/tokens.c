@@ -68,8 +68,7 @@ static void reply_token(struct http_request *request, const struct issued_token 
                               (json_int_t)token->expires_at_s, "scope", "ibm openid"));
 }
 
-static void reply_refused(struct http_request *request, const struct error *error,
-                          bool is_refresh)
+static void reply_refused(struct http_request *request, const struct error *error, bool is_refresh)
 {
     const struct problem *problem = problem_of(error->code);
 
@@ -104,11 +103,11 @@ static void exchange(struct http_request *request, const struct grant *grant, bo
     }
     enum err rc = db_pool_acquire(endpoints->pool, ACQUIRE_TIMEOUT_MS, &db, &error);
     if (rc == ERR_OK) {
-        rc = is_refresh ? identity_refresh(endpoints->identity, db, proof, grant->client_id, now_s,
-                                           &request->arena, &token, &error)
-                        : identity_exchange_api_key(endpoints->identity, db, proof,
-                                                    grant->client_id, now_s, &request->arena,
-                                                    &token, &error);
+        rc = is_refresh
+                 ? identity_refresh(endpoints->identity, db, proof, grant->client_id, now_s,
+                                    &request->arena, &token, &error)
+                 : identity_exchange_api_key(endpoints->identity, db, proof, grant->client_id,
+                                             now_s, &request->arena, &token, &error);
         db_pool_release(endpoints->pool, db);
     }
     if (rc == ERR_OK)
@@ -162,13 +161,12 @@ void tokens_configuration(struct http_request *request)
     const char *keys = arena_printf(&request->arena, "%s/identity/keys", url);
 
     http_reply_header(request, "Cache-Control", "public, max-age=300");
-    http_reply_json(
-        request, 200,
-        issuer && token && keys
-            ? json_pack("{s:s, s:s, s:s, s:[s, s], s:[s], s:[s], s:[s]}", "issuer", issuer,
-                        "token_endpoint", token, "jwks_uri", keys, "grant_types_supported",
-                        GRANT_API_KEY, GRANT_REFRESH, "response_types_supported", "token",
-                        "subject_types_supported", "public",
-                        "id_token_signing_alg_values_supported", "RS256")
-            : NULL);
+    http_reply_json(request, 200,
+                    issuer && token && keys
+                        ? json_pack("{s:s, s:s, s:s, s:[s, s], s:[s], s:[s], s:[s]}", "issuer",
+                                    issuer, "token_endpoint", token, "jwks_uri", keys,
+                                    "grant_types_supported", GRANT_API_KEY, GRANT_REFRESH,
+                                    "response_types_supported", "token", "subject_types_supported",
+                                    "public", "id_token_signing_alg_values_supported", "RS256")
+                        : NULL);
 }

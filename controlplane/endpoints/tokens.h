@@ -4,8 +4,9 @@
 
 #include "controlplane/http/request.h"
 
-void tokens_create(struct http_request *request);        /* POST /identity/token */
-void tokens_key_set(struct http_request *request);       /* GET /identity/keys */
-void tokens_configuration(struct http_request *request); /* GET /identity/.well-known/openid-configuration */
+void tokens_create(struct http_request *request);  /* POST /identity/token */
+void tokens_key_set(struct http_request *request); /* GET /identity/keys */
+void tokens_configuration(
+    struct http_request *request); /* GET /identity/.well-known/openid-configuration */
 
 #endif

@@ -75,7 +75,8 @@ void guard_add_header(struct guard *guard, struct slice name, struct slice value
 enum err guard_check(const struct guard *guard, struct error *error)
 {
     if (guard->has_bad_bytes)
-        return error_set(error, ERR_INVALID, "A header has a bad name, or holds a control character.");
+        return error_set(error, ERR_INVALID,
+                         "A header has a bad name, or holds a control character.");
     if (guard->content_length_count > 1 || !guard->is_content_length_clean)
         return error_set(error, ERR_INVALID, "Content-Length must be given once, as digits.");
     if (guard->content_length_count > 0 && guard->transfer_encoding_count > 0)

@@ -18,9 +18,10 @@ struct guard {
     int content_length_count;
     int transfer_encoding_count;
     int host_count;
-    bool is_content_length_clean; /* digits only */
+    bool is_content_length_clean;    /* digits only */
     bool is_transfer_encoding_known; /* exactly "chunked" */
-    bool has_bad_bytes; /* CR, LF or NUL inside a value; a name that is no token ("Content-Length ") */
+    bool
+        has_bad_bytes; /* CR, LF or NUL inside a value; a name that is no token ("Content-Length ") */
     bool is_over_limit; /* the declared length */
     size_t max_body_bytes;
 };

@@ -85,12 +85,12 @@ static enum err render_times(const struct http_metrics *metrics, int index, stru
         total += atomic_load(&metrics->counters[index].by_status[slot]);
     if (total == 0)
         return ERR_OK;
-    return buffer_printf(
-        buffer,
-        "millrace_http_request_seconds_sum{method=\"%s\",route=\"%s\"} %.6f\n"
-        "millrace_http_request_seconds_count{method=\"%s\",route=\"%s\"} %lld\n",
-        method, route, (double)atomic_load(&metrics->counters[index].duration_us) / 1e6, method,
-        route, total);
+    return buffer_printf(buffer,
+                         "millrace_http_request_seconds_sum{method=\"%s\",route=\"%s\"} %.6f\n"
+                         "millrace_http_request_seconds_count{method=\"%s\",route=\"%s\"} %lld\n",
+                         method, route,
+                         (double)atomic_load(&metrics->counters[index].duration_us) / 1e6, method,
+                         route, total);
 }
 
 enum err http_metrics_render(struct http_metrics *metrics, struct buffer *buffer)

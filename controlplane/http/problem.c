@@ -8,7 +8,8 @@
 
 static const struct problem problems[] = {
     [ERR_OK] = {500, "internal_error", true, INTERNAL_TEXT, 0},
-    [ERR_NO_MEMORY] = {503, "service_unavailable", true, "The service is out of memory. Try again.", 2},
+    [ERR_NO_MEMORY] = {503, "service_unavailable", true, "The service is out of memory. Try again.",
+                       2},
     [ERR_INVALID] = {400, "bad_request", false, NULL, 0},
     [ERR_TRUNCATED] = {400, "bad_request", false, NULL, 0},
     [ERR_TOO_LARGE] = {413, "content_too_large", false, NULL, 0},

@@ -10,9 +10,9 @@
 struct problem {
     int status;
     const char *code;
-    bool is_private;    /* the message may name rows, paths or hosts: clients get `text` instead */
-    const char *text;   /* for private ones */
-    int retry_after_s;  /* 0 = no Retry-After */
+    bool is_private;   /* the message may name rows, paths or hosts: clients get `text` instead */
+    const char *text;  /* for private ones */
+    int retry_after_s; /* 0 = no Retry-After */
 };
 
 const struct problem *problem_of(enum err code);

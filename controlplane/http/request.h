@@ -45,11 +45,12 @@ struct http_request {
     struct http_header headers[GUARD_MAX_HEADERS];
     int header_count;
     struct buffer body;
+    bool is_body_open;          /* no longer gzip */
     const char *request_id;     /* Transaction-Id and friends, or one of ours; clean */
     const char *client_address; /* without port */
 
     /* what goes */
-    int status; /* 0 = no reply yet */
+    int status;  /* 0 = no reply yet */
     char *reply; /* malloc; NULL = no body */
     size_t reply_len;
     const char *reply_type;

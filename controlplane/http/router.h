@@ -25,7 +25,8 @@ struct http_route {
 
 struct router_match {
     const struct http_route *route; /* NULL: no such path, or not with this method */
-    const char *params[ROUTER_MAX_PARAMS]; /* what stood for {…}, in order; borrowed from the target */
+    const char
+        *params[ROUTER_MAX_PARAMS]; /* what stood for {…}, in order; borrowed from the target */
     int param_count;
     unsigned allowed_methods; /* bit per method of the path's routes; 0 = no such path */
 };

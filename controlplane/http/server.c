@@ -32,7 +32,9 @@
 #define CONNECTION_MEMORY_BYTES (32 << 10) /* bounds the head of a request */
 #define IDLE_TIMEOUT_S 30
 #define QUEUE_MAX 1024
-#define SWALLOW_MAX_BYTES (8 << 20) /* of a body that is too large, so that its sender hears of it; then we cut the line */
+#define SWALLOW_MAX_BYTES                                                                          \
+    (8                                                                                             \
+     << 20) /* of a body that is too large, so that its sender hears of it; then we cut the line */
 #define STOP_WAIT_MS 2000
 #define REQUEST_ID_MAX 128
 
@@ -385,8 +387,7 @@ static void log_library(void *context, const char *format, va_list arguments)
 
     (void)context;
     vsnprintf(text, sizeof(text), format, arguments);
-    log_event(LOG_DEBUG, "http_library",
-              f_slice("message", slice_of(text, strcspn(text, "\n"))));
+    log_event(LOG_DEBUG, "http_library", f_slice("message", slice_of(text, strcspn(text, "\n"))));
 }
 
 static enum err parse_address(const char *text, int port, struct sockaddr_storage *ret,
@@ -432,18 +433,17 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockad
         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)address, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escaped, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connection_max,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, config->certificate_pem ? tls : none,
-        MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+        config->certificate_pem ? tls : none, MHD_OPTION_END);
 }
 
 /* True when this machine can bind the address at all: a machine without IPv6 is no error. */
 static bool has_address(const struct sockaddr_storage *address)
 {
     struct sockaddr_storage any_port = *address;
-    socklen_t len = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                   : sizeof(struct sockaddr_in);
+    socklen_t len =
+        address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -463,7 +463,8 @@ static enum err listen_on(struct http_server *server, const char *text, struct e
     if (rc != ERR_OK)
         return rc;
     if (!server->config.certificate_pem && !is_loopback)
-        return error_set(error, ERR_DENIED, "listen on %s: without TLS only loopback is allowed", text);
+        return error_set(error, ERR_DENIED, "listen on %s: without TLS only loopback is allowed",
+                         text);
     if (!has_address(&address)) {
         log_event(LOG_INFO, "listen_address_absent", f_str("address", text));
         return ERR_OK;

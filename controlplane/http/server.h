@@ -11,8 +11,9 @@
 struct http_server;
 
 struct http_server_config {
-    const char *addresses; /* literal, comma-separated: "127.0.0.1,::1"; one that this machine lacks is passed over */
-    int64_t port;          /* 0 = any; see http_server_port */
+    const char *
+        addresses; /* literal, comma-separated: "127.0.0.1,::1"; one that this machine lacks is passed over */
+    int64_t port;                /* 0 = any; see http_server_port */
     const char *certificate_pem; /* NULL = plain HTTP, then only loopback addresses are taken */
     const char *key_pem;
     const struct http_route *routes;

@@ -70,7 +70,8 @@ enum err target_parse_form(struct slice raw, struct arena *arena, struct target_
 
     for (size_t at = 0; at < raw.len;) {
         const uint8_t *end = memchr(raw.data + at, '&', raw.len - at);
-        struct slice part = slice_of(raw.data + at, end ? (size_t)(end - raw.data) - at : raw.len - at);
+        struct slice part =
+            slice_of(raw.data + at, end ? (size_t)(end - raw.data) - at : raw.len - at);
         size_t ignored = 0;
 
         at += part.len + 1;

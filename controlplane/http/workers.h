@@ -14,7 +14,7 @@ struct workers;
 struct workers_config {
     int thread_count;
     int queue_max;
-    int64_t wait_max_ms; /* of one request, in all */
+    int64_t wait_max_ms;                                            /* of one request, in all */
     void (*run)(struct http_request *request, bool *ret_is_parked); /* on a worker */
 };
 

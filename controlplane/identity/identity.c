@@ -20,13 +20,14 @@ struct identity {
     const char *issuer;
     const struct seal_key *seal_key;
     pthread_rwlock_t lock; /* over what follows */
-    struct signing_key *keys[MAX_KEYS]; /* the first one signs; only added to, so a key stays valid */
+    struct signing_key
+        *keys[MAX_KEYS]; /* the first one signs; only added to, so a key stays valid */
     int key_count;
     int64_t loaded_at_us;
 };
 
-enum err identity_new(const char *issuer, const struct seal_key *key, struct identity **ret_identity,
-                      struct error *error)
+enum err identity_new(const char *issuer, const struct seal_key *key,
+                      struct identity **ret_identity, struct error *error)
 {
     struct identity *identity = calloc(1, sizeof(*identity));
 
@@ -157,7 +158,8 @@ enum err identity_load_keys(struct identity *identity, struct db *db, struct err
 }
 
 /* The named key, NULL for the one that signs. Stays valid: keys are only added. */
-static struct signing_key *known_key(struct identity *identity, const char *kid, bool *ret_may_reload)
+static struct signing_key *known_key(struct identity *identity, const char *kid,
+                                     bool *ret_may_reload)
 {
     pthread_rwlock_rdlock(&identity->lock);
     struct signing_key *key = kid                       ? find_key(identity, kid)
@@ -245,8 +247,8 @@ static enum err load_subject(struct db *db, const struct token_claims *claims, s
     enum err rc = store_load_account_key_of(db, claims->subject.iam_id, arena, ret_row, error);
 
     if (rc == ERR_NOT_FOUND ||
-        (rc == ERR_OK && (ret_row->is_disabled ||
-                          strcmp(ret_row->account_id, claims->subject.account_id) != 0)))
+        (rc == ERR_OK &&
+         (ret_row->is_disabled || strcmp(ret_row->account_id, claims->subject.account_id) != 0)))
         return error_set(error, ERR_UNAUTHENTICATED, "The token's API key is no longer valid.");
     return rc;
 }
@@ -274,8 +276,7 @@ enum err identity_refresh(struct identity *identity, struct db *db, const char *
                           struct issued_token *ret_token, struct error *error)
 {
     struct account_key_row row;
-    enum err rc =
-        verify(identity, db, TOKEN_REFRESH, refresh_token, now_s, arena, &row, error);
+    enum err rc = verify(identity, db, TOKEN_REFRESH, refresh_token, now_s, arena, &row, error);
 
     if (rc != ERR_OK)
         return rc;
@@ -322,11 +323,11 @@ json_t *identity_key_set(struct identity *identity)
         const char *modulus = signing_key_modulus(key, &arena);
         const char *exponent = signing_key_exponent(key, &arena);
 
-        is_whole = modulus && exponent &&
-                   json_array_append_new(
-                       keys, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "kty", "RSA", "n", modulus,
-                                       "e", exponent, "alg", "RS256", "use", "sig", "kid",
-                                       signing_key_id(key))) == 0;
+        is_whole =
+            modulus && exponent &&
+            json_array_append_new(keys, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "kty", "RSA",
+                                                  "n", modulus, "e", exponent, "alg", "RS256",
+                                                  "use", "sig", "kid", signing_key_id(key))) == 0;
     }
     pthread_rwlock_unlock(&identity->lock);
     arena_done(&arena);

@@ -14,11 +14,12 @@
 struct identity;
 
 /* issuer ("https://localhost:8443/identity") and key are borrowed until identity_free. */
-enum err identity_new(const char *issuer, const struct seal_key *key, struct identity **ret_identity,
-                      struct error *error) WARN_UNUSED;
+enum err identity_new(const char *issuer, const struct seal_key *key,
+                      struct identity **ret_identity, struct error *error) WARN_UNUSED;
 void identity_free(struct identity *identity); /* takes NULL */
 /* Loads the signing keys; makes the first one. */
-enum err identity_load_keys(struct identity *identity, struct db *db, struct error *error) WARN_UNUSED;
+enum err identity_load_keys(struct identity *identity, struct db *db,
+                            struct error *error) WARN_UNUSED;
 bool identity_is_ready(struct identity *identity);
 
 struct issued_token {

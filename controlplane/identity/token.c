@@ -9,8 +9,8 @@
 #define CLOCK_DIFFERENCE_S 10
 
 static const char *const types[] = {[TOKEN_ACCESS] = "JWT", [TOKEN_REFRESH] = "refresh+jwt"};
-static const int lives_s[] = {[TOKEN_ACCESS] = TOKEN_ACCESS_LIFE_S,
-                              [TOKEN_REFRESH] = TOKEN_REFRESH_LIFE_S};
+static const int lives_s[] = {
+    [TOKEN_ACCESS] = TOKEN_ACCESS_LIFE_S, [TOKEN_REFRESH] = TOKEN_REFRESH_LIFE_S};
 
 /* ---- issuing ---- */
 
@@ -26,16 +26,17 @@ static json_t *access_claims(const struct token_subject *subject, const char *is
 {
     const char *identifier = identifier_of(subject->iam_id);
 
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s}, s:{s:b, s:s, s:b}, s:I, s:I, "
-        "s:s, s:s, s:s, s:s, s:i, s:[s]}",
-        "iam_id", subject->iam_id, "id", subject->iam_id, "realmid", "iam", "jti", jti,
-        "identifier", identifier, "name", subject->name, "sub", identifier, "sub_type",
-        "ServiceId", "authn", "sub", identifier, "iam_id", subject->iam_id, "sub_type",
-        "ServiceId", "name", subject->name, "account", "valid", 1, "bss", subject->account_id,
-        "frozen", 0, "iat", (json_int_t)now_s, "exp", (json_int_t)(now_s + TOKEN_ACCESS_LIFE_S),
-        "iss", issuer, "grant_type", grant_type, "scope", "ibm openid", "client_id", client_id,
-        "acr", 1, "amr", "pwd");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s}, s:{s:b, "
+                     "s:s, s:b}, s:I, s:I, "
+                     "s:s, s:s, s:s, s:s, s:i, s:[s]}",
+                     "iam_id", subject->iam_id, "id", subject->iam_id, "realmid", "iam", "jti", jti,
+                     "identifier", identifier, "name", subject->name, "sub", identifier, "sub_type",
+                     "ServiceId", "authn", "sub", identifier, "iam_id", subject->iam_id, "sub_type",
+                     "ServiceId", "name", subject->name, "account", "valid", 1, "bss",
+                     subject->account_id, "frozen", 0, "iat", (json_int_t)now_s, "exp",
+                     (json_int_t)(now_s + TOKEN_ACCESS_LIFE_S), "iss", issuer, "grant_type",
+                     grant_type, "scope", "ibm openid", "client_id", client_id, "acr", 1, "amr",
+                     "pwd");
 }
 
 static json_t *refresh_claims(const struct token_subject *subject, const char *issuer,
@@ -96,10 +97,9 @@ enum err token_issue(const struct signing_key *key, enum token_kind kind,
     uuid_format(uuid, jti);
     json_t *head = json_pack("{s:s, s:s, s:s}", "alg", "RS256", "kid", signing_key_id(key), "typ",
                              types[kind]);
-    json_t *claims =
-        kind == TOKEN_ACCESS
-            ? access_claims(subject, issuer, grant_type, client_id, jti, now_s)
-            : refresh_claims(subject, issuer, client_id, jti, now_s);
+    json_t *claims = kind == TOKEN_ACCESS
+                         ? access_claims(subject, issuer, grant_type, client_id, jti, now_s)
+                         : refresh_claims(subject, issuer, client_id, jti, now_s);
     const char *head_text = encode_object(head, arena);
     const char *claims_text = encode_object(claims, arena);
     return sign(key, head_text, claims_text, arena, ret_text, error);
@@ -190,7 +190,8 @@ static enum err read_claims(const json_t *object, enum token_kind kind, const ch
                             int64_t now_s, struct arena *arena, struct token_claims *ret_claims,
                             struct error *error)
 {
-    const json_t *issued = json_object_get(object, "iat"), *expires = json_object_get(object, "exp");
+    const json_t *issued = json_object_get(object, "iat"),
+                 *expires = json_object_get(object, "exp");
     const char *found_issuer = json_string_value(json_object_get(object, "iss"));
     struct token_claims claims = {
         .subject = {.iam_id = copy_member(object, "iam_id", arena),

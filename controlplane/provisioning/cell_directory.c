@@ -34,7 +34,8 @@ static enum err password_path(const struct provision_config *config, struct uuid
     char cell[UUID_TEXT_LEN + 1];
 
     uuid_format(cell_id, cell);
-    return path_format(path, error, "%s/cells/%s/store_password%s", config->state_dir, cell, suffix);
+    return path_format(path, error, "%s/cells/%s/store_password%s", config->state_dir, cell,
+                       suffix);
 }
 
 bool cell_directory_has_password(const struct provision_config *config, struct uuid cell_id)
@@ -120,12 +121,11 @@ static enum err write_config(const struct provision_config *config, struct uuid 
         "tls_certificate_file = %s/tls.crt\n"
         "tls_key_file = %s/tls.key\n"
         "bind = %s\n"
-        "metrics_bind = 127.0.0.1:%lld\n"
         "log_format = %s\n"
         "log_level = %s\n"
         "loops = %lld\n",
         config->broker_store, cell->role_name, password_file, id, (long long)broker_id, directory,
-        directory, directory, bind_addresses(config), (long long)cell->ports[broker_id].metrics,
+        directory, directory, bind_addresses(config),
         provision_log_formats[config->log_format], provision_log_levels[config->log_level],
         (long long)config->broker_loops);
     if (rc == ERR_OK)

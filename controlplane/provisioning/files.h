@@ -23,8 +23,10 @@ bool file_exists(const char *path);
 enum err file_replace(const char *path, struct slice content, unsigned mode,
                       struct error *error) WARN_UNUSED;
 /* The same, unless it has that content already. */
-enum err file_keep(const char *path, struct slice content, unsigned mode, struct error *error) WARN_UNUSED;
+enum err file_keep(const char *path, struct slice content, unsigned mode,
+                   struct error *error) WARN_UNUSED;
 /* Owned text (free), at most max_bytes; ERR_NOT_FOUND, ERR_TOO_LARGE. */
-enum err file_read(const char *path, size_t max_bytes, char **ret_text, struct error *error) WARN_UNUSED;
+enum err file_read(const char *path, size_t max_bytes, char **ret_text,
+                   struct error *error) WARN_UNUSED;
 
 #endif

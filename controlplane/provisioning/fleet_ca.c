@@ -16,7 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CA_DAYS = 3650, LEAF_DAYS = 397, PEM_MAX_BYTES = 65536, MAX_NAMES = 16, SECONDS_PER_DAY = 86400 };
+enum {
+    CA_DAYS = 3650,
+    LEAF_DAYS = 397,
+    PEM_MAX_BYTES = 65536,
+    MAX_NAMES = 16,
+    SECONDS_PER_DAY = 86400
+};
 
 static void wipe_and_free(char *text)
 {
@@ -50,7 +56,8 @@ static enum err load_or_make(const char *certificate_file, const char *key_file,
         rc = certificate_make_ca("Millrace fleet CA", CA_DAYS, &ca.certificate_pem, &ca.key_pem,
                                  error);
         if (rc == ERR_OK)
-            rc = file_replace(certificate_file, slice_from_cstring(ca.certificate_pem), 0644, error);
+            rc =
+                file_replace(certificate_file, slice_from_cstring(ca.certificate_pem), 0644, error);
         if (rc == ERR_OK)
             rc = file_replace(key_file, slice_from_cstring(ca.key_pem), 0600, error);
     }
@@ -106,8 +113,7 @@ enum err fleet_ca_keep_leaf(const struct fleet_ca *ca, const char *common_name,
     }
     const struct certificate_request request = {
         .common_name = common_name, .dns_names = all, .addresses = addresses, .days = LEAF_DAYS};
-    enum err rc =
-        certificate_issue(ca->certificate_pem, ca->key_pem, &request, &leaf, &key, error);
+    enum err rc = certificate_issue(ca->certificate_pem, ca->key_pem, &request, &leaf, &key, error);
     if (rc != ERR_OK)
         return rc;
 

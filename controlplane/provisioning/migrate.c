@@ -24,7 +24,8 @@ struct migrate_config {
 #define FIELD(name) offsetof(struct migrate_config, name)
 static const struct option options[] = {
     {"admin", OPTION_STRING, FIELD(admin), NULL, 0, 0, "", NULL, false,
-     "libpq keywords of a superuser's connection, without dbname: host=/run/postgresql user=postgres"},
+     "libpq keywords of a superuser's connection, without dbname: host=/run/postgresql "
+     "user=postgres"},
     {"admin_password_file", OPTION_STRING, FIELD(admin_password_file), "", 0, 0, "", NULL, true,
      "its password; empty when the server asks for none"},
     {"fleet_database", OPTION_STRING, FIELD(fleet_database), "fleet", 0, 0, "", NULL, false,
@@ -82,7 +83,8 @@ static enum err prepare_server(const struct migrate_config *config, struct error
     struct db_config db_config;
     char conninfo[1024];
     struct db *db = NULL;
-    enum err rc = open_database(config, "postgres", &db_config, conninfo, sizeof(conninfo), &db, error);
+    enum err rc =
+        open_database(config, "postgres", &db_config, conninfo, sizeof(conninfo), &db, error);
 
     if (rc != ERR_OK)
         return rc;

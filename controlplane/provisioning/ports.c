@@ -28,10 +28,11 @@ enum err port_range_clip(struct port_range *range, struct error *error)
     if (range->last > below)
         range->last = below;
     if (range->first > range->last)
-        return error_set(error, ERR_INVALID,
-                         "no port from %d on lies below the range for outgoing connections (%d on); "
-                         "lower port_first or raise net.ipv4.ip_local_port_range",
-                         range->first, below + 1);
+        return error_set(
+            error, ERR_INVALID,
+            "no port from %d on lies below the range for outgoing connections (%d on); "
+            "lower port_first or raise net.ipv4.ip_local_port_range",
+            range->first, below + 1);
     return ERR_OK;
 }
 
@@ -54,12 +55,10 @@ static bool can_listen(const struct sockaddr *address, socklen_t len)
 
 bool port_is_free(int port)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr = {htonl(INADDR_ANY)}};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-                              .sin6_port = htons((uint16_t)port),
-                              .sin6_addr = IN6ADDR_ANY_INIT};
+    struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_ANY)}};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = IN6ADDR_ANY_INIT};
 
     return can_listen((const struct sockaddr *)&v4, sizeof(v4)) &&
            can_listen((const struct sockaddr *)&v6, sizeof(v6));

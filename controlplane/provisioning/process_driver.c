@@ -11,7 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_ALREADY_RUNNING = 3 }; /* SUPERVISE_RUNNING of dataplane/supervisor.h: the planes share no header */
+enum {
+    EXIT_ALREADY_RUNNING = 3
+}; /* SUPERVISE_RUNNING of dataplane/supervisor.h: the planes share no header */
 
 /* Who holds the lock, as the kernel knows it; 0 = nobody. We never hold a lock of our own on this file,
  * so closing it here loses nothing. */
@@ -39,7 +41,7 @@ bool process_driver_is_running(const char *directory)
 enum err process_driver_start(const char *program, const char *directory, const char *config_file,
                               struct error *error)
 {
-    const char *const arguments[] = {program,       "supervise", "--directory", directory, "--config",
+    const char *const arguments[] = {program,     "supervise", "--directory", directory, "--config",
                                      config_file, "--program", program,       NULL};
     char *const environment[] = {NULL};
     char *copies[sizeof(arguments) / sizeof(arguments[0])] = {NULL};
@@ -47,7 +49,8 @@ enum err process_driver_start(const char *program, const char *directory, const 
     int status = 0;
 
     for (size_t i = 0; arguments[i] != NULL; i++)
-        memcpy(&copies[i], &arguments[i], sizeof(copies[i])); /* spawn wants char *, and only reads */
+        memcpy(&copies[i], &arguments[i],
+               sizeof(copies[i])); /* spawn wants char *, and only reads */
     int number = posix_spawn(&child, program, NULL, NULL, copies, environment);
     if (number != 0)
         return error_set(error, err_from_errno(number), "cannot run %s: %s", program,
@@ -72,8 +75,8 @@ enum err process_driver_signal(const char *directory, int signal_number, struct 
         return ERR_OK;
     int fd = pidfd_open(holder, 0);
     /* Between the two looks the pid may have gone to another; once the descriptor is open it cannot. */
-    if (fd >= 0 && holder_of(directory) == holder && pidfd_send_signal(fd, signal_number, NULL, 0) != 0 &&
-        errno != ESRCH)
+    if (fd >= 0 && holder_of(directory) == holder &&
+        pidfd_send_signal(fd, signal_number, NULL, 0) != 0 && errno != ESRCH)
         rc = error_set(error, err_from_errno(errno), "signal the supervisor of %s: %s", directory,
                        strerror(errno));
     if (fd >= 0)

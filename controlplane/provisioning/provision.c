@@ -142,7 +142,8 @@ static enum err turn(struct provision *provision, struct error *error)
 }
 
 /* True once SIGTERM or SIGINT has come; waits up to timeout_ms for one. */
-static bool is_told_to_stop(struct provision *provision, const sigset_t *signals, int64_t timeout_ms)
+static bool is_told_to_stop(struct provision *provision, const sigset_t *signals,
+                            int64_t timeout_ms)
 {
     struct timespec timeout = {timeout_ms / 1000, (timeout_ms % 1000) * 1000000};
 

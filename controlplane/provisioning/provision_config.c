@@ -8,12 +8,18 @@ const char *const provision_log_levels[] = {"debug", "info", "warn", "error", NU
 
 #define FIELD(name) offsetof(struct provision_config, name)
 #define TEXT(name, default_value, sentence)                                                        \
-    {#name, OPTION_STRING, FIELD(name), default_value, 0, 0, "", NULL, false, sentence}
+    {                                                                                              \
+#name, OPTION_STRING, FIELD(name), default_value, 0, 0, "", NULL, false, sentence          \
+    }
 #define NUMBER(name, default_value, minimum, maximum, unit, sentence)                              \
-    {#name, OPTION_I64, FIELD(name), default_value, minimum, maximum, unit, NULL, false, sentence}
+    {                                                                                              \
+#name, OPTION_I64, FIELD(name), default_value, minimum, maximum, unit, NULL, false,        \
+            sentence                                                                               \
+    }
 
 const struct option provision_options[] = {
-    TEXT(fleet, NULL, "libpq keywords of the fleet database: host=… dbname=fleet user=millrace_provision"),
+    TEXT(fleet, NULL,
+         "libpq keywords of the fleet database: host=… dbname=fleet user=millrace_provision"),
     TEXT(cells, NULL, "libpq keywords of the cells database, same user"),
     {"password_file", OPTION_STRING, FIELD(password_file), "", 0, 0, "", NULL, true,
      "password of millrace_provision; empty when the server asks for none"},
@@ -21,13 +27,15 @@ const struct option provision_options[] = {
          "libpq keywords by which brokers reach the cells database; user and password are added"),
     TEXT(state_dir, NULL, "absolute path below which brokers live, in cells/<cell>/<broker>"),
     TEXT(broker_program, NULL, "absolute path of millrace-broker"),
-    TEXT(ca_certificate_file, NULL, "the fleet's CA (PEM); made when neither it nor its key is there"),
+    TEXT(ca_certificate_file, NULL,
+         "the fleet's CA (PEM); made when neither it nor its key is there"),
     {"ca_key_file", OPTION_STRING, FIELD(ca_key_file), NULL, 0, 0, "", NULL, true,
      "the CA's key (PEM, mode 0600)"},
     TEXT(listener_host, "localhost",
          "host name that clients are told; {broker} and {label} stand for the broker's id and the "
          "instance's label, both in the first label only: b{broker}-{label}.pool.example"),
-    TEXT(bind, "auto", "addresses brokers listen on, comma-separated; auto = 127.0.0.1, and ::1 if there"),
+    TEXT(bind, "auto",
+         "addresses brokers listen on, comma-separated; auto = 127.0.0.1, and ::1 if there"),
     TEXT(http_url, "https://localhost", "base of the REST URLs in credentials: https://HOST:PORT"),
     NUMBER(port_first, "20000", 1024, 65535, "", "first port for brokers"),
     NUMBER(port_last, "65535", 1024, 65535, "",

@@ -91,8 +91,7 @@ static enum err put_listener(struct step *step, const struct provision_cell *cel
 {
     char host[LISTENER_HOST_ROOM];
     int64_t version = 0;
-    enum err rc =
-        listener_host_for_broker(step->config->listener_host, broker_id, host, error);
+    enum err rc = listener_host_for_broker(step->config->listener_host, broker_id, host, error);
 
     if (rc != ERR_OK)
         return rc;

@@ -23,8 +23,8 @@ static enum err set_active(struct step *step, int64_t revision, int64_t *ret_del
                            struct error *error)
 {
     bool is_written = false;
-    enum err rc = provision_set_credential_active(step->fleet, step->item->id, revision, &is_written,
-                                                  error);
+    enum err rc =
+        provision_set_credential_active(step->fleet, step->item->id, revision, &is_written, error);
 
     if (rc != ERR_OK)
         return rc;
@@ -45,11 +45,11 @@ static enum err publish(struct step *step, const struct provision_credential *cr
 
     if (item->published_version != 0 && item->published_revision == published)
         return ERR_OK;
-    enum err rc =
-        is_wanted ? cells_put_credential(step->cells, credential->cell_id, credential->revision,
-                                         credential->credential, &version, error)
-                  : cells_remove_credential(step->cells, credential->cell_id, credential->key_id,
-                                            &version, error);
+    enum err rc = is_wanted
+                      ? cells_put_credential(step->cells, credential->cell_id, credential->revision,
+                                             credential->credential, &version, error)
+                      : cells_remove_credential(step->cells, credential->cell_id,
+                                                credential->key_id, &version, error);
     if (rc == ERR_OK)
         rc = cells_notify(step->cells, credential->cell_id, error);
     if (rc != ERR_OK)

@@ -17,8 +17,7 @@ static enum err place(struct step *step, const struct provision_instance *instan
     struct provision_placement placement = {
         .instance_id = step->item->id,
         .is_shared = instance->is_shared,
-        .broker_count =
-            instance->is_shared ? step->config->shared_cell_brokers : DEDICATED_BROKERS,
+        .broker_count = instance->is_shared ? step->config->shared_cell_brokers : DEDICATED_BROKERS,
         .instances_per_cell = step->config->shared_cell_instances,
     };
 
@@ -130,8 +129,9 @@ static enum err render_endpoints(struct step *step, const struct provision_insta
         char host[LISTENER_HOST_ROOM];
 
         rc = listener_host_for_client(step->config->listener_host, i, instance->label, host, error);
-        if (rc == ERR_OK && json_array_append_new(brokers, json_sprintf("%s:%lld", host,
-                                                                        (long long)cell->ports[i].sasl_ssl)) != 0)
+        if (rc == ERR_OK &&
+            json_array_append_new(
+                brokers, json_sprintf("%s:%lld", host, (long long)cell->ports[i].sasl_ssl)) != 0)
             rc = error_set(error, ERR_NO_MEMORY, "endpoints");
     }
     json_t *endpoints = json_pack("{s:o, s:o}", "brokers", brokers, "http_url",

@@ -34,8 +34,8 @@ static int signal_all(const char *cells, int signal_number)
         while (broker_stream != NULL && (broker = readdir(broker_stream)) != NULL) {
             struct error error;
 
-            if (broker->d_name[0] == '.' || path_format(path, NULL, "%s/%s/%s", cells, cell->d_name,
-                                                        broker->d_name) != ERR_OK)
+            if (broker->d_name[0] == '.' ||
+                path_format(path, NULL, "%s/%s/%s", cells, cell->d_name, broker->d_name) != ERR_OK)
                 continue;
             if (!process_driver_is_running(path))
                 continue;
@@ -88,7 +88,8 @@ int stop_cells_main(char *const *args)
     }
     if (!is_stopped)
         fprintf(stderr,
-                "millrace-controlplane stop-cells: a broker below %s did not stop; see its broker.log\n",
+                "millrace-controlplane stop-cells: a broker below %s did not stop; see its "
+                "broker.log\n",
                 config.state_dir);
     option_table_done(provision_options, &config);
     return is_stopped ? EXIT_SUCCESS : EXIT_FAILURE;

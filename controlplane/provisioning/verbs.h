@@ -5,8 +5,9 @@
 #ifndef CONTROLPLANE_PROVISIONING_VERBS_H
 #define CONTROLPLANE_PROVISIONING_VERBS_H
 
-int migrate_main(char *const *args);    /* makes databases, roles and schema; repeats nothing */
-int provision_main(char *const *args);  /* the reconciler; until SIGTERM or SIGINT */
-int stop_cells_main(char *const *args); /* stops every broker of a state directory; same options as provision */
+int migrate_main(char *const *args);   /* makes databases, roles and schema; repeats nothing */
+int provision_main(char *const *args); /* the reconciler; until SIGTERM or SIGINT */
+int stop_cells_main(
+    char *const *args); /* stops every broker of a state directory; same options as provision */
 
 #endif

@@ -41,7 +41,8 @@ struct work_queue {
 
 static uint64_t hash_of(const struct work_queue *queue, const struct work_item *key)
 {
-    return hash_bytes(queue->items.seed, key->id.bytes, sizeof(key->id.bytes)) + (uint64_t)key->kind;
+    return hash_bytes(queue->items.seed, key->id.bytes, sizeof(key->id.bytes)) +
+           (uint64_t)key->kind;
 }
 
 static bool is_same(const struct hash_node *node, const void *key)

@@ -21,7 +21,8 @@ static const struct db_statement insert_resource_group = {
 
 static const struct db_statement insert_account_key = {
     "INSERT INTO fleet.account_key (key_id, account_id, name, iam_id, role, verifier, created_by) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_id) DO UPDATE SET key_id = excluded.key_id "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_id) DO UPDATE SET key_id = "
+    "excluded.key_id "
     "WHERE account_key.verifier = excluded.verifier RETURNING key_id"};
 
 static const struct db_statement select_first_account = {
@@ -33,8 +34,7 @@ static const struct db_statement has_resource_group = {
     "AND resource_group_id = $2)"};
 
 static const struct db_statement select_account_key = {ACCOUNT_KEY_COLUMNS "WHERE key_id = $1"};
-static const struct db_statement select_account_key_of = {ACCOUNT_KEY_COLUMNS
-                                                          "WHERE iam_id = $1"};
+static const struct db_statement select_account_key_of = {ACCOUNT_KEY_COLUMNS "WHERE iam_id = $1"};
 
 static const struct db_statement insert_signing_key = {
     "INSERT INTO fleet.signing_key (kid, modulus, exponent, sealed_private) "
@@ -100,9 +100,9 @@ enum err store_ensure_account_key(struct db *db, const struct account_key_row *k
         return rc;
     int count = db_result_row_count(result);
     db_result_free(result);
-    return count == 1 ? ERR_OK
-                      : error_set(error, ERR_EXISTS, "key %s exists with another secret",
-                                  key->key_id);
+    return count == 1
+               ? ERR_OK
+               : error_set(error, ERR_EXISTS, "key %s exists with another secret", key->key_id);
 }
 
 enum err store_load_first_account(struct db *db, struct arena *arena, const char **ret_account_id,
@@ -127,8 +127,7 @@ enum err store_load_first_account(struct db *db, struct arena *arena, const char
 }
 
 enum err store_has_resource_group(struct db *db, const char *account_id,
-                                  const char *resource_group_id, bool *ret_has,
-                                  struct error *error)
+                                  const char *resource_group_id, bool *ret_has, struct error *error)
 {
     struct db_params params;
     struct db_result *result = NULL;

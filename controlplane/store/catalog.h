@@ -29,7 +29,8 @@ enum err store_has_resource_group(struct db *db, const char *account_id,
 enum err store_load_account_key(struct db *db, const char *key_id, struct arena *arena,
                                 struct account_key_row *ret_row, struct error *error) WARN_UNUSED;
 enum err store_load_account_key_of(struct db *db, const char *iam_id, struct arena *arena,
-                                   struct account_key_row *ret_row, struct error *error) WARN_UNUSED;
+                                   struct account_key_row *ret_row,
+                                   struct error *error) WARN_UNUSED;
 
 /* ---- signing keys ---- */
 

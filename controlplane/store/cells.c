@@ -9,7 +9,8 @@ static const struct db_statement create_cell = {
     "SELECT cell_no, role_name FROM cell_admin.v1_create_cell($1, $2, $3::int, $4)"};
 static const struct db_statement drop_cell = {"SELECT cell_admin.v1_drop_cell($1)"};
 static const struct db_statement put_listener = {
-    "SELECT cell_admin.v1_put_listener($1, jsonb_build_object('broker', $2::int, 'name', $3::text, 'host', "
+    "SELECT cell_admin.v1_put_listener($1, jsonb_build_object('broker', $2::int, 'name', $3::text, "
+    "'host', "
     "$4::text, 'port', $5::int, 'security', $6::text, 'instance_no', nullif($7::int, 0), "
     "'auto_create_partitions', $8::int))"};
 static const struct db_statement put_tenant = {
@@ -74,8 +75,9 @@ enum err cells_drop(struct db *db, struct uuid cell_id, struct error *error)
     return call(db, &drop_cell, &params, NULL, error);
 }
 
-enum err cells_put_listener(struct db *db, struct uuid cell_id, const struct cell_listener *listener,
-                            int64_t *ret_version, struct error *error)
+enum err cells_put_listener(struct db *db, struct uuid cell_id,
+                            const struct cell_listener *listener, int64_t *ret_version,
+                            struct error *error)
 {
     struct db_params params;
 

@@ -34,8 +34,9 @@ struct cell_listener {
     int64_t instance_no; /* 0 = any */
     int64_t auto_create_partitions;
 };
-enum err cells_put_listener(struct db *db, struct uuid cell_id, const struct cell_listener *listener,
-                            int64_t *ret_version, struct error *error) WARN_UNUSED;
+enum err cells_put_listener(struct db *db, struct uuid cell_id,
+                            const struct cell_listener *listener, int64_t *ret_version,
+                            struct error *error) WARN_UNUSED;
 
 /* tenant, credential: JSON as in the contract. */
 enum err cells_put_tenant(struct db *db, struct uuid cell_id, int64_t revision, const char *tenant,
@@ -50,7 +51,8 @@ enum err cells_remove_credential(struct db *db, struct uuid cell_id, const char 
                                  int64_t *ret_version, struct error *error) WARN_UNUSED;
 
 enum err cells_read_acknowledgement(struct db *db, struct uuid cell_id, int64_t version,
-                                    struct cell_acknowledgement *ret, struct error *error) WARN_UNUSED;
+                                    struct cell_acknowledgement *ret,
+                                    struct error *error) WARN_UNUSED;
 /* After the commit of a change, in a transaction of its own. */
 enum err cells_notify(struct db *db, struct uuid cell_id, struct error *error) WARN_UNUSED;
 

@@ -6,7 +6,8 @@
 #include "controlplane/store/db.h"
 
 /* RFC 3339 in UTC with milliseconds; SQL null stays null. */
-#define TIME_TEXT(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define TIME_TEXT(column)                                                                          \
+    "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 struct columns {
     const struct db_result *result;
@@ -16,7 +17,8 @@ struct columns {
     bool is_out_of_memory; /* sticky */
 };
 
-static inline struct columns columns_of(const struct db_result *result, int row, struct arena *arena)
+static inline struct columns columns_of(const struct db_result *result, int row,
+                                        struct arena *arena)
 {
     return (struct columns){.result = result, .row = row, .arena = arena};
 }

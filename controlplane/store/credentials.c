@@ -6,13 +6,18 @@
 #define CREDENTIAL_COLUMNS                                                                         \
     "SELECT c.credential_id, c.created_seq, c.instance_id, c.account_id, i.resource_group_id, "    \
     "p.resource_id, i.region_id, c.crn, i.crn, c.name, c.role, c.key_id, c.state, c.sealed_key, "  \
-    "c.onetime, i.endpoints, " TIME_TEXT("c.created_at") ", c.created_by, "                        \
-    TIME_TEXT("c.updated_at") ", c.updated_by, " TIME_TEXT("c.deleted_at") ", c.deleted_by "       \
-    "FROM fleet.credential c JOIN fleet.instance i ON i.instance_id = c.instance_id "              \
-    "JOIN fleet.plan p ON p.plan_id = i.plan_id "
+    "c.onetime, i.endpoints, " TIME_TEXT("c.created_at") ", c.created_by, " TIME_TEXT(             \
+        "c.updated_at") ", c.updated_by, " TIME_TEXT("c.deleted_at") ", c.deleted_by "             \
+                                                                     "FROM fleet.credential c "    \
+                                                                     "JOIN fleet.instance i ON "   \
+                                                                     "i.instance_id = "            \
+                                                                     "c.instance_id "              \
+                                                                     "JOIN fleet.plan p ON "       \
+                                                                     "p.plan_id = i.plan_id "
 
 static const struct db_statement insert_credential = {
-    "INSERT INTO fleet.credential (credential_id, instance_id, account_id, crn, name, role, key_id, "
+    "INSERT INTO fleet.credential (credential_id, instance_id, account_id, crn, name, role, "
+    "key_id, "
     "verifier, scram_sha_256, scram_sha_512, sealed_key, onetime, parameters, created_by) "
     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"};
 
@@ -24,7 +29,8 @@ static const struct db_statement select_credential_for_update = {
 
 static const struct db_statement list_credentials = {
     CREDENTIAL_COLUMNS
-    "WHERE c.account_id = $1 AND c.created_seq > $2 AND c.state IN ('creating', 'active', 'deleting') "
+    "WHERE c.account_id = $1 AND c.created_seq > $2 AND c.state IN ('creating', 'active', "
+    "'deleting') "
     "AND ($3::uuid IS NULL OR c.credential_id = $3) AND ($4::uuid IS NULL OR c.instance_id = $4) "
     "AND ($5::text IS NULL OR c.name = $5) AND ($6::text IS NULL OR i.resource_group_id = $6) "
     "AND ($7::text IS NULL OR p.resource_id = $7) "
@@ -121,9 +127,8 @@ static enum err load(struct db *db, const struct db_statement *statement, const 
     enum err rc = db_query(db, statement, &params, &result, error);
     if (rc != ERR_OK)
         return rc;
-    rc = db_result_row_count(result) == 0
-             ? error_set(error, ERR_NOT_FOUND, "There is no such key.")
-             : read_row(result, 0, arena, ret_row, error);
+    rc = db_result_row_count(result) == 0 ? error_set(error, ERR_NOT_FOUND, "There is no such key.")
+                                          : read_row(result, 0, arena, ret_row, error);
     db_result_free(result);
     return rc;
 }
@@ -139,7 +144,8 @@ enum err store_lock_credential(struct db *db, const char *account_id, struct uui
                                struct arena *arena, struct credential_row *ret_row,
                                struct error *error)
 {
-    return load(db, &select_credential_for_update, account_id, credential_id, arena, ret_row, error);
+    return load(db, &select_credential_for_update, account_id, credential_id, arena, ret_row,
+                error);
 }
 
 enum err store_list_credentials(struct db *db, const struct credential_filter *filter,

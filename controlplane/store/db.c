@@ -23,19 +23,19 @@ static const struct {
     const char *sqlstate; /* a prefix */
     enum err code;
 } code_of_sqlstate[] = {
-    {"23505", ERR_EXISTS},      {"23503", ERR_NOT_FOUND},   {"23", ERR_INVALID},
-    {"22", ERR_INVALID},        {"40001", ERR_CONFLICT},    {"40P01", ERR_CONFLICT},
-    {"55P03", ERR_TIMEOUT},     {"57014", ERR_TIMEOUT},     {"57", ERR_UNAVAILABLE},
-    {"08", ERR_UNAVAILABLE},    {"53", ERR_UNAVAILABLE},    {"25006", ERR_UNAVAILABLE},
-    {"25P03", ERR_UNAVAILABLE}, {"28", ERR_UNAVAILABLE},    {"3D000", ERR_UNAVAILABLE},
+    {"23505", ERR_EXISTS},      {"23503", ERR_NOT_FOUND}, {"23", ERR_INVALID},
+    {"22", ERR_INVALID},        {"40001", ERR_CONFLICT},  {"40P01", ERR_CONFLICT},
+    {"55P03", ERR_TIMEOUT},     {"57014", ERR_TIMEOUT},   {"57", ERR_UNAVAILABLE},
+    {"08", ERR_UNAVAILABLE},    {"53", ERR_UNAVAILABLE},  {"25006", ERR_UNAVAILABLE},
+    {"25P03", ERR_UNAVAILABLE}, {"28", ERR_UNAVAILABLE},  {"3D000", ERR_UNAVAILABLE},
     {"P0002", ERR_NOT_FOUND},
 };
 
 static enum err err_from_sqlstate(const char *sqlstate)
 {
     for (size_t i = 0; i < sizeof(code_of_sqlstate) / sizeof(code_of_sqlstate[0]); i++)
-        if (strncmp(sqlstate, code_of_sqlstate[i].sqlstate,
-                    strlen(code_of_sqlstate[i].sqlstate)) == 0)
+        if (strncmp(sqlstate, code_of_sqlstate[i].sqlstate, strlen(code_of_sqlstate[i].sqlstate)) ==
+            0)
             return code_of_sqlstate[i].code;
     return ERR_INTERNAL;
 }
@@ -107,10 +107,10 @@ static void ignore_notice(void *context, const char *message)
 static enum err connect_with_password(struct db *db, const char *password, struct error *error)
 {
     char options[160];
-    const char *const keywords[] = {"dbname",  "password", "application_name",
+    const char *const keywords[] = {"dbname",  "password",        "application_name",
                                     "options", "client_encoding", NULL};
-    const char *const values[] = {db->config->conninfo, password, db->config->application_name,
-                                  options, "UTF8", NULL};
+    const char *const values[] = {
+        db->config->conninfo, password, db->config->application_name, options, "UTF8", NULL};
 
     snprintf(options, sizeof(options),
              "-c statement_timeout=%lld -c lock_timeout=%lld -c "
@@ -123,7 +123,10 @@ static enum err connect_with_password(struct db *db, const char *password, struc
     if (PQstatus(db->conn) == CONNECTION_BAD)
         return set_connection_error(db, ERR_UNAVAILABLE, error);
     PQsetNoticeProcessor(db->conn, ignore_notice, NULL);
-    return connect_wait(db, error);
+    enum err rc = connect_wait(db, error);
+    if (rc == ERR_OK && PQsetnonblocking(db->conn, 1) != 0)
+        rc = set_connection_error(db, ERR_UNAVAILABLE, error);
+    return rc;
 }
 
 static enum err db_connect(struct db *db, struct error *error)
@@ -198,6 +201,20 @@ const char *db_sqlstate(const struct db *db)
 
 /* ---- running ---- */
 
+/* Sends what is left and reads until a result is there. False: lost, or too slow. */
+static bool await_result(struct db *db, int64_t deadline_ms)
+{
+    while (PQisBusy(db->conn)) {
+        int unsent = PQflush(db->conn);
+        short events = unsent > 0 ? POLLIN | POLLOUT : POLLIN;
+
+        if (unsent < 0 || wait_socket(db, events, deadline_ms, -1) != ERR_OK ||
+            PQconsumeInput(db->conn) != 1)
+            return false;
+    }
+    return true;
+}
+
 /* Takes the last result of what was sent; earlier ones are dropped. Leaves the connection idle, or closed. */
 static enum err collect(struct db *db, PGresult **ret_result, struct error *error)
 {
@@ -205,15 +222,10 @@ static enum err collect(struct db *db, PGresult **ret_result, struct error *erro
     PGresult *last = NULL;
 
     for (;;) {
-        while (PQisBusy(db->conn)) {
-            if (PQflush(db->conn) < 0 ||
-                wait_socket(db, POLLIN, deadline_ms, -1) != ERR_OK ||
-                PQconsumeInput(db->conn) != 1) {
-                PQclear(last);
-                set_connection_error(db, ERR_UNAVAILABLE, error);
-                db_disconnect(db);
-                return error_set(error, ERR_UNAVAILABLE, "store: connection lost or too slow");
-            }
+        if (!await_result(db, deadline_ms)) {
+            PQclear(last);
+            db_disconnect(db);
+            return error_set(error, ERR_UNAVAILABLE, "store: connection lost or too slow");
         }
         PGresult *next = PQgetResult(db->conn);
         if (!next)

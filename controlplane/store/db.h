@@ -28,7 +28,7 @@ struct db_pool;
 struct db_result;
 
 struct db_config {
-    const char *conninfo;         /* libpq: "host=/run/pg port=5433 dbname=fleet user=millrace_serve" */
+    const char *conninfo; /* libpq: "host=/run/pg port=5433 dbname=fleet user=millrace_serve" */
     const char *password_file;    /* first line; NULL or "" = none */
     const char *application_name; /* seen in pg_stat_activity */
     int64_t connect_timeout_ms;
@@ -38,7 +38,8 @@ struct db_config {
 /* ---- one connection ---- */
 
 /* Connects. config's strings are borrowed until db_close. */
-enum err db_open(const struct db_config *config, struct db **ret_db, struct error *error) WARN_UNUSED;
+enum err db_open(const struct db_config *config, struct db **ret_db,
+                 struct error *error) WARN_UNUSED;
 void db_close(struct db *db); /* takes NULL */
 /* Connects again if the connection was lost; cheap when it was not. */
 enum err db_ensure(struct db *db, struct error *error) WARN_UNUSED;
@@ -68,12 +69,13 @@ void db_params_init(struct db_params *params);
 void db_param_text(struct db_params *params, const char *text); /* NULL = SQL null */
 void db_param_i64(struct db_params *params, int64_t number);
 void db_param_bool(struct db_params *params, bool is_true);
-void db_param_uuid(struct db_params *params, struct uuid uuid); /* zero = SQL null */
+void db_param_uuid(struct db_params *params, struct uuid uuid);    /* zero = SQL null */
 void db_param_bytes(struct db_params *params, struct slice bytes); /* null slice = SQL null */
 
 /* Runs a statement and returns its rows; free with db_result_free. */
-enum err db_query(struct db *db, const struct db_statement *statement, const struct db_params *params,
-                  struct db_result **ret_result, struct error *error) WARN_UNUSED;
+enum err db_query(struct db *db, const struct db_statement *statement,
+                  const struct db_params *params, struct db_result **ret_result,
+                  struct error *error) WARN_UNUSED;
 /* Runs a statement for its effect. ret_row_count (may be NULL): rows touched. */
 enum err db_execute(struct db *db, const struct db_statement *statement,
                     const struct db_params *params, int64_t *ret_row_count,
@@ -110,8 +112,8 @@ enum err db_wait_notification(struct db *db, int64_t timeout_ms, int wake_fd, ch
 /* ---- pool ---- */
 
 /* Opens nothing yet. config's strings are borrowed until db_pool_free. */
-enum err db_pool_new(const struct db_config *config, int connection_count, struct db_pool **ret_pool,
-                     struct error *error) WARN_UNUSED;
+enum err db_pool_new(const struct db_config *config, int connection_count,
+                     struct db_pool **ret_pool, struct error *error) WARN_UNUSED;
 /* All connections must have been released. Takes NULL. */
 void db_pool_free(struct db_pool *pool);
 /* A connection that works, as far as can be known; waits up to timeout_ms for a free one.

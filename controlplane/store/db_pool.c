@@ -72,8 +72,7 @@ void db_pool_free(struct db_pool *pool)
 static enum err take_slot(struct db_pool *pool, int64_t timeout_ms, struct db **ret_db)
 {
     int64_t deadline_ms = now_ms() + timeout_ms;
-    struct timespec until = {.tv_sec = deadline_ms / 1000,
-                             .tv_nsec = deadline_ms % 1000 * 1000000};
+    struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
 
     while (pool->idle_count == 0)
         if (pthread_cond_timedwait(&pool->freed, &pool->mutex, &until) != 0)

@@ -113,8 +113,7 @@ struct slice db_result_bytes(const struct db_result *result, int row, int column
     return slice_of(bytes, len);
 }
 
-const char *db_result_copy(const struct db_result *result, int row, int column,
-                           struct arena *arena)
+const char *db_result_copy(const struct db_result *result, int row, int column, struct arena *arena)
 {
     const char *copy = NULL;
 

@@ -7,16 +7,24 @@
     "SELECT i.instance_id, i.created_seq, i.account_id, i.resource_group_id, i.plan_id, "          \
     "p.resource_id, i.name, i.label, i.crn, i.region_id, i.target_crn, i.revision, i.limits, "     \
     "i.parameters, i.onetime_credentials, i.allow_cleanup, i.locked, i.plan_history, i.phase, "    \
-    "i.endpoints, " TIME_TEXT("i.created_at") ", i.created_by, " TIME_TEXT("i.updated_at") ", "    \
-    "i.updated_by, " TIME_TEXT("i.deleted_at") ", i.deleted_by, o.type, o.state, o.is_async, "     \
-    "o.description, o.reason_code, " TIME_TEXT("o.updated_at") " "                                 \
-    "FROM fleet.instance i JOIN fleet.plan p ON p.plan_id = i.plan_id "                            \
-    "LEFT JOIN LATERAL (SELECT * FROM fleet.operation WHERE instance_id = i.instance_id "          \
-    "ORDER BY operation_id DESC LIMIT 1) o ON true "
+    "i.endpoints, " TIME_TEXT("i.created_at") ", i.created_by, " TIME_TEXT(                        \
+        "i.updated_at") ", "                                                                       \
+                        "i.updated_by, " TIME_TEXT(                                                \
+                            "i.deleted_at") ", i.deleted_by, o.type, o.state, o.is_async, "        \
+                                            "o.description, o.reason_code, " TIME_TEXT(            \
+                                                "o.updated_at") " "                                \
+                                                                "FROM fleet.instance i JOIN "      \
+                                                                "fleet.plan p ON p.plan_id = "     \
+                                                                "i.plan_id "                       \
+                                                                "LEFT JOIN LATERAL (SELECT * "     \
+                                                                "FROM fleet.operation WHERE "      \
+                                                                "instance_id = i.instance_id "     \
+                                                                "ORDER BY operation_id DESC "      \
+                                                                "LIMIT 1) o ON true "
 
 #define PLAN_HISTORY_ENTRY(plan_id, requestor)                                                     \
-    "jsonb_build_object('resource_plan_id', " plan_id ", 'start_date', " TIME_TEXT("now()")        \
-    ", 'requestor_id', " requestor ")"
+    "jsonb_build_object('resource_plan_id', " plan_id                                              \
+    ", 'start_date', " TIME_TEXT("now()") ", 'requestor_id', " requestor ")"
 
 static const struct db_statement insert_instance = {
     "INSERT INTO fleet.instance (instance_id, account_id, resource_group_id, plan_id, name, label, "
@@ -47,10 +55,12 @@ static const struct db_statement update_instance = {
     "UPDATE fleet.instance SET name = $3, plan_id = $4, limits = $5, topic_settings = $6, "
     "internal_partitions = $7, internal_visible = $8, parameters = $9, onetime_credentials = $10, "
     "allow_cleanup = $11, phase = $12, "
-    "plan_history = CASE WHEN plan_id = $4 THEN plan_history ELSE plan_history || "
-    PLAN_HISTORY_ENTRY("$4::text", "$14::text") " END, "
-    "revision = revision + CASE WHEN $13::boolean THEN 1 ELSE 0 END, updated_at = now(), "
-    "updated_by = $14 WHERE account_id = $1 AND instance_id = $2"};
+    "plan_history = CASE WHEN plan_id = $4 THEN plan_history ELSE plan_history "
+    "|| " PLAN_HISTORY_ENTRY(
+        "$4::text", "$14::text") " END, "
+                                 "revision = revision + CASE WHEN $13::boolean THEN 1 ELSE 0 END, "
+                                 "updated_at = now(), "
+                                 "updated_by = $14 WHERE account_id = $1 AND instance_id = $2"};
 
 static const struct db_statement delete_instance = {
     "UPDATE fleet.instance SET phase = 'deleting', revision = revision + 1, updated_at = now(), "

@@ -12,16 +12,14 @@
 #include <stdlib.h>
 
 /* Taken for the whole run; the number is "millrace" read as bytes, halved to fit. */
-static const struct db_statement take_lock = {
-    "SELECT pg_advisory_lock(3923940170466473778)::text"};
+static const struct db_statement take_lock = {"SELECT pg_advisory_lock(3923940170466473778)::text"};
 
-static const char make_table[] =
-    "CREATE SCHEMA IF NOT EXISTS migration;"
-    "CREATE TABLE IF NOT EXISTS migration.applied ("
-    "    version integer PRIMARY KEY,"
-    "    name text NOT NULL,"
-    "    checksum text NOT NULL,"
-    "    applied_at timestamptz NOT NULL DEFAULT clock_timestamp())";
+static const char make_table[] = "CREATE SCHEMA IF NOT EXISTS migration;"
+                                 "CREATE TABLE IF NOT EXISTS migration.applied ("
+                                 "    version integer PRIMARY KEY,"
+                                 "    name text NOT NULL,"
+                                 "    checksum text NOT NULL,"
+                                 "    applied_at timestamptz NOT NULL DEFAULT clock_timestamp())";
 
 static const struct db_statement read_applied = {
     "SELECT version, name, checksum FROM migration.applied ORDER BY version"};
@@ -116,10 +114,11 @@ static enum err check_applied(const struct migration_plan *plan, const struct db
         sha256(plan->migrations[row].sql, strlen(plan->migrations[row].sql), digest);
         hex_encode(digest, sizeof(digest), checksum);
         if (strcmp(checksum, db_result_text(applied, row, 2)) != 0)
-            return error_set(error, ERR_CONFLICT,
-                             "%s was edited after database %s applied it: restore the file and put the "
-                             "change into a new one",
-                             name, plan->database);
+            return error_set(
+                error, ERR_CONFLICT,
+                "%s was edited after database %s applied it: restore the file and put the "
+                "change into a new one",
+                name, plan->database);
     }
     return ERR_OK;
 }
@@ -186,8 +185,8 @@ enum err migrations_make_database(struct db *db, const char *name, const char *o
     char sql[320];
 
     if (!is_plain_name(name) || (owner_role != NULL && !is_plain_name(owner_role)))
-        return error_set(error, ERR_INVALID,
-                         "a database is named with a-z, 0-9 and _, not \"%s\"", name);
+        return error_set(error, ERR_INVALID, "a database is named with a-z, 0-9 and _, not \"%s\"",
+                         name);
     db_params_init(&params);
     db_param_text(&params, name);
     enum err rc = db_query(db, &has_database, &params, &result, error);

@@ -10,7 +10,8 @@
 #include "controlplane/store/db.h"
 
 struct migration {
-    const char *name; /* "0001_service_instances.sql"; the number before '_' orders them. NULL ends the list */
+    const char *
+        name; /* "0001_service_instances.sql"; the number before '_' orders them. NULL ends the list */
     const char *sql;
 };
 

@@ -17,18 +17,23 @@ static const struct db_statement try_lead = {
 
 static const struct db_statement list_work = {
     "SELECT 0, cell_id FROM fleet.cell WHERE removed_at IS NULL "
-    "UNION ALL SELECT 1, instance_id FROM fleet.instance WHERE phase IN ('creating', 'updating', 'deleting') "
-    "UNION ALL SELECT 2, credential_id FROM fleet.credential WHERE state IN ('creating', 'deleting')"};
+    "UNION ALL SELECT 1, instance_id FROM fleet.instance WHERE phase IN ('creating', 'updating', "
+    "'deleting') "
+    "UNION ALL SELECT 2, credential_id FROM fleet.credential WHERE state IN ('creating', "
+    "'deleting')"};
 
 static const struct db_statement read_cell = {
-    "SELECT c.desired = 'present', c.removed_at IS NOT NULL, c.kind = 'shared', c.broker_count, c.cell_no, "
+    "SELECT c.desired = 'present', c.removed_at IS NOT NULL, c.kind = 'shared', c.broker_count, "
+    "c.cell_no, "
     "c.role_name, p.broker_id, p.purpose = 'sasl_ssl', p.port "
     "FROM fleet.cell c LEFT JOIN fleet.port p ON p.cell_id = c.cell_id AND p.instance_id IS NULL "
     "WHERE c.cell_id = $1"};
 
 static const struct db_statement give_port = {
-    "WITH home AS (INSERT INTO fleet.broker (cell_id, broker_id) VALUES ($1, $2) ON CONFLICT DO NOTHING) "
-    "INSERT INTO fleet.port (cell_id, broker_id, purpose, port, instance_id) VALUES ($1, $2, $3, $4, $5) "
+    "WITH home AS (INSERT INTO fleet.broker (cell_id, broker_id) VALUES ($1, $2) ON CONFLICT DO "
+    "NOTHING) "
+    "INSERT INTO fleet.port (cell_id, broker_id, purpose, port, instance_id) VALUES ($1, $2, $3, "
+    "$4, $5) "
     "ON CONFLICT DO NOTHING"};
 
 static const struct db_statement has_port = {
@@ -100,7 +105,8 @@ enum err provision_read_cell(struct db *db, struct uuid cell_id, struct provisio
         cell.broker_count = db_result_i64(result, row, 3);
         cell.cell_no = db_result_i64(result, row, 4);
         snprintf(cell.role_name, sizeof(cell.role_name), "%s", db_result_text(result, row, 5));
-        if (db_result_is_null(result, row, 6) || broker_id < 0 || broker_id >= PROVISION_MAX_BROKERS)
+        if (db_result_is_null(result, row, 6) || broker_id < 0 ||
+            broker_id >= PROVISION_MAX_BROKERS)
             continue;
         if (db_result_bool(result, row, 7))
             cell.ports[broker_id].sasl_ssl = db_result_i64(result, row, 8);
@@ -197,22 +203,25 @@ enum err provision_set_cell_removed(struct db *db, struct uuid cell_id, struct e
 
 static const struct db_statement read_instance = {
     "SELECT i.phase, i.sharing = 'shared', i.revision, "
-    "coalesce(extract(epoch FROM now() - o.created_at) * 1000, 0)::bigint, i.plaintext_port, i.cell_id, i.label, "
+    "coalesce(extract(epoch FROM now() - o.created_at) * 1000, 0)::bigint, i.plaintext_port, "
+    "i.cell_id, i.label, "
     "jsonb_build_object('instance', i.instance_id, 'label', i.label, 'state', 'active', "
     "'internal_partitions', i.internal_partitions, 'internal_visible', i.internal_visible, "
     "'limits', i.limits, 'topic_settings', i.topic_settings)::text "
     "FROM fleet.instance i LEFT JOIN fleet.operation o ON o.instance_id = i.instance_id "
     "AND o.state = 'in progress' WHERE i.instance_id = $1"};
 
-static const struct db_statement lock_placement = {
-    "SELECT pg_advisory_xact_lock(" LOCK_PLACEMENT ")::text"};
+static const struct db_statement lock_placement = {"SELECT pg_advisory_xact_lock(" LOCK_PLACEMENT
+                                                   ")::text"};
 
 static const struct db_statement lock_unplaced = {
-    "SELECT 1 FROM fleet.instance WHERE instance_id = $1 AND cell_id IS NULL AND phase = 'creating' FOR UPDATE"};
+    "SELECT 1 FROM fleet.instance WHERE instance_id = $1 AND cell_id IS NULL AND phase = "
+    "'creating' FOR UPDATE"};
 
 static const struct db_statement find_shared_cell = {
     "SELECT c.cell_id FROM fleet.cell c WHERE c.kind = 'shared' AND c.desired = 'present' "
-    "AND c.removed_at IS NULL AND (SELECT count(*) FROM fleet.instance i WHERE i.cell_id = c.cell_id "
+    "AND c.removed_at IS NULL AND (SELECT count(*) FROM fleet.instance i WHERE i.cell_id = "
+    "c.cell_id "
     "AND i.phase <> 'removed') < $1 ORDER BY c.created_at, c.cell_id LIMIT 1"};
 
 static const struct db_statement insert_cell = {
@@ -222,30 +231,39 @@ static const struct db_statement place_instance = {
     "UPDATE fleet.instance SET cell_id = $2 WHERE instance_id = $1"};
 
 static const struct db_statement set_instance_ready = {
-    "WITH done AS (UPDATE fleet.instance SET phase = 'ready', instance_no = $3, published_revision = $2, "
+    "WITH done AS (UPDATE fleet.instance SET phase = 'ready', instance_no = $3, published_revision "
+    "= $2, "
     "endpoints = $4, updated_at = now() WHERE instance_id = $1 AND revision = $2 "
     "AND phase IN ('creating', 'updating') RETURNING instance_id), "
-    "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed ' || o.type || "
+    "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed ' || "
+    "o.type || "
     "' instance operation', updated_at = now() FROM done WHERE o.instance_id = done.instance_id "
     "AND o.state = 'in progress') SELECT count(*) FROM done"};
 
 static const struct db_statement set_instance_failed = {
-    "WITH done AS (UPDATE fleet.instance SET phase = CASE phase WHEN 'creating' THEN 'failed' ELSE 'ready' END, "
-    "updated_at = now() WHERE instance_id = $1 AND revision = $2 AND phase IN ('creating', 'updating') "
+    "WITH done AS (UPDATE fleet.instance SET phase = CASE phase WHEN 'creating' THEN 'failed' ELSE "
+    "'ready' END, "
+    "updated_at = now() WHERE instance_id = $1 AND revision = $2 AND phase IN ('creating', "
+    "'updating') "
     "RETURNING instance_id), "
     "told AS (UPDATE fleet.operation o SET state = 'failed', reason_code = $3, description = $4, "
-    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in progress') "
+    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in "
+    "progress') "
     "SELECT count(*) FROM done"};
 
 static const struct db_statement set_instance_removed = {
     "WITH done AS (UPDATE fleet.instance SET phase = 'removed', updated_at = now(), "
     "deleted_at = coalesce(deleted_at, now()) WHERE instance_id = $1 AND phase = 'deleting' "
     "RETURNING instance_id), "
-    "keys AS (UPDATE fleet.credential c SET state = 'removed', verifier = NULL, scram_sha_256 = NULL, "
-    "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = coalesce(c.deleted_at, now()) "
+    "keys AS (UPDATE fleet.credential c SET state = 'removed', verifier = NULL, scram_sha_256 = "
+    "NULL, "
+    "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = "
+    "coalesce(c.deleted_at, now()) "
     "FROM done WHERE c.instance_id = done.instance_id AND c.state <> 'removed'), "
-    "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed delete instance operation', "
-    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in progress') "
+    "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed delete "
+    "instance operation', "
+    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in "
+    "progress') "
     "SELECT count(*) FROM done"};
 
 static enum provision_phase phase_of(const char *text)
@@ -417,17 +435,20 @@ static const struct db_statement read_credential = {
     "LEFT JOIN fleet.cell l ON l.cell_id = i.cell_id WHERE c.credential_id = $1"};
 
 static const struct db_statement set_credential_active = {
-    "WITH done AS (UPDATE fleet.credential SET state = 'active', updated_at = now() WHERE credential_id = $1 "
+    "WITH done AS (UPDATE fleet.credential SET state = 'active', updated_at = now() WHERE "
+    "credential_id = $1 "
     "AND revision = $2 AND state = 'creating' RETURNING 1) SELECT count(*) FROM done"};
 
 static const struct db_statement set_credential_removed = {
-    "WITH done AS (UPDATE fleet.credential SET state = 'removed', verifier = NULL, scram_sha_256 = NULL, "
-    "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = coalesce(deleted_at, now()) "
-    "WHERE credential_id = $1 AND state IN ('creating', 'deleting') RETURNING 1) SELECT count(*) FROM done"};
+    "WITH done AS (UPDATE fleet.credential SET state = 'removed', verifier = NULL, scram_sha_256 = "
+    "NULL, "
+    "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = "
+    "coalesce(deleted_at, now()) "
+    "WHERE credential_id = $1 AND state IN ('creating', 'deleting') RETURNING 1) SELECT count(*) "
+    "FROM done"};
 
 enum err provision_read_credential(struct db *db, struct uuid credential_id, struct arena *arena,
-                                   struct provision_credential *ret_credential,
-                                   struct error *error)
+                                   struct provision_credential *ret_credential, struct error *error)
 {
     struct db_params params;
     struct db_result *result = NULL;

@@ -45,7 +45,12 @@ struct provision_cell {
 enum err provision_read_cell(struct db *db, struct uuid cell_id, struct provision_cell *ret_cell,
                              struct error *error) WARN_UNUSED;
 
-enum provision_purpose { PURPOSE_SASL_SSL, PURPOSE_METRICS, PURPOSE_PLAINTEXT, PURPOSE_SASL_PLAINTEXT };
+enum provision_purpose {
+    PURPOSE_SASL_SSL,
+    PURPOSE_METRICS,
+    PURPOSE_PLAINTEXT,
+    PURPOSE_SASL_PLAINTEXT
+};
 enum provision_gift { GIFT_REFUSED, GIFT_NEW, GIFT_KEPT }; /* somebody else has it; now; already */
 /* Gives the port to the broker for life. instance: of the two purposes without TLS, else zero. */
 enum err provision_give_port(struct db *db, struct uuid cell_id, int64_t broker_id,
@@ -56,9 +61,11 @@ enum err provision_release_instance_ports(struct db *db, struct uuid instance,
 
 enum err provision_set_cell_made(struct db *db, struct uuid cell_id, int64_t cell_no,
                                  const char *role_name, struct error *error) WARN_UNUSED;
-enum err provision_set_cell_unwanted(struct db *db, struct uuid cell_id, struct error *error) WARN_UNUSED;
+enum err provision_set_cell_unwanted(struct db *db, struct uuid cell_id,
+                                     struct error *error) WARN_UNUSED;
 /* Releases its ports, too. */
-enum err provision_set_cell_removed(struct db *db, struct uuid cell_id, struct error *error) WARN_UNUSED;
+enum err provision_set_cell_removed(struct db *db, struct uuid cell_id,
+                                    struct error *error) WARN_UNUSED;
 
 /* ---- instances ---- */
 
@@ -108,8 +115,8 @@ enum err provision_set_instance_removed(struct db *db, struct uuid instance_id,
 struct provision_credential {
     enum provision_phase phase; /* never PROVISION_UPDATE */
     int64_t revision;
-    bool has_cell;       /* the instance is published to a cell that is there */
-    bool is_orphan;      /* the instance is being removed, or was */
+    bool has_cell;  /* the instance is published to a cell that is there */
+    bool is_orphan; /* the instance is being removed, or was */
     struct uuid cell_id;
     char key_id[32];
     const char *credential; /* JSON for cells_put_credential; in the arena */

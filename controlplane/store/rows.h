@@ -21,7 +21,7 @@ struct account_key_row {
 
 struct signing_key_row {
     const char *kid;
-    const char *modulus;  /* base64url, as in a JWK */
+    const char *modulus; /* base64url, as in a JWK */
     const char *exponent;
     struct slice sealed_private;
     bool is_retired;
@@ -56,8 +56,8 @@ struct instance_row {
     const char *account_id, *resource_group_id, *plan_id, *resource_id;
     const char *name, *label, *crn, *region_id, *target_crn;
     int64_t revision;
-    const char *limits;       /* JSON */
-    const char *parameters;   /* JSON */
+    const char *limits;     /* JSON */
+    const char *parameters; /* JSON */
     bool is_onetime, allow_cleanup, is_locked;
     const char *plan_history; /* JSON */
     const char *phase;

@@ -19,7 +19,8 @@ enum err scram_text(struct slice password, char text[SCRAM_TEXT_ROOM], struct er
 
     for (size_t i = 0; i < password.len; i++) {
         if (password.data[i] < 0x21 || password.data[i] > 0x7e)
-            return error_set(error, ERR_INVALID, "a database password is printable ASCII without blanks");
+            return error_set(error, ERR_INVALID,
+                             "a database password is printable ASCII without blanks");
     }
     enum err rc =
         scram_verifier_make(SCRAM_SHA_256, password, ITERATIONS, &system_random, &verifier);

@@ -9,6 +9,7 @@
 #define SCRAM_TEXT_ROOM 256
 
 /* password: plain ASCII (SASLprep would leave it as it is). */
-enum err scram_text(struct slice password, char text[SCRAM_TEXT_ROOM], struct error *error) WARN_UNUSED;
+enum err scram_text(struct slice password, char text[SCRAM_TEXT_ROOM],
+                    struct error *error) WARN_UNUSED;
 
 #endif

@@ -52,16 +52,11 @@ static struct group_time time_of(const struct coordinator_shard *shard)
 
 /* --- closing --- */
 
-static void closed_if_idle(struct coordinator_shard *shard)
-{
-    if (shard->state == SHELL_CLOSING && shard->pending == 0)
-        shard->options.events.on_closed(shard->options.events.context);
-}
-
+/* Nothing may touch the shard after this. */
 static void end_pending(struct coordinator_shard *shard)
 {
-    shard->pending--;
-    closed_if_idle(shard);
+    if (--shard->pending == 0 && shard->state == SHELL_CLOSING)
+        shard->options.events.on_closed(shard->options.events.context);
 }
 
 /* The wake may have come before. */
@@ -87,6 +82,7 @@ void coordinator_shard_close(struct coordinator_shard *shard)
 {
     invariant(shard->state != SHELL_CLOSING);
     shard->state = SHELL_CLOSING;
+    shard->pending++; /* whatever ends below, on_closed is the last of it */
     timer_stop(shard->loop, &shard->timer);
     group_shard_resign(shard->core);
     hand_back_calls(shard);
@@ -94,7 +90,7 @@ void coordinator_shard_close(struct coordinator_shard *shard)
         shard->pending++;
         replica_wait_cancel(&shard->waiter, on_wait_cancelled);
     }
-    closed_if_idle(shard);
+    end_pending(shard);
 }
 
 /* --- appends --- */
@@ -215,8 +211,8 @@ static void carry_out(struct coordinator_shard *shard)
 static void pause_load(struct coordinator_shard *shard, const char *reason)
 {
     log_event(LOG_WARN, "group_shard_load_paused", f_i64("instance_no", shard->options.instance_no),
-              f_i64("partition", shard->options.partition),
-              f_i64("offset", shard->next_offset), f_str("reason", reason));
+              f_i64("partition", shard->options.partition), f_i64("offset", shard->next_offset),
+              f_str("reason", reason));
     shard->state = SHELL_PAUSING;
     timer_start_in(shard->loop, &shard->timer, PAUSE_US);
 }
@@ -228,7 +224,9 @@ static void finish_load(struct coordinator_shard *shard)
     shard->state = SHELL_SERVING;
     group_shard_loaded(shard->core, time_of(shard));
     group_shard_count(shard->core, &counts);
-    log_event(LOG_INFO, "group_shard_loaded", f_i64("instance_no", shard->options.instance_no),
+    /* Most instances have no groups, and an Enterprise one has fifty shards. */
+    log_event(counts.groups > 0 ? LOG_INFO : LOG_DEBUG, "group_shard_loaded",
+              f_i64("instance_no", shard->options.instance_no),
               f_i64("partition", shard->options.partition), f_i64("epoch", shard->options.epoch),
               f_i64("groups", counts.groups), f_i64("offsets", counts.offsets),
               f_i64("skipped_records", counts.skipped_records),
@@ -283,9 +281,13 @@ static void on_watermark(struct replica_waiter *waiter)
 {
     struct coordinator_shard *shard = container_of(waiter, struct coordinator_shard, waiter);
 
+    bool has_moved = replica_snapshot(shard->options.replica)->high_watermark > waiter->offset;
+
     shard->is_waiting = false;
-    if (shard->state != SHELL_CLOSING)
+    if (shard->state != SHELL_CLOSING && has_moved)
         load_more(shard);
+    else if (shard->state != SHELL_CLOSING)
+        pause_load(shard, "the replica does not lead");
     end_pending(shard);
 }
 

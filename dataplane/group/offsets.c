@@ -5,6 +5,7 @@
  * that could still be lost. Per group a hash table of topics, per topic an array sorted by partition. */
 #include "dataplane/group/group_internal.h"
 
+#include "common/base/checked.h"
 #include "dataplane/group/group_records.h"
 
 #include <stdlib.h>
@@ -51,7 +52,8 @@ static bool is_at(const struct group_topic *topic, size_t index, int32_t partiti
     return index < topic->offset_count && topic->offsets[index].partition == partition;
 }
 
-struct committed_offset *offset_find(const struct group *group, struct slice name, int32_t partition)
+struct committed_offset *offset_find(const struct group *group, struct slice name,
+                                     int32_t partition)
 {
     struct group_topic *topic = offset_topic_find(group, name);
     size_t index = 0;
@@ -211,18 +213,17 @@ static enum err write_offset(struct group_append *append, struct slice topic,
     const struct group *group = append->group;
     int64_t now_ms = group->shard->time.wall_ms;
     struct slice empty = SLICE_LITERAL("");
-    struct stored_offset stored = {
+    struct kafka_offset_commit_value stored = {
         .offset = entry->offset,
         .leader_epoch = entry->leader_epoch,
         .metadata = slice_is_null(entry->metadata) ? empty : entry->metadata,
-        .commit_timestamp_ms = now_ms,
-        .expire_timestamp_ms = -1,
+        .commit_timestamp = now_ms,
+        .expire_timestamp = -1,
     };
     struct append_writer out;
 
-    if (retention_ms >= 0 &&
-        __builtin_add_overflow(now_ms, retention_ms, &stored.expire_timestamp_ms))
-        stored.expire_timestamp_ms = INT64_MAX;
+    if (retention_ms >= 0 && !checked_add_i64(now_ms, retention_ms, &stored.expire_timestamp))
+        stored.expire_timestamp = INT64_MAX;
     append_begin_key(&out, append);
     group_record_write_offset_key(&out.writer, group->id, topic, entry->partition);
     append_begin_value(&out);

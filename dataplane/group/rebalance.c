@@ -12,7 +12,7 @@
  *                                       └────────────────────────────────────── │ Stable │
  *                                                                               └────────┘
  *   state        who waits                         what group->phase (the timer) means
- *   Empty        nobody                            –
+ *   Empty        nobody                            the log did not take the record of it: again
  *   Preparing    joins, until all known members    end of the initial delay (from Empty), else of the
  *                are there                         rebalance timeout: absent dynamic members go
  *   Completing   syncs, until the leader's sync    end of the rebalance timeout: who did not sync goes
@@ -23,7 +23,7 @@
  * an exclusive append is under way nothing moves: timers that fire look again a little later. */
 #include "dataplane/group/group_internal.h"
 
-enum { BUSY_RETRY_MS = 100 };
+enum { BUSY_RETRY_MS = 100, STORE_RETRY_MS = 1000 };
 
 static bool is_legal_move(enum group_state from, enum group_state to)
 {
@@ -51,8 +51,7 @@ static int32_t rebalance_timeout_ms(const struct group *group)
 {
     int32_t longest = 0;
 
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->rebalance_timeout_ms > longest)
@@ -75,8 +74,7 @@ static void stop_phase_timer(struct group *group)
 
 static void remove_absent_dynamic_members(struct group *group)
 {
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->join_call == NULL && slice_is_null(member->instance_id))
@@ -91,8 +89,7 @@ static bool elect_joined_leader(struct group *group)
         return false;
     if (group->leader->join_call != NULL)
         return true;
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->join_call != NULL) {
@@ -103,20 +100,32 @@ static bool elect_joined_leader(struct group *group)
     return false;
 }
 
+/* Nobody waits for this record, but without it a later coordinator would take the old members for alive
+ * until their sessions time out. */
+void rebalance_empty_not_stored(struct group *group)
+{
+    if (group->state == GROUP_EMPTY)
+        start_phase_timer(group, STORE_RETRY_MS);
+}
+
+static void store_empty(struct group *group)
+{
+    struct group_append *append = append_new(group, GROUP_APPEND_EMPTY);
+
+    if (append != NULL && metadata_record_write(append, false) == ERR_OK) {
+        append_submit(append);
+        return;
+    }
+    append_free(append);
+    rebalance_empty_not_stored(group);
+}
+
 static void become_empty(struct group *group)
 {
-    struct group_append *append = NULL;
-
     group->generation++;
     slice_free(&group->protocol_name);
     move(group, GROUP_EMPTY);
-    /* Nobody waits for this record. Without it a later coordinator takes the old members for alive
-     * until their sessions time out. */
-    append = append_new(group, GROUP_APPEND_EMPTY);
-    if (append != NULL && metadata_record_write(append, false) == ERR_OK)
-        append_submit(append);
-    else
-        append_free(append);
+    store_empty(group);
 }
 
 static void start_generation(struct group *group)
@@ -133,8 +142,7 @@ static void start_generation(struct group *group)
     slice_free(&group->protocol_name);
     group->protocol_name = copy;
     move(group, GROUP_COMPLETING);
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         struct group_member *member = container_of(node, struct group_member, link);
 
         member->is_new = false;
@@ -180,8 +188,7 @@ void rebalance_complete_join_if_ready(struct group *group)
 
 static void answer_syncs(struct group *group, enum kafka_error error)
 {
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->sync_call != NULL)
@@ -239,8 +246,7 @@ static void remove_unsynced_members(struct group *group)
 {
     bool is_anybody_missing = false;
 
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (!member->is_sync_awaited)
@@ -262,6 +268,7 @@ void rebalance_on_phase_timer(struct timer *timer)
     }
     switch (group->state) {
     case GROUP_EMPTY:
+        store_empty(group);
         break;
     case GROUP_PREPARING:
         if (!group->is_initial_rebalance || !extend_initial_delay(group))
@@ -300,8 +307,7 @@ void rebalance_stop_awaiting_sync(struct group_member *member)
     struct group *group = member->group;
 
     member->is_sync_awaited = false;
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         if (container_of(node, struct group_member, link)->is_sync_awaited)
             return;
     }

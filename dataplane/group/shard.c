@@ -12,6 +12,9 @@
 
 #include <stdlib.h>
 
+/* The views of one metadata record's members; the texts stay in the record. */
+enum { SCRATCH_MAX_BYTES = 64 * 1024 * 1024 };
+
 struct group_shard_options group_shard_options_default(void)
 {
     return (struct group_shard_options){
@@ -154,8 +157,7 @@ static enum err replay_append(struct group_shard *shard, const struct group_appe
 
 static void finish_append_calls(struct group_append *append, enum kafka_error error)
 {
-    list_for_each(&append->calls, node)
-    {
+    list_for_each (&append->calls, node) {
         struct group_call *call = container_of(node, struct group_call, link);
 
         if (error == KAFKA_NONE)
@@ -170,8 +172,7 @@ static void resume_removal(struct group_append *append)
 {
     struct group *group = append->group;
 
-    list_for_each(&append->calls, node)
-    {
+    list_for_each (&append->calls, node) {
         struct group_call *call = container_of(node, struct group_call, link);
 
         call_unpark(call);
@@ -206,6 +207,8 @@ static void apply(struct group_shard *shard, struct group_append *append)
         rebalance_assignment_resolved(group, append_error_for_group(error));
         break;
     case GROUP_APPEND_EMPTY:
+        if (error != KAFKA_NONE)
+            rebalance_empty_not_stored(group);
         break;
     case GROUP_APPEND_REPLACEMENT:
         join_replacement_resolved(append, append_error_for_group(error));
@@ -258,6 +261,7 @@ enum err group_shard_new(const struct group_shard_options *options,
     shard->seed = seed;
     shard->phase = SHARD_LOADING;
     hash_table_init(&shard->groups, seed);
+    arena_init(&shard->scratch, SCRATCH_MAX_BYTES);
     timer_queue_init(&shard->timers);
     list_init(&shard->appends);
     list_init(&shard->outbox);
@@ -283,6 +287,7 @@ void group_shard_free(struct group_shard *shard)
     sweep_forget_doomed(shard);
     hash_table_done(&shard->groups);
     timer_queue_done(&shard->timers);
+    arena_done(&shard->scratch);
     free(shard);
 }
 
@@ -303,7 +308,7 @@ void group_shard_loaded(struct group_shard *shard, struct group_time time)
         struct group *group = container_of(node, struct group, node);
 
         next = hash_table_next(&shard->groups, node);
-        list_for_each(&group->members, link)
+        list_for_each (&group->members, link)
             member_touch(container_of(link, struct group_member, link));
         if (group_is_idle_husk(group))
             group_free(group);
@@ -314,8 +319,7 @@ void group_shard_loaded(struct group_shard *shard, struct group_time time)
 
 static void fail_calls_of_members(struct group_shard *shard, const struct list *members)
 {
-    list_for_each(members, node)
-    {
+    list_for_each (members, node) {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->join_call != NULL)
@@ -332,11 +336,10 @@ void group_shard_resign(struct group_shard *shard)
          node = hash_table_next(&shard->groups, node))
         fail_calls_of_members(shard, &container_of(node, struct group, node)->members);
     /* Whoever is not parked at a member waits for the log, at a gate or at an append. */
-    list_for_each(&shard->log_waiters, waiter)
+    list_for_each (&shard->log_waiters, waiter)
         call_fail(shard, container_of(waiter, struct group_call, deadline_link),
                   KAFKA_NOT_COORDINATOR);
-    list_for_each(&shard->outbox, out)
-    {
+    list_for_each (&shard->outbox, out) {
         struct group_append *append = container_of(out, struct group_append, out_link);
 
         list_remove(&append->out_link);
@@ -356,7 +359,8 @@ void group_shard_tick(struct group_shard *shard, struct group_time time)
         timer->fire(timer);
 }
 
-void group_shard_topic_deleted(struct group_shard *shard, struct slice topic, struct group_time time)
+void group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
+                               struct group_time time)
 {
     shard->time = time;
     if (shard->phase == SHARD_ACTIVE)
@@ -386,8 +390,7 @@ int64_t group_shard_next_deadline(const struct group_shard *shard)
 {
     int64_t deadline_us = 0;
 
-    if (shard->phase != SHARD_ACTIVE ||
-        !timer_queue_next_deadline(&shard->timers, &deadline_us))
+    if (shard->phase != SHARD_ACTIVE || !timer_queue_next_deadline(&shard->timers, &deadline_us))
         return INT64_MAX;
     return deadline_us;
 }

@@ -13,7 +13,7 @@ Rules
     sql        SQL lives in controlplane/store, dataplane/pg and migrations
     mark       unfinished work names its issue
     guard      include guards are named after the path, includes start at the root
-    length     a file of more than 600 lines holds a second idea
+    length     a file of more than 600 lines (800 in tests) holds a second idea
     machine    no path of somebody's machine
     alone      every header compiles alone (only with --headers-with)
 
@@ -73,6 +73,7 @@ FILE_VARIABLE = re.compile(r"^(?:static\s+)?(?:_Thread_local\s+|_Atomic\s+|volat
 NOT_A_VARIABLE = re.compile(r"^(?:typedef|extern|struct\s+\w+\s*;|enum\s+\w+\s*;|union|return|goto|START_TEST|END_TEST|\}|#|\w+:$)"
                             r"|\bconst\b|\(|^\w+$")
 MAX_LINES = 600
+MAX_TEST_LINES = 800  # a table of cases is one idea, however long
 
 SOURCE = re.compile(r"\.(c|h)$")
 LICENSED = re.compile(r"\.(c|h|py|sh|sql|js|go|java|cmake)$|(^|/)CMakeLists\.txt$|^dev$|^\.ci/run$"
@@ -134,8 +135,9 @@ class Lint:
             self.each_match(path, GETENV_CALL, code, "banned", "configuration comes from the option table")
         if not path.startswith(("controlplane/store/", "dataplane/pg/", "tests/")):
             self.each_match(path, SQL_TEXT, with_strings, "sql", "SQL outside its rooms")
-        if len(self.lines) - 1 > MAX_LINES:
-            self.complain(path, 1, "length", f"{len(self.lines) - 1} lines, more than {MAX_LINES}")
+        longest = MAX_TEST_LINES if path.startswith("tests/") else MAX_LINES
+        if len(self.lines) - 1 > longest:
+            self.complain(path, 1, "length", f"{len(self.lines) - 1} lines, more than {longest}")
         if path.endswith(".h"):
             self.check_guard(path, code)
         self.check_includes(path, with_strings)

@@ -29,8 +29,8 @@ const char *emit_condition_value(const struct emit *emit, struct versions range,
 
 static const char *flexible_value(const struct emit *emit, const struct struct_type *type)
 {
-    return emit_condition_value(
-        emit, versions_intersect(emit->message->flexible, type->versions), type->versions);
+    return emit_condition_value(emit, versions_intersect(emit->message->flexible, type->versions),
+                                type->versions);
 }
 
 static bool is_constant(const char *value)

@@ -11,6 +11,23 @@ static bool is_null_text(const char *text)
     return text != NULL && strcmp(text, "null") == 0;
 }
 
+static const char *default_number(const struct emit *emit, const struct field *field)
+{
+    const char *text = field->default_text != NULL ? field->default_text : "0";
+    char *end = NULL;
+    const long long number = strtoll(text, &end, 10);
+
+    if (*end != '\0' || end == text)
+        fail("%s.%s: default \"%s\" is no number", emit->message->name, field->name, text);
+    if (number == 0)
+        return NULL;
+    if (field->kind == FIELD_INT64)
+        return pool_printf(emit->pool, "INT64_C(%lld)", number);
+    if (field->kind == FIELD_INT32 && number == INT_MIN)
+        return "INT32_MIN";
+    return pool_printf(emit->pool, "%lld", number);
+}
+
 /* The field's default as C, or NULL when zeroed memory is right already. */
 static const char *default_value(const struct emit *emit, const struct field *field)
 {
@@ -33,20 +50,8 @@ static const char *default_value(const struct emit *emit, const struct field *fi
     case FIELD_INT16:
     case FIELD_UINT16:
     case FIELD_INT32:
-    case FIELD_INT64: {
-        char *end = NULL;
-        const long long number = text != NULL ? strtoll(text, &end, 10) : 0;
-
-        if (end != NULL && (*end != '\0' || end == text))
-            fail("%s.%s: default \"%s\" is no number", emit->message->name, field->name, text);
-        if (number == 0)
-            return NULL;
-        if (field->kind == FIELD_INT64)
-            return pool_printf(emit->pool, "INT64_C(%lld)", number);
-        if (field->kind == FIELD_INT32 && number == INT_MIN)
-            return "INT32_MIN";
-        return pool_printf(emit->pool, "%lld", number);
-    }
+    case FIELD_INT64:
+        return default_number(emit, field);
     case FIELD_FLOAT64:
     case FIELD_UUID:
     case FIELD_STRUCT:
@@ -62,8 +67,8 @@ static void emit_init_defaults(const struct emit *emit, const struct struct_type
     const char *variable = type == message_body(emit->message) ? "message" : "item";
     bool is_zero = true;
 
-    fprintf(emit->out, "void %s_init_defaults(struct %s *%s)\n{\n    *%s = (struct %s){", type->c_name,
-            type->c_name, variable, variable, type->c_name);
+    fprintf(emit->out, "void %s_init_defaults(struct %s *%s)\n{\n    *%s = (struct %s){",
+            type->c_name, type->c_name, variable, variable, type->c_name);
     for (size_t i = 0; i < type->field_count; i++) {
         const char *value = default_value(emit, &type->fields[i]);
 

@@ -105,10 +105,11 @@ static void emit_adapters(const struct emit *emit)
             "        struct arena *arena, void *out)\n"
             "{\n    return %s_read(reader, version, arena, out);\n}\n\n",
             snake, name);
-    fprintf(emit->out,
-            "static enum err case_write_%s(struct writer *writer, int16_t version, const void *in)\n"
-            "{\n    return %s_write(writer, version, in);\n}\n\n",
-            snake, name);
+    fprintf(
+        emit->out,
+        "static enum err case_write_%s(struct writer *writer, int16_t version, const void *in)\n"
+        "{\n    return %s_write(writer, version, in);\n}\n\n",
+        snake, name);
     fprintf(emit->out,
             "static void case_fill_%s(struct message_fill *fill, int16_t version, void *out)\n"
             "{\n    fill_%s(fill, version, out);\n}\n\n",
@@ -119,8 +120,10 @@ void emit_fill(FILE *out, struct pool *pool, struct message *const *messages, si
 {
     fprintf(out, "/* SPDX-License-Identifier: Apache-2.0 */\n"
                  "/* Generated from api/kafka/ by common/kafka/codegen. */\n"
-                 "#include \"common/kafka/kafka_messages.h\"\n"
                  "#include \"tests/unit/common/kafka/message_fill.h\"\n\n");
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "#include \"common/kafka/%s.h\"\n", messages[i]->snake);
+    fprintf(out, "\n");
     for (size_t i = 0; i < count; i++) {
         const struct emit emit = {out, pool, messages[i]};
 

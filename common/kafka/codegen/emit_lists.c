@@ -57,9 +57,10 @@ void emit_api_list(FILE *out, struct message *const *messages, size_t count)
 
 void emit_umbrella(FILE *out, struct message *const *messages, size_t count)
 {
-    fprintf(out, "/* SPDX-License-Identifier: Apache-2.0 */\n"
-                 "/* Generated from api/kafka/ by common/kafka/codegen: every message. */\n"
-                 "#ifndef COMMON_KAFKA_KAFKA_MESSAGES_H\n#define COMMON_KAFKA_KAFKA_MESSAGES_H\n\n");
+    fprintf(out,
+            "/* SPDX-License-Identifier: Apache-2.0 */\n"
+            "/* Generated from api/kafka/ by common/kafka/codegen: every message. */\n"
+            "#ifndef COMMON_KAFKA_KAFKA_MESSAGES_H\n#define COMMON_KAFKA_KAFKA_MESSAGES_H\n\n");
     for (size_t i = 0; i < count; i++)
         fprintf(out, "#include \"common/kafka/%s.h\"\n", messages[i]->snake);
     fprintf(out, "\n#endif\n");

@@ -76,17 +76,17 @@ static void emit_nullable_struct(const struct emit *emit, const struct field *fi
 static void emit_value(const struct emit *emit, const struct struct_type *type,
                        const struct field *field, const char *indent, const char *reader)
 {
-    const char *flags = pool_printf(
-        emit->pool, "%s, %s", field->is_never_flexible ? "false" : emit_flexible(emit, type),
-        emit_condition_value(emit, field->nullable, field->versions));
+    const char *flags = pool_printf(emit->pool, "%s, %s",
+                                    field->is_never_flexible ? "false" : emit_flexible(emit, type),
+                                    emit_condition_value(emit, field->nullable, field->versions));
 
     if (field->is_array && field->kind == FIELD_STRUCT) {
         emit_struct_array(emit, field, indent, reader, flags);
         return;
     }
     if (field->is_array) {
-        fprintf(emit->out, "%sout->%s = kafka_read_%s_array(%s, arena, %s);\n", indent, field->snake,
-                field->kind == FIELD_INT32 ? "i32" : "string", reader, flags);
+        fprintf(emit->out, "%sout->%s = kafka_read_%s_array(%s, arena, %s);\n", indent,
+                field->snake, field->kind == FIELD_INT32 ? "i32" : "string", reader, flags);
         return;
     }
     if (field->kind == FIELD_STRUCT && !versions_is_empty(field->nullable)) {
@@ -152,7 +152,8 @@ static void emit_tags(const struct emit *emit, const struct struct_type *type)
     if (flexible[0] == 'f' && flexible[1] == 'a')
         return;
     if (!emit_has_tags(type)) {
-        fprintf(emit->out, "%s    kafka_skip_tags(reader);\n", always ? "" : "    if (flexible)\n    ");
+        fprintf(emit->out, "%s    kafka_skip_tags(reader);\n",
+                always ? "" : "    if (flexible)\n    ");
         return;
     }
     fprintf(emit->out, always ? "\n    {\n" : "    if (flexible) {\n");

@@ -56,9 +56,9 @@ static void emit_array(const struct emit *emit, const struct field *field, const
 static void emit_value(const struct emit *emit, const struct struct_type *type,
                        const struct field *field, const char *indent)
 {
-    const char *flags = pool_printf(
-        emit->pool, "%s, %s", field->is_never_flexible ? "false" : emit_flexible(emit, type),
-        emit_condition_value(emit, field->nullable, field->versions));
+    const char *flags = pool_printf(emit->pool, "%s, %s",
+                                    field->is_never_flexible ? "false" : emit_flexible(emit, type),
+                                    emit_condition_value(emit, field->nullable, field->versions));
 
     if (field->is_array) {
         emit_array(emit, field, indent, flags);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void emit_one(FILE *out, struct pool *pool, const char *what, const struct message *message)
 {
@@ -48,6 +49,15 @@ static void emit_all(FILE *out, struct pool *pool, const char *what, char **sche
         fail("\"%s\": say header, source, api-list, umbrella or fill", what);
 }
 
+/* The output replaces FILE. A device or link of that name is somebody else's and stays. */
+static void refuse_special_file(const char *path)
+{
+    struct stat found;
+
+    if (lstat(path, &found) == 0 && !S_ISREG(found.st_mode))
+        fail("%s: not a plain file: name one that may be replaced", path);
+}
+
 int main(int argc, char **argv)
 {
     struct pool pool = {NULL};
@@ -55,6 +65,7 @@ int main(int argc, char **argv)
 
     if (argc < 4)
         fail("usage: kafka_codegen header|source|api-list|umbrella|fill FILE SCHEMA…");
+    refuse_special_file(argv[2]);
     const char *temporary = pool_printf(&pool, "%s.tmp", argv[2]);
     out = fopen(temporary, "w");
     if (out == NULL)

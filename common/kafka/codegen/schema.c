@@ -130,9 +130,6 @@ static struct struct_type *resolve_struct(struct loader *loader, const struct fi
     size_t i = 0;
     json_t *common = NULL;
 
-    if (inner != NULL && known != NULL)
-        fail("%s: type \"%s\" is declared twice: names are flat in a message", loader->path,
-             field->type_name);
     if (inner != NULL)
         return load_struct(loader, field->type_name, inner, field->versions);
     if (known != NULL)
@@ -192,6 +189,10 @@ static void check_field(const struct loader *loader, const struct field *field)
         fail("%s: field \"%s\" is in no version of its struct", loader->path, field->name);
     if (!versions_is_empty(field->nullable) && !is_nullable_kind)
         fail("%s: field \"%s\" has a type that cannot be null", loader->path, field->name);
+    if (field->default_text != NULL && strcmp(field->default_text, "null") == 0 &&
+        !versions_cover(field->nullable, field->versions))
+        fail("%s: field \"%s\" is null by default, but not in all its versions", loader->path,
+             field->name);
     if (field->is_array && field->kind != FIELD_STRUCT && field->kind != FIELD_INT32 &&
         field->kind != FIELD_STRING)
         fail("%s: field \"%s\": kafka_wire has arrays of int32 and string only: add yours there",
@@ -283,6 +284,8 @@ static struct struct_type *load_struct(struct loader *loader, const char *name, 
     check_tags(loader, type);
 
     loader->depth--;
+    if (find_struct(message, name) != NULL)
+        fail("%s: type \"%s\" is declared twice: names are flat in a message", loader->path, name);
     if (message->struct_count == MAX_STRUCTS)
         fail("%s: more than %d structs", loader->path, MAX_STRUCTS);
     message->structs[message->struct_count++] = type;

@@ -39,11 +39,11 @@ struct field {
     const char *about; /* "" when the schema says nothing */
     enum field_kind kind;
     bool is_array;
-    const char *type_name;     /* of a struct, as in the schema */
-    struct struct_type *type;  /* of a struct; NULL else */
-    struct versions versions;  /* cut to those of the struct it is in */
-    struct versions nullable;  /* cut to versions */
-    const char *default_text;  /* NULL: the type's own */
+    const char *type_name;    /* of a struct, as in the schema */
+    struct struct_type *type; /* of a struct; NULL else */
+    struct versions versions; /* cut to those of the struct it is in */
+    struct versions nullable; /* cut to versions */
+    const char *default_text; /* NULL: the type's own */
     bool is_tagged;
     uint32_t tag;
     bool is_never_flexible;

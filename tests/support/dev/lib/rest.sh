@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # The few REST calls that scripts make, for programs: an instance and a key for a test run, and their end. The main job
-# in walk.sh shows the same calls to people.
+# in walk.sh shows the same calls to people. Each says yes or no by its status, also where errexit is off.
 
 rest_open() { # ENDPOINTS_FILE: sets API, CA, TOKEN
-    API=$(jq -er .controlplane_url "$1")
-    CA=$(jq -er .ca_file "$1")
+    API=$(jq -er .controlplane_url "$1") || return 1
+    CA=$(jq -er .ca_file "$1") || return 1
     TOKEN=$(curl -sS --fail-with-body --cacert "$CA" "$(jq -er .iam_url "$1")/identity/token" \
         --data-urlencode "apikey=$(jq -er .operator_api_key "$1")" \
         -d grant_type=urn:ibm:params:oauth:grant-type:apikey | jq -er .access_token)
@@ -13,7 +13,7 @@ rest_open() { # ENDPOINTS_FILE: sets API, CA, TOKEN
 
 rest_call() { # METHOD PATH [BODY]
     curl -sS --fail-with-body --cacert "$CA" -X "$1" -H "Authorization: Bearer $TOKEN" \
-        ${3:+-H 'Content-Type: application/json' -d "$3"} "$API$2"
+        ${3:+--json "$3"} "$API$2"
 }
 
 rest_create_instance() { # ENDPOINTS_FILE PLAN NAME: prints the instance's GUID when it is active
@@ -21,9 +21,9 @@ rest_create_instance() { # ENDPOINTS_FILE PLAN NAME: prints the instance's GUID 
 
     body=$(jq -n --arg name "$3" --arg plan "$(jq -er ".plans[\"$2\"]" "$1")" \
         --arg group "$(jq -er .resource_group_id "$1")" --arg target "$(jq -er .target "$1")" \
-        '{name: $name, target: $target, resource_group: $group, resource_plan_id: $plan}')
-    guid=$(rest_call POST /v2/resource_instances "$body" | jq -er .guid)
-    wait_until 60 rest_instance_is "$guid" active
+        '{name: $name, target: $target, resource_group: $group, resource_plan_id: $plan}') || return 1
+    guid=$(rest_call POST /v2/resource_instances "$body" | jq -er .guid) || return 1
+    wait_until 60 rest_instance_is "$guid" active || return 1
     printf '%s\n' "$guid"
 }
 
@@ -37,6 +37,6 @@ rest_create_key() { # GUID NAME ROLE: prints the key as JSON
 }
 
 rest_delete_instance() { # GUID
-    rest_call DELETE "/v2/resource_instances/$1?recursive=true" >/dev/null
+    rest_call DELETE "/v2/resource_instances/$1?recursive=true" >/dev/null || return 1
     wait_until 60 rest_instance_is "$1" removed
 }

@@ -130,12 +130,19 @@ services_wait() {
 services_make_shared_cell() {
     services_write_endpoints
     mv "$ENDPOINTS" "$STATE/warm-up.json"
-    rest_open "$STATE/warm-up.json"
     local guid
-    guid=$(rest_create_instance "$STATE/warm-up.json" standard warm-up) ||
-        fail "the first instance did not become active" "see $STATE/log and $STATE/cells"
+    rest_open "$STATE/warm-up.json" || fail "the operator's key gives no token" "see $STATE/log/serve.log"
+    guid=$(rest_create_instance "$STATE/warm-up.json" standard warm-up) || {
+        step_log=$(newest_log)
+        fail "the first instance did not become active" "see $STATE/log and $STATE/cells/*/*/broker.log"
+    }
     rest_delete_instance "$guid" || fail "the first instance could not be deleted" "see $STATE/log/provision.log"
     rm -f "$STATE/warm-up.json"
+}
+
+# Whoever wrote last is likely to be the one who knows what is wrong.
+newest_log() {
+    find "$STATE/log" "$STATE/cells" -name '*.log' -size +0 -printf '%T@ %p\n' 2>/dev/null | sort -rn | head -n 1 | cut -d' ' -f2-
 }
 
 # Written whole and last; whoever sees it may use all that it names.

@@ -16,7 +16,7 @@ paste() {
     step_log="$work/last-command.log"
     eval "$1" 2>"$step_log" || status=$?
     ((status == 0)) || {
-        output=${REPLY_BODY:-}
+        output=${ANSWER:-}
         fail "the command above ended with status $status${output:+: ${output:0:400}}" "$2"
     }
 }
@@ -37,7 +37,9 @@ walk_run() { # runs everything; STATE and ENDPOINTS are set
     walk_data standard
     walk_wrong_key
     walk_deleted_key
+    STANDARD_B=$B
     walk_instance Enterprise
+    walk_own_process
     walk_data enterprise
 }
 
@@ -50,8 +52,8 @@ walk_variables() {
 
 walk_token() {
     begin "Token for the operator's API key"
-    paste "REPLY_BODY=\$(curl -sS --fail-with-body --cacert \$CA \$API/identity/token -d grant_type=urn:ibm:params:oauth:grant-type:apikey --data-urlencode apikey=\$(jq -r .operator_api_key \$E))" "$logs_hint"
-    paste "TOKEN=\$(jq -er .access_token <<<\"\$REPLY_BODY\")" "$logs_hint"
+    paste "ANSWER=\$(curl -sS --fail-with-body --cacert \$CA \$API/identity/token -d grant_type=urn:ibm:params:oauth:grant-type:apikey --data-urlencode apikey=\$(jq -r .operator_api_key \$E))" "$logs_hint"
+    paste "TOKEN=\$(jq -er .access_token <<<\"\$ANSWER\")" "$logs_hint"
     finish
 }
 
@@ -74,22 +76,36 @@ walk_instance() { # PLAN as people write it
     local plan=${1,,} state
 
     begin "$1 instance"
-    paste "REPLY_BODY=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" -H 'Content-Type: application/json' \$API/v2/resource_instances -d \"{\\\"name\\\": \\\"first-message-$plan\\\", \\\"target\\\": \\\"global\\\", \\\"resource_group\\\": \\\"\$(jq -r .resource_group_id \$E)\\\", \\\"resource_plan_id\\\": \\\"\$(jq -r .plans.$plan \$E)\\\"}\")" "$logs_hint"
-    paste "GUID=\$(jq -er .guid <<<\"\$REPLY_BODY\")" "$logs_hint"
-    state=$(jq -r .state <<<"$REPLY_BODY")
+    paste "ANSWER=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" \$API/v2/resource_instances --json \"\$(jq '{name: \"first-message-$plan\", target, resource_group: .resource_group_id, resource_plan_id: .plans.$plan}' \$E)\")" "$logs_hint"
+    paste "GUID=\$(jq -er .guid <<<\"\$ANSWER\")" "$logs_hint"
+    state=$(jq -r .state <<<"$ANSWER")
     say "    the answer: $state"
     if [[ $state != active ]]; then
-        paste "until curl -sS --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" \$API/v2/resource_instances/\$GUID | jq -e '.state == \"active\"' >/dev/null; do sleep 0.2; ((SECONDS < ${SECONDS} + 60)) || break; done" "$logs_hint"
+        paste "for i in {1..300}; do [[ \$(curl -sS --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" \$API/v2/resource_instances/\$GUID | jq -r .state) != active ]] || break; sleep 0.2; done" "$logs_hint"
         rest_instance_is "$GUID" active || fail "the $1 instance is still not active after 60 s" "$logs_hint"
     fi
     finish "$GUID active"
 
     begin "Service credential"
-    paste "REPLY_BODY=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" -H 'Content-Type: application/json' \$API/v2/resource_keys -d \"{\\\"name\\\": \\\"first-key\\\", \\\"source\\\": \\\"\$GUID\\\", \\\"role\\\": \\\"Manager\\\"}\")" "$logs_hint"
-    paste "K=\$(jq -er .credentials.api_key <<<\"\$REPLY_BODY\") B=\$(jq -er '.credentials.kafka_brokers_sasl | join(\",\")' <<<\"\$REPLY_BODY\")" "$logs_hint"
-    KEY_GUID=$(jq -er .guid <<<"$REPLY_BODY")
-    REPLY_BODY=
+    paste "ANSWER=\$(curl -sS --fail-with-body --cacert \$CA -H \"Authorization: Bearer \$TOKEN\" \$API/v2/resource_keys --json \"{\\\"name\\\": \\\"first-key\\\", \\\"source\\\": \\\"\$GUID\\\", \\\"role\\\": \\\"Manager\\\"}\")" "$logs_hint"
+    paste "K=\$(jq -er .credentials.api_key <<<\"\$ANSWER\") B=\$(jq -er '.credentials.kafka_brokers_sasl | join(\",\")' <<<\"\$ANSWER\")" "$logs_hint"
+    KEY_GUID=$(jq -er .guid <<<"$ANSWER")
+    ANSWER=
     finish "bootstrap $B"
+}
+
+# Who listens on the port of a bootstrap address: a process id.
+listener_of() { # BOOTSTRAP
+    ss -Hltnp "sport = :${1##*:}" | sed -n 's/.*pid=\([0-9]*\),.*/\1/p' | head -n 1
+}
+
+walk_own_process() {
+    local own shared
+
+    own=$(listener_of "$B") shared=$(listener_of "$STANDARD_B")
+    [[ -n $own && -n $shared && $own != "$shared" ]] ||
+        fail "the Enterprise instance is served by process ${own:-?}, the Standard one by ${shared:-?}" "$logs_hint"
+    say "    its broker is process $own, the shared one is process $shared"
 }
 
 # What every kcat line starts with; literally the line a user pastes.
@@ -105,7 +121,8 @@ walk_data() { # PLAN
     begin "$WALK_LINES lines in by kcat, out by a group of $WALK_MEMBERS"
     walk_members=()
     for ((member = 1; member <= WALK_MEMBERS; member++)); do
-        paste "kcat $kcat_login -X auto.offset.reset=earliest -u -f '%p\\t%k\\t%s\\n' -G readers lines >$work/$plan-$member.out 2>$work/$plan-$member.err & walk_members+=(\$!)" "$logs_hint"
+        paste "kcat $kcat_login -X auto.offset.reset=earliest -u -f '%p\\t%k\\t%s\\n' -G readers lines >$work/$plan-$member.out 2>$work/$plan-$member.err &" "$logs_hint"
+        walk_members+=("$!")
     done
     wait_until 40 members_are_assigned "$plan" ||
         walk_fail_members "$plan" "the group of $WALK_MEMBERS did not come together in 40 s"
@@ -160,8 +177,8 @@ walk_wrong_key() {
 walk_expect_refusal() { # KEY
     local K=$1
 
-    printf '    %s$ %s%s\n' "$dim" "kcat ${kcat_login/\$K/$([[ $K == "$SECOND_KEY" ]] && echo '$SECOND_KEY' || echo 'WRONG')} -L -m 5" "$plain"
-    ! eval "kcat $kcat_login -L -m 5" >"$work/refused" 2>&1 || fail "kcat logged in with it" "$logs_hint"
+    printf '    %s$ %s%s\n' "$dim" "kcat ${kcat_login/\$K/$([[ $K == "$SECOND_KEY" ]] && echo '$SECOND_KEY' || echo 'WRONG')} -L -m 2" "$plain"
+    ! eval "kcat $kcat_login -L -m 2" >"$work/refused" 2>&1 || fail "kcat logged in with it" "$logs_hint"
     step_log="$work/refused"
     grep -qiE 'sasl|authentication' "$work/refused" ||
         fail "kcat failed, but not because of the login" "$logs_hint"
@@ -175,10 +192,10 @@ walk_deleted_key() {
     local holder deleted_at closed_at after_ms
 
     begin "A deleted key is refused, its live connection closed"
-    REPLY_BODY=$(rest_create_key "$GUID" second-key Manager) || fail "no second key: $REPLY_BODY" "$logs_hint"
-    SECOND_KEY=$(jq -er .credentials.api_key <<<"$REPLY_BODY")
-    SECOND_GUID=$(jq -er .guid <<<"$REPLY_BODY")
-    REPLY_BODY=
+    ANSWER=$(rest_create_key "$GUID" second-key Manager) || fail "no second key: $ANSWER" "$logs_hint"
+    SECOND_KEY=$(jq -er .credentials.api_key <<<"$ANSWER")
+    SECOND_GUID=$(jq -er .guid <<<"$ANSWER")
+    ANSWER=
     MILLRACE_API_KEY=$SECOND_KEY "$DEV/lib/live_connection.py" "${B%%,*}" "$CA" >"$work/live" 2>"$work/live.err" &
     holder=$!
     wait_until 10 grep -q 'logged in' "$work/live" || {

@@ -20,9 +20,9 @@ static void set_up(void)
 {
     ck_assert_int_eq(certificate_make_ca("Fleet CA", 3650, &ca_certificate, &ca_key, &error),
                      ERR_OK);
-    ck_assert_int_eq(certificate_issue(ca_certificate, ca_key, &request, &leaf_certificate,
-                                       &leaf_key, &error),
-                     ERR_OK);
+    ck_assert_int_eq(
+        certificate_issue(ca_certificate, ca_key, &request, &leaf_certificate, &leaf_key, &error),
+        ERR_OK);
 }
 
 static void tear_down(void)
@@ -86,9 +86,9 @@ START_TEST(a_leaf_cannot_sign_another_leaf)
 {
     char *certificate, *key;
 
-    ck_assert_int_eq(certificate_issue(leaf_certificate, leaf_key, &request, &certificate, &key,
-                                       &error),
-                     ERR_OK);
+    ck_assert_int_eq(
+        certificate_issue(leaf_certificate, leaf_key, &request, &certificate, &key, &error),
+        ERR_OK);
     ck_assert_int_ne(verify(certificate, leaf_certificate), X509_V_OK);
     free(certificate);
     free(key);
@@ -147,16 +147,16 @@ START_TEST(wrong_requests_are_refused_with_a_reason)
     static const char *const no_name[] = {NULL};
     static const char *const no_address[] = {"localhost", NULL};
     const struct certificate_request wrong[] = {
-        {"x", with_comma, NULL, 1}, {"x", inner_star, NULL, 1}, {"x", no_name, NULL, 1},
-        {"x", dns_names, no_address, 1}, {"", dns_names, NULL, 1}, {"x", dns_names, NULL, 0},
+        {"x", with_comma, NULL, 1},      {"x", inner_star, NULL, 1}, {"x", no_name, NULL, 1},
+        {"x", dns_names, no_address, 1}, {"", dns_names, NULL, 1},   {"x", dns_names, NULL, 0},
     };
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char *certificate = NULL, *key = NULL;
 
-        ck_assert_int_eq(certificate_issue(ca_certificate, ca_key, &wrong[i], &certificate, &key,
-                                           &error),
-                         ERR_INVALID);
+        ck_assert_int_eq(
+            certificate_issue(ca_certificate, ca_key, &wrong[i], &certificate, &key, &error),
+            ERR_INVALID);
         ck_assert_ptr_null(certificate);
         ck_assert_ptr_null(key);
     }
@@ -167,9 +167,9 @@ START_TEST(a_ca_that_is_no_pem_pair_is_refused)
 {
     char *certificate = NULL, *key = NULL;
 
-    ck_assert_int_eq(certificate_issue(ca_certificate, leaf_key, &request, &certificate, &key,
-                                       &error),
-                     ERR_INVALID);
+    ck_assert_int_eq(
+        certificate_issue(ca_certificate, leaf_key, &request, &certificate, &key, &error),
+        ERR_INVALID);
     ck_assert_int_eq(certificate_issue("", "nonsense", &request, &certificate, &key, &error),
                      ERR_INVALID);
     ck_assert_ptr_null(certificate);

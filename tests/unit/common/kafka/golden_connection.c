@@ -102,8 +102,7 @@ static const struct kafka_describe_cluster_response describe_cluster_response = 
     .cluster_authorized_operations = 32,
 };
 
-static struct kafka_describe_topic_partitions_request_topic described_topics[] = {
-    {TEXT("orders")}};
+static struct kafka_describe_topic_partitions_request_topic described_topics[] = {{TEXT("orders")}};
 static struct kafka_describe_topic_partitions_request_cursor request_cursor = {TEXT("orders"), 3};
 static const struct kafka_describe_topic_partitions_request describe_topic_partitions_request = {
     .topics = ITEMS(described_topics),

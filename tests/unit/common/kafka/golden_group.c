@@ -81,8 +81,8 @@ static const struct kafka_sync_group_response sync_group_response = {
     .assignment = TEXT("GIVE"),
 };
 
-static const struct kafka_heartbeat_request heartbeat_request = {
-    TEXT("grp"), 5, TEXT("m-1"), TEXT("i")};
+static const struct kafka_heartbeat_request heartbeat_request = {TEXT("grp"), 5, TEXT("m-1"),
+                                                                 TEXT("i")};
 static const struct kafka_heartbeat_response heartbeat_response = {9, 27};
 
 static struct kafka_leave_group_request_member leaving_members[] = {
@@ -175,8 +175,8 @@ static struct kafka_offset_delete_response_topic deleted_topics[] = {
 static const struct kafka_offset_delete_response offset_delete_response = {
     .error_code = 69, .throttle_time_ms = 9, .topics = ITEMS(deleted_topics)};
 
-static const struct kafka_list_groups_request list_groups_request = {
-    .states_filter = ITEMS(states), .types_filter = ITEMS(types)};
+static const struct kafka_list_groups_request list_groups_request = {.states_filter = ITEMS(states),
+                                                                     .types_filter = ITEMS(types)};
 static struct kafka_list_groups_response_group listed_groups[] = {{
     .group_id = TEXT("grp"),
     .protocol_type = TEXT("consumer"),

@@ -131,14 +131,14 @@ START_TEST(response_headers_have_tags_when_the_version_is_flexible)
 
     buffer_init(&buffer, 100);
     writer_init(&writer, &buffer);
-    ck_assert_int_eq(kafka_api_write_response_header(&writer, kafka_api_find(KAFKA_API_METADATA), 9,
-                                                     0x01020304),
-                     ERR_OK);
+    ck_assert_int_eq(
+        kafka_api_write_response_header(&writer, kafka_api_find(KAFKA_API_METADATA), 9, 0x01020304),
+        ERR_OK);
     ck_assert_int_eq(kafka_api_write_response_header(
                          &writer, kafka_api_find(KAFKA_API_API_VERSIONS), 4, 0x05060708),
                      ERR_OK);
-    ck_assert(slice_equal(buffer_slice(&buffer),
-                          slice_of("\x01\x02\x03\x04\x00\x05\x06\x07\x08", 9)));
+    ck_assert(
+        slice_equal(buffer_slice(&buffer), slice_of("\x01\x02\x03\x04\x00\x05\x06\x07\x08", 9)));
     buffer_done(&buffer);
 }
 END_TEST
@@ -150,7 +150,7 @@ START_TEST(errors_have_names_and_say_whether_to_try_again)
     ck_assert_str_eq(kafka_error_name(KAFKA_SHARE_SESSION_LIMIT_REACHED),
                      "SHARE_SESSION_LIMIT_REACHED");
     ck_assert_str_eq(kafka_error_name((enum kafka_error)134), "UNKNOWN");
-    ck_assert_str_eq(kafka_error_name((enum kafka_error)-2), "UNKNOWN");
+    ck_assert_str_eq(kafka_error_name((enum kafka_error) - 2), "UNKNOWN");
     ck_assert(kafka_error_is_retriable(KAFKA_NOT_COORDINATOR));
     ck_assert(!kafka_error_is_retriable(KAFKA_INVALID_REQUEST));
     ck_assert(!kafka_error_is_retriable((enum kafka_error)1000));

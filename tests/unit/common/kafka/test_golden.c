@@ -7,21 +7,8 @@
 
 #include <stdlib.h>
 
-#define MAX_ENTRIES 256
 #define ARENA_MAX 65536
 #define FRAME_MAX 65536
-
-static const struct {
-    const char *path;
-    const struct golden_value *values;
-} files[] = {
-    {GOLDEN_DIRECTORY "/connection.txt", golden_connection},
-    {GOLDEN_DIRECTORY "/log.txt", golden_log},
-    {GOLDEN_DIRECTORY "/group.txt", golden_group},
-    {GOLDEN_DIRECTORY "/admin.txt", golden_admin},
-};
-
-#define FILE_COUNT ((int)(sizeof(files) / sizeof(files[0])))
 
 /* One entry in one version, with its value. */
 typedef void (*visit_fn)(const struct message_case *message, int16_t version, const void *value,
@@ -36,18 +23,18 @@ static const void *find_value(const struct golden_value *values, const char *sec
     return NULL;
 }
 
-static void visit_entries(int file, visit_fn visit)
+static void visit_entries(size_t file, visit_fn visit)
 {
-    struct golden_entry *entries = calloc(MAX_ENTRIES, sizeof(*entries));
+    struct golden_entry *entries = calloc(GOLDEN_ENTRIES_MAX, sizeof(*entries));
     size_t count = 0;
 
     ck_assert_ptr_nonnull(entries);
-    count = golden_text_load(files[file].path, entries, MAX_ENTRIES);
+    count = golden_text_load(golden_files[file].path, entries, GOLDEN_ENTRIES_MAX);
     ck_assert_uint_gt(count, 0);
     for (size_t i = 0; i < count; i++) {
         const struct golden_entry *entry = &entries[i];
         const struct message_case *message = message_case_find(entry->section);
-        const void *value = find_value(files[file].values, entry->section);
+        const void *value = find_value(golden_files[file].values, entry->section);
 
         ck_assert_msg(message != NULL, "%s is no message", entry->section);
         for (int version = entry->lowest_version; version <= entry->highest_version; version++)
@@ -174,25 +161,25 @@ static void expect_survived(const struct message_case *message, int16_t version,
 
 START_TEST(values_are_written_as_the_protocol_has_them)
 {
-    visit_entries(_i, expect_written);
+    visit_entries((size_t)_i, expect_written);
 }
 END_TEST
 
 START_TEST(bytes_are_read_and_written_back_unchanged)
 {
-    visit_entries(_i, expect_read);
+    visit_entries((size_t)_i, expect_read);
 }
 END_TEST
 
 START_TEST(a_message_that_ends_too_early_is_refused_wherever_it_ends)
 {
-    visit_entries(_i, expect_truncated);
+    visit_entries((size_t)_i, expect_truncated);
 }
 END_TEST
 
 START_TEST(a_damaged_message_is_refused_or_read_as_another_valid_one)
 {
-    visit_entries(_i, expect_survived);
+    visit_entries((size_t)_i, expect_survived);
 }
 END_TEST
 
@@ -210,7 +197,7 @@ static void note_version(const struct message_case *message, int16_t version, co
 
 START_TEST(every_version_of_every_message_has_golden_bytes)
 {
-    for (int file = 0; file < FILE_COUNT; file++)
+    for (size_t file = 0; file < golden_file_count; file++)
         visit_entries(file, note_version);
     for (size_t i = 0; i < message_case_count; i++)
         for (int16_t version = message_cases[i].lowest_version;
@@ -222,10 +209,11 @@ END_TEST
 
 START_TEST(every_value_has_golden_bytes)
 {
-    struct golden_entry *entries = calloc(MAX_ENTRIES, sizeof(*entries));
-    const size_t count = golden_text_load(files[_i].path, entries, MAX_ENTRIES);
+    struct golden_entry *entries = calloc(GOLDEN_ENTRIES_MAX, sizeof(*entries));
+    const size_t count = golden_text_load(golden_files[_i].path, entries, GOLDEN_ENTRIES_MAX);
 
-    for (const struct golden_value *value = files[_i].values; value->section != NULL; value++) {
+    for (const struct golden_value *value = golden_files[_i].values; value->section != NULL;
+         value++) {
         size_t found = 0;
 
         for (size_t i = 0; i < count; i++)
@@ -238,18 +226,17 @@ END_TEST
 
 Suite *test_suite(void)
 {
+    const int files = (int)golden_file_count;
     Suite *suite = suite_create("common/kafka golden");
     TCase *tc = tcase_create("golden");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, values_are_written_as_the_protocol_has_them, 0, FILE_COUNT);
-    tcase_add_loop_test(tc, bytes_are_read_and_written_back_unchanged, 0, FILE_COUNT);
-    tcase_add_loop_test(tc, a_message_that_ends_too_early_is_refused_wherever_it_ends, 0,
-                        FILE_COUNT);
-    tcase_add_loop_test(tc, a_damaged_message_is_refused_or_read_as_another_valid_one, 0,
-                        FILE_COUNT);
+    tcase_add_loop_test(tc, values_are_written_as_the_protocol_has_them, 0, files);
+    tcase_add_loop_test(tc, bytes_are_read_and_written_back_unchanged, 0, files);
+    tcase_add_loop_test(tc, a_message_that_ends_too_early_is_refused_wherever_it_ends, 0, files);
+    tcase_add_loop_test(tc, a_damaged_message_is_refused_or_read_as_another_valid_one, 0, files);
     tcase_add_test(tc, every_version_of_every_message_has_golden_bytes);
-    tcase_add_loop_test(tc, every_value_has_golden_bytes, 0, FILE_COUNT);
+    tcase_add_loop_test(tc, every_value_has_golden_bytes, 0, files);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-#define BYTES(...)                                                                                 \
-    slice_of((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define BYTES(...) slice_of((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static struct arena arena;
 static struct buffer buffer;
@@ -190,8 +189,8 @@ END_TEST
  * into the frame. */
 static enum err read_cluster_id(uint8_t size, struct kafka_fetch_request *out)
 {
-    static uint8_t frame[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                              0, 1, 1, 1, 1, 0, 0, 3, 'c', 'i', 'd', 'e'};
+    static uint8_t frame[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,   0,   0,   0,
+                              0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 3, 'c', 'i', 'd', 'e'};
     struct reader reader;
 
     frame[30] = size;
@@ -305,8 +304,8 @@ END_TEST
 START_TEST(a_subscription_of_a_newer_client_is_read_as_far_as_we_know_it)
 {
     struct kafka_consumer_protocol_subscription subscription;
-    struct reader reader = reader_of(BYTES(0, 9, 0, 0, 0, 1, 0, 1, 't', 0xff, 0xff, 0xff, 0xff, 0, 0,
-                                           0, 0, 0, 0, 0, 4, 0xff, 0xff, 'n', 'e', 'w'));
+    struct reader reader = reader_of(BYTES(0, 9, 0, 0, 0, 1, 0, 1, 't', 0xff, 0xff, 0xff, 0xff, 0,
+                                           0, 0, 0, 0, 0, 0, 4, 0xff, 0xff, 'n', 'e', 'w'));
 
     ck_assert_int_eq(
         kafka_consumer_protocol_subscription_read_prefixed(&reader, &arena, &subscription), ERR_OK);
@@ -320,7 +319,8 @@ END_TEST
 static void make_fetch_response(struct kafka_fetch_response *response)
 {
     kafka_fetch_response_init_defaults(response);
-    ck_assert_int_eq(kafka_fetch_response_topic_array_init(&response->responses, &arena, 1), ERR_OK);
+    ck_assert_int_eq(kafka_fetch_response_topic_array_init(&response->responses, &arena, 1),
+                     ERR_OK);
     struct kafka_fetch_response_topic *topic = &response->responses.items[0];
     ck_assert_int_eq(kafka_fetch_response_partition_array_init(&topic->partitions, &arena, 2),
                      ERR_OK);
@@ -335,8 +335,8 @@ static void join_cuts(const struct kafka_cut_list *cuts, struct buffer *ret_fram
 
     for (size_t i = 0; i < cuts->count; i++) {
         ck_assert_uint_ge(cuts->items[i].position, at);
-        ck_assert_int_eq(
-            buffer_append(ret_frame, buffer.data + at, cuts->items[i].position - at), ERR_OK);
+        ck_assert_int_eq(buffer_append(ret_frame, buffer.data + at, cuts->items[i].position - at),
+                         ERR_OK);
         ck_assert_int_eq(buffer_append_slice(ret_frame, cuts->items[i].bytes), ERR_OK);
         at = cuts->items[i].position;
     }

@@ -57,7 +57,8 @@ char *rig_dump(const struct group_shard *shard);
 /* Loads a second shard from the log and compares. */
 void rig_check_replay(struct rig *rig);
 
-/* A call is owned by the rig and stays until rig_done. */
+/* A call is owned by the rig and stays until rig_done, or rig_call_free once it is finished. */
+void rig_call_free(struct rig_call *call);
 struct rig_call *rig_call_new(struct rig *rig, enum group_operation operation, const char *group);
 void rig_submit(struct rig *rig, struct rig_call *call);
 
@@ -81,8 +82,8 @@ struct rig_call *rig_join_spec(struct rig *rig, struct join_spec spec);
 #define rig_join(rig, ...) rig_join_spec((rig), (struct join_spec){__VA_ARGS__})
 
 /* assignments: "member=text,member=text" or NULL. */
-struct rig_call *rig_sync(struct rig *rig, const char *group, const char *member, int32_t generation,
-                          const char *assignments);
+struct rig_call *rig_sync(struct rig *rig, const char *group, const char *member,
+                          int32_t generation, const char *assignments);
 struct rig_call *rig_heartbeat(struct rig *rig, const char *group, const char *member,
                                int32_t generation);
 struct rig_call *rig_leave(struct rig *rig, const char *group, const char *member,

@@ -31,10 +31,15 @@ GOLDEN(metadata_v3, 0, 3, 0, 1, 'c', 0, 0, 0, 4, 0, 1, 'r', 0, 1, 'm', 0, 0, 0, 
 GOLDEN(metadata_v3_empty, 0, 3, 0, 1, 'c', 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 1,
        1, 0, 0, 0, 0);
 GOLDEN(metadata_v2, 0, 2, 0, 1, 'c', 0, 0, 0, 4, 0, 1, 'r', 0, 1, 'm', 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
-       0, 1, 0, 1, 'm', 0, 1, 'k', 0, 2, '/', 'h', 0, 0, 1, 0x2c, 0, 0, 0, 10, 0, 0, 0, 1, 'S', 0, 0,
-       0, 2, 'A', 'B');
+       0, 1, 0, 1, 'm', 0, 1, 'k', 0, 2, '/', 'h', 0, 0, 1, 0x2c, 0, 0, 0, 10, 0, 0, 0, 1, 'S', 0,
+       0, 0, 2, 'A', 'B');
 GOLDEN(metadata_v1, 0, 1, 0, 1, 'c', 0, 0, 0, 4, 0, 1, 'r', 0, 1, 'm', 0, 0, 0, 1, 0, 1, 'm', 0, 1,
        'k', 0, 2, '/', 'h', 0, 0, 1, 0x2c, 0, 0, 0, 10, 0, 0, 0, 1, 'S', 0, 0, 0, 2, 'A', 'B');
+/* Flexible: lengths and counts are n + 1, every struct ends with its tags; tag 0 is the topic id. */
+GOLDEN(offset_v4, 0, 4, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9, 3, 'h', 'i', 1, 2, 3, 4, 5, 6, 7, 8, 1,
+       0, 16, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
+GOLDEN(metadata_v4, 0, 4, 2, 'c', 0, 0, 0, 4, 2, 'r', 2, 'm', 0, 0, 0, 0, 0, 0, 1, 0, 2, 2, 'm', 2,
+       'i', 2, 'k', 3, '/', 'h', 0, 0, 1, 0x2c, 0, 0, 0, 10, 2, 'S', 3, 'A', 'B', 0, 0);
 GOLDEN(metadata_v0, 0, 0, 0, 1, 'c', 0, 0, 0, 4, 0, 1, 'r', 0, 1, 'm', 0, 0, 0, 1, 0, 1, 'm', 0, 1,
        'k', 0, 2, '/', 'h', 0, 0, 0, 10, 0, 0, 0, 1, 'S', 0, 0, 0, 2, 'A', 'B');
 
@@ -46,25 +51,36 @@ static void check_bytes(struct buffer *buffer, enum err rc, struct slice golden)
     buffer_clear(buffer);
 }
 
+static struct kafka_group_metadata_value_member member_m(void)
+{
+    return (struct kafka_group_metadata_value_member){
+        .member_id = SLICE_LITERAL("m"),
+        .group_instance_id = SLICE_LITERAL("i"),
+        .client_id = SLICE_LITERAL("k"),
+        .client_host = SLICE_LITERAL("/h"),
+        .rebalance_timeout = 300,
+        .session_timeout = 10,
+        .subscription = SLICE_LITERAL("S"),
+        .assignment = SLICE_LITERAL("AB"),
+    };
+}
+
 START_TEST(records_are_written_as_apache_writes_them)
 {
     struct buffer buffer;
     struct writer writer;
-    struct stored_offset offset = {258, 9, SLICE_LITERAL("hi"), 0x0102030405060708, -1};
-    struct stored_group group = {.protocol_type = SLICE_LITERAL("c"),
-                                 .generation = 4,
-                                 .protocol_name = SLICE_LITERAL("r"),
-                                 .leader = SLICE_LITERAL("m"),
-                                 .state_timestamp_ms = 256,
-                                 .member_count = 1};
-    struct stored_member member = {SLICE_LITERAL("m"),
-                                   SLICE_LITERAL("i"),
-                                   SLICE_LITERAL("k"),
-                                   SLICE_LITERAL("/h"),
-                                   300,
-                                   10,
-                                   SLICE_LITERAL("S"),
-                                   SLICE_LITERAL("AB")};
+    struct kafka_offset_commit_value offset = {.offset = 258,
+                                               .leader_epoch = 9,
+                                               .metadata = SLICE_LITERAL("hi"),
+                                               .commit_timestamp = 0x0102030405060708,
+                                               .expire_timestamp = -1};
+    struct kafka_group_metadata_value_member member = member_m();
+    struct kafka_group_metadata_value group = {.protocol_type = SLICE_LITERAL("c"),
+                                               .generation = 4,
+                                               .protocol = SLICE_LITERAL("r"),
+                                               .leader = SLICE_LITERAL("m"),
+                                               .current_state_timestamp = 256,
+                                               .members = {&member, 1}};
 
     buffer_init(&buffer, 1000);
     writer_init(&writer, &buffer);
@@ -74,17 +90,13 @@ START_TEST(records_are_written_as_apache_writes_them)
     check_bytes(&buffer, writer.err, metadata_key);
     group_record_write_offset(&writer, &offset);
     check_bytes(&buffer, writer.err, offset_v3);
-    offset.expire_timestamp_ms = 0x0102030405060709;
+    offset.expire_timestamp = 0x0102030405060709;
     group_record_write_offset(&writer, &offset);
     check_bytes(&buffer, writer.err, offset_v1);
     group_record_write_metadata(&writer, &group);
-    group_record_write_member(&writer, &member);
     check_bytes(&buffer, writer.err, metadata_v3);
-    group = (struct stored_group){.protocol_type = SLICE_LITERAL("c"),
-                                  .generation = 5,
-                                  .protocol_name = SLICE_NULL,
-                                  .leader = SLICE_NULL,
-                                  .state_timestamp_ms = 257};
+    group = (struct kafka_group_metadata_value){
+        .protocol_type = SLICE_LITERAL("c"), .generation = 5, .current_state_timestamp = 257};
     group_record_write_metadata(&writer, &group);
     check_bytes(&buffer, writer.err, metadata_v3_empty);
     buffer_done(&buffer);
@@ -108,59 +120,68 @@ START_TEST(keys_of_both_versions_are_read)
 }
 END_TEST
 
-START_TEST(offset_values_of_versions_0_to_3_are_read)
+START_TEST(offset_values_of_versions_0_to_4_are_read)
 {
-    static const struct slice *values[] = {&offset_v0, &offset_v1, &offset_v2, &offset_v3};
+    static const struct slice *values[] = {&offset_v0, &offset_v1, &offset_v2, &offset_v3,
+                                           &offset_v4};
 
-    for (int version = 0; version <= 3; version++) {
-        struct stored_offset offset;
+    for (int version = 0; version <= 4; version++) {
+        struct kafka_offset_commit_value offset;
 
         ck_assert_int_eq(group_record_read_offset(*values[version], &offset), ERR_OK);
         ck_assert_int_eq(offset.offset, 258);
-        ck_assert_int_eq(offset.leader_epoch, version == 3 ? 9 : -1);
+        ck_assert_int_eq(offset.leader_epoch, version >= 3 ? 9 : -1);
         ck_assert(slice_equal_cstring(offset.metadata, "hi"));
-        ck_assert_int_eq(offset.commit_timestamp_ms, 0x0102030405060708);
-        ck_assert_int_eq(offset.expire_timestamp_ms, version == 1 ? 0x0102030405060709 : -1);
+        ck_assert_int_eq(offset.commit_timestamp, 0x0102030405060708);
+        ck_assert_int_eq(offset.expire_timestamp, version == 1 ? 0x0102030405060709 : -1);
     }
 }
 END_TEST
 
-START_TEST(metadata_values_of_versions_0_to_3_are_read)
+START_TEST(metadata_values_of_versions_0_to_4_are_read)
 {
-    static const struct slice *values[] = {&metadata_v0, &metadata_v1, &metadata_v2, &metadata_v3};
+    static const struct slice *values[] = {&metadata_v0, &metadata_v1, &metadata_v2, &metadata_v3,
+                                           &metadata_v4};
+    struct arena arena;
 
-    for (int version = 0; version <= 3; version++) {
-        struct stored_group group;
-        struct stored_member member;
+    arena_init(&arena, 100000);
+    for (int version = 0; version <= 4; version++) {
+        struct kafka_group_metadata_value group;
+        struct kafka_group_metadata_value_member member;
 
-        ck_assert_int_eq(group_record_read_metadata(*values[version], &group), ERR_OK);
+        ck_assert_int_eq(group_record_read_metadata(*values[version], &arena, &group), ERR_OK);
         ck_assert_int_eq(group.generation, 4);
-        ck_assert_int_eq(group.state_timestamp_ms, version >= 2 ? 256 : -1);
-        ck_assert_int_eq(group.member_count, 1);
-        stored_group_next_member(&group, &member);
+        ck_assert_int_eq(group.current_state_timestamp, version >= 2 ? 256 : -1);
+        ck_assert_int_eq(group.members.count, 1);
+        member = group.members.items[0];
         ck_assert(slice_equal_cstring(member.member_id, "m"));
-        ck_assert_int_eq(slice_is_null(member.instance_id), version < 3);
-        ck_assert_int_eq(member.session_timeout_ms, 10);
-        ck_assert_int_eq(member.rebalance_timeout_ms, version >= 1 ? 300 : 10);
+        ck_assert_int_eq(slice_is_null(member.group_instance_id), version < 3);
+        ck_assert_int_eq(member.session_timeout, 10);
+        ck_assert_int_eq(member.rebalance_timeout, version >= 1 ? 300 : -1);
         ck_assert(slice_equal_cstring(member.subscription, "S"));
         ck_assert(slice_equal_cstring(member.assignment, "AB"));
     }
+    arena_done(&arena);
 }
 END_TEST
 
 START_TEST(a_record_cut_anywhere_is_corrupt_and_never_read_past_its_end)
 {
+    struct arena arena;
+
+    arena_init(&arena, 100000);
     for (size_t len = 0; len < metadata_v3.len; len++) {
-        struct stored_group group;
+        struct kafka_group_metadata_value group;
         uint8_t *copy = malloc(len > 0 ? len : 1);
 
         ck_assert_ptr_nonnull(copy);
         memcpy(copy, metadata_v3.data, len);
-        ck_assert_int_ne(group_record_read_metadata(slice_of(copy, len), &group), ERR_OK);
+        ck_assert_int_ne(group_record_read_metadata(slice_of(copy, len), &arena, &group), ERR_OK);
         free(copy);
     }
+    arena_done(&arena);
     for (size_t len = 0; len < offset_v3.len; len++) {
-        struct stored_offset offset;
+        struct kafka_offset_commit_value offset;
 
         ck_assert_int_ne(group_record_read_offset(slice_of(offset_v3.data, len), &offset), ERR_OK);
     }
@@ -171,7 +192,7 @@ START_TEST(unknown_keys_and_newer_values_are_skipped_and_counted)
 {
     struct rig rig;
     struct group_shard_counts counts;
-    struct slice newer = {BYTES(0, 4, 1, 2, 3), 5};
+    struct slice newer = {BYTES(0, 5, 1, 2, 3), 5};
     struct slice consumer_key = {BYTES(0, 3, 0, 1, 'g'), 5};
     struct slice nonsense = {BYTES(9), 1};
 
@@ -216,18 +237,15 @@ START_TEST(a_group_record_with_a_member_twice_is_loaded_with_one)
     struct rig rig;
     struct buffer buffer;
     struct writer writer;
-    struct stored_group group = {.protocol_type = SLICE_LITERAL("c"),
-                                 .leader = SLICE_LITERAL("nobody"),
-                                 .member_count = 2};
-    struct stored_member member = {SLICE_LITERAL("m"), SLICE_LITERAL("i"), SLICE_LITERAL("k"),
-                                   SLICE_LITERAL("/h"), 300, 10, SLICE_LITERAL("S"),
-                                   SLICE_LITERAL("AB")};
+    struct kafka_group_metadata_value_member members[2] = {member_m(), member_m()};
+    struct kafka_group_metadata_value group = {.protocol_type = SLICE_LITERAL("c"),
+                                               .leader = SLICE_LITERAL("nobody"),
+                                               .members = {members, 2}};
 
     buffer_init(&buffer, 1000);
     writer_init(&writer, &buffer);
     group_record_write_metadata(&writer, &group);
-    group_record_write_member(&writer, &member);
-    group_record_write_member(&writer, &member);
+    ck_assert_int_eq(writer.err, ERR_OK);
     rig_init(&rig);
     rig_start(&rig);
     rig.shard->phase = SHARD_LOADING;
@@ -267,8 +285,8 @@ Suite *test_suite(void)
 
     tcase_add_test(tcase, records_are_written_as_apache_writes_them);
     tcase_add_test(tcase, keys_of_both_versions_are_read);
-    tcase_add_test(tcase, offset_values_of_versions_0_to_3_are_read);
-    tcase_add_test(tcase, metadata_values_of_versions_0_to_3_are_read);
+    tcase_add_test(tcase, offset_values_of_versions_0_to_4_are_read);
+    tcase_add_test(tcase, metadata_values_of_versions_0_to_4_are_read);
     tcase_add_test(tcase, a_record_cut_anywhere_is_corrupt_and_never_read_past_its_end);
     tcase_add_test(tcase, unknown_keys_and_newer_values_are_skipped_and_counted);
     tcase_add_test(tcase, a_group_record_after_its_offsets_keeps_them_as_in_a_compacted_log);

@@ -314,6 +314,38 @@ START_TEST(a_member_that_leaves_starts_a_rebalance_of_the_others)
 }
 END_TEST
 
+START_TEST(a_lost_record_of_an_empty_group_is_written_again)
+{
+    int32_t generation = 0;
+    const char *member = rig_stable_member(&rig, "g", &generation);
+
+    rig.holds_log = true;
+    ck_assert_error(rig_error(rig_leave(&rig, "g", member, NULL)), KAFKA_NONE);
+    rig_resolve(&rig, KAFKA_NOT_ENOUGH_REPLICAS);
+    rig.holds_log = false;
+    rig_advance(&rig, 1000);
+    rig_check_replay(&rig);
+    rig_restart(&rig);
+    ck_assert_str_eq(rig_state(&rig, "g"), "Empty");
+}
+END_TEST
+
+START_TEST(a_deleted_group_is_not_written_again)
+{
+    int32_t generation = 0;
+    const char *member = rig_stable_member(&rig, "g", &generation);
+
+    rig.holds_log = true;
+    rig_leave(&rig, "g", member, NULL);
+    rig_resolve(&rig, KAFKA_NOT_ENOUGH_REPLICAS);
+    rig.holds_log = false;
+    ck_assert_error(rig_delete_group(&rig, "g"), KAFKA_NONE);
+    rig_advance(&rig, 5000);
+    rig_restart(&rig);
+    ck_assert_str_eq(rig_state(&rig, "g"), "Dead");
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("group session");
@@ -336,6 +368,8 @@ Suite *test_suite(void)
     tcase_add_test(tcase, leaving_answers_per_member);
     tcase_add_test(tcase, a_member_that_leaves_while_parked_is_answered);
     tcase_add_test(tcase, a_member_that_leaves_starts_a_rebalance_of_the_others);
+    tcase_add_test(tcase, a_lost_record_of_an_empty_group_is_written_again);
+    tcase_add_test(tcase, a_deleted_group_is_not_written_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }

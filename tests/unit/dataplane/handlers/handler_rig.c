@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/dataplane/handlers/handler_rig.h"
+
+#include "common/observe/log.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SEED = 20, LOOPS = 2 };
+
+struct sim_broker rig;
+struct sim_kafka rig_client;
+struct sim_kafka rig_other;
+
+static const char *const instances[SIM_TENANTS] = {"aaaaaaaa-0000-4000-8000-000000000001",
+                                                   "bbbbbbbb-0000-4000-8000-000000000002"};
+
+void rig_setup(void)
+{
+    log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT);
+    sim_broker_init(&rig, SEED, LOOPS);
+    sim_broker_start(&rig);
+    sim_broker_connect(&rig, 0, &rig_client);
+    sim_broker_connect(&rig, 1, &rig_other);
+}
+
+void rig_teardown(void)
+{
+    sim_kafka_done(&rig_client);
+    sim_kafka_done(&rig_other);
+    sim_broker_stop(&rig);
+    sim_broker_done(&rig);
+}
+
+void rig_run_ms(int64_t duration_ms)
+{
+    sim_executor_run_for(rig.executor, duration_ms * 1000);
+}
+
+int rig_create_topic(struct sim_kafka *kafka, const char *name, int32_t partitions)
+{
+    struct kafka_create_topics_request request;
+    struct kafka_create_topics_request_topic topic;
+    struct kafka_create_topics_response response;
+
+    kafka_create_topics_request_init_defaults(&request);
+    kafka_create_topics_request_topic_init_defaults(&topic);
+    topic.name = text(name);
+    topic.num_partitions = partitions;
+    topic.replication_factor = -1;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    rig_call(kafka, CREATE_TOPICS, create_topics, 7, &request, &response);
+    ck_assert_int_eq(response.topics.count, 1);
+    return response.topics.items[0].error_code;
+}
+
+static struct kafka_metadata_response_topic describe(struct sim_kafka *kafka, const char *name)
+{
+    struct kafka_metadata_request request;
+    struct kafka_metadata_request_topic topic;
+    struct kafka_metadata_response response;
+
+    kafka_metadata_request_init_defaults(&request);
+    kafka_metadata_request_topic_init_defaults(&topic);
+    topic.name = text(name);
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    request.allow_auto_topic_creation = false;
+    rig_call(kafka, METADATA, metadata, 12, &request, &response);
+    ck_assert_int_eq(response.topics.count, 1);
+    return response.topics.items[0];
+}
+
+struct uuid rig_topic_id(struct sim_kafka *kafka, const char *name)
+{
+    return describe(kafka, name).topic_id;
+}
+
+int32_t rig_partition_count(struct sim_kafka *kafka, const char *name)
+{
+    struct kafka_metadata_response_topic topic = describe(kafka, name);
+
+    return topic.error_code == KAFKA_NONE ? topic.partitions.count : -1;
+}
+
+/* --- rows --- */
+
+static void notify(void *context)
+{
+    sim_meta_store_notify(context);
+}
+
+static void put(const char *kind, const char *key, json_t *row)
+{
+    char *payload = json_dumps(row, JSON_COMPACT);
+
+    sim_cell_put(rig.cell, kind, key, payload);
+    free(payload);
+    json_decref(row);
+    sim_executor_call(rig.executor, 0, notify, rig.store);
+    rig_run_ms(1000);
+}
+
+static json_t *load(const char *kind, const char *key)
+{
+    json_t *row = json_loads(sim_cell_find(rig.cell, kind, key), 0, NULL);
+
+    ck_assert_ptr_nonnull(row);
+    return row;
+}
+
+void rig_limit_partitions(int tenant, int64_t partitions)
+{
+    json_t *row = load("tenant", instances[tenant]);
+
+    json_object_set_new(json_object_get(row, "limits"), "partitions", json_integer(partitions));
+    put("tenant", instances[tenant], row);
+}
+
+void rig_hide_internal_topics(int tenant)
+{
+    json_t *row = load("tenant", instances[tenant]);
+
+    json_object_set_new(row, "internal_visible", json_false());
+    put("tenant", instances[tenant], row);
+}
+
+void rig_auto_create(int tenant, int32_t partitions)
+{
+    char key[32];
+    json_t *row = NULL;
+    struct sim_kafka *kafka = tenant == 0 ? &rig_client : &rig_other;
+
+    snprintf(key, sizeof(key), "0/plain%d", tenant);
+    row = load("listener", key);
+    json_object_set_new(row, "auto_create_partitions", json_integer(partitions));
+    put("listener", key, row);
+    sim_kafka_done(kafka);
+    sim_broker_connect(&rig, tenant, kafka);
+}
+
+static void set_reachable(void *context)
+{
+    sim_meta_store_set_reachable(rig.store, *(bool *)context);
+}
+
+void rig_set_store_reachable(bool is_reachable)
+{
+    sim_executor_call(rig.executor, 0, set_reachable, &is_reachable);
+    rig_run_ms(3000);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What tests of handlers share: one simulated broker with two instances, a client of each, and the calls
+ * that most tests begin with. Requests are written and answers read by the generated codecs. */
+#ifndef TESTS_UNIT_DATAPLANE_HANDLERS_HANDLER_RIG_H
+#define TESTS_UNIT_DATAPLANE_HANDLERS_HANDLER_RIG_H
+
+#include "common/kafka/kafka_error.h"
+#include "common/kafka/kafka_messages.h"
+#include "tests/simulation/sim_broker.h"
+
+#include <check.h>
+
+extern struct sim_broker rig;
+extern struct sim_kafka rig_client; /* of tenant 0 */
+extern struct sim_kafka rig_other;  /* of tenant 1 */
+
+void rig_setup(void);
+void rig_teardown(void);
+
+/* rig_call(&rig_client, HEARTBEAT, heartbeat, 4, &request, &response) */
+#define rig_call(kafka, KEY, name, version, request, response)                                     \
+    sim_broker_call(&rig, kafka, KAFKA_API_##KEY, version, kafka_##name##_request, request,        \
+                    kafka_##name##_response, response)
+
+/* Creates a topic; its error code. */
+int rig_create_topic(struct sim_kafka *kafka, const char *name, int32_t partitions);
+/* The topic's id, by Metadata. */
+struct uuid rig_topic_id(struct sim_kafka *kafka, const char *name);
+/* How many partitions Metadata shows; -1 = no such topic. */
+int32_t rig_partition_count(struct sim_kafka *kafka, const char *name);
+
+/* The row of a tenant put anew with these; waits until the broker knows it. */
+void rig_limit_partitions(int tenant, int64_t partitions);
+void rig_hide_internal_topics(int tenant);
+/* The tenant's listener makes topics by being asked for them; the client connects again. */
+void rig_auto_create(int tenant, int32_t partitions);
+/* Cuts the broker off from the store, and lets it come back. */
+void rig_set_store_reachable(bool is_reachable);
+void rig_run_ms(int64_t duration_ms);
+
+/* Text of a request, lent. */
+static inline struct slice text(const char *cstring)
+{
+    return slice_from_cstring(cstring);
+}
+
+static inline void assert_text(struct slice actual, const char *expected)
+{
+    ck_assert_msg(slice_equal_cstring(actual, expected), "'%.*s' is not '%s'",
+                  actual.data ? (int)actual.len : 4,
+                  actual.data ? (const char *)actual.data : "null", expected);
+}
+
+#endif
