@@ -37,6 +37,11 @@ def describe_topic():
     expect(len(metadata.partitions), 3, "partitions")
 
 
+def list_topics():
+    """All topics: librdkafka leaves bytes after this request, which must not cost the connection."""
+    expect(topic in admin.list_topics(timeout=10).topics, True, "the topic among all")
+
+
 def produce(origin, **options):
     producer = Producer({**common, **options})
     errors = []
@@ -76,6 +81,7 @@ def delete_topic():
 
 smoke.check("create topic", create_topic)
 smoke.check("describe topic", describe_topic)
+smoke.check("list topics", list_topics)
 smoke.check("produce", lambda: produce("plain"))
 smoke.check("idempotent produce", lambda: produce("idempotent", **{"enable.idempotence": True}))
 smoke.check("consume in group and commit", consume_and_commit)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rounds of `./dev soak crash`: crash.py ROOT STATE ROUNDS SEED RESULTS. See `crash` beside it.
 
-A round: load runs on a Standard and an Enterprise instance, a moment passes, something is killed with SIGKILL, a topic is asked
-for, `./dev up` brings back what does not come back by itself, load goes on for a moment, then every promise is checked and
+A round: load runs on a Standard and an Enterprise instance, a moment passes, a topic is made, something is killed
+with SIGKILL, another topic is asked for, `./dev up` brings back what does not come back by itself, load goes on for a moment, then every promise is checked and
 the processes, directories and roles are counted.
 """
 
@@ -74,9 +74,12 @@ def run_round(number, millrace, loads, chance, wanted):
     for load in loads:
         load.start()
     time.sleep(chance.uniform(0.5, 2.5))
+    load = loads[number % len(loads)]
+    if not load.create_topic(f"round-{number}-before", chance.randrange(3600000, 86400000)):
+        return {"round": number, "victim": victim, "fault": "a topic could not be made before anything was killed"}
     millrace.kill(victim)
     killed_at = time.monotonic()
-    made = loads[number % len(loads)].create_topic(f"round-{number}", chance.randrange(3600000, 86400000))
+    made = load.create_topic(f"round-{number}-after", chance.randrange(3600000, 86400000))
     millrace.run("up", "--detach")
     back_s = time.monotonic() - killed_at
     wait_for(f"counts {wanted}", 30, lambda: millrace.count() == wanted)

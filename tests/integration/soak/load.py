@@ -44,8 +44,9 @@ class Load:
     def create_topic(self, name, retention_ms):
         """True when the broker said yes; a no is allowed while the store is away."""
         topic = NewTopic(name, num_partitions=PARTITIONS, config={"retention.ms": str(retention_ms)})
+        admin = AdminClient(self.common)  # must outlive its answer
         try:
-            AdminClient(self.common).create_topics([topic], operation_timeout=10, request_timeout=10)[name].result(12)
+            admin.create_topics([topic], operation_timeout=10, request_timeout=10)[name].result(15)
         except KafkaException:
             return False
         self.topics[name] = str(retention_ms)
@@ -83,7 +84,8 @@ class Load:
             for _ in range(RECORDS_PER_SECOND // 50):
                 self.sent += 1
                 producer.produce(TOPIC, key=str(self.sent % 997), value=str(self.sent), on_delivery=self.on_delivery)
-            producer.poll(0.02)
+            producer.poll(0)
+            self.stopping.wait(0.02)
         if producer.flush(CLIENT_SECONDS) != 0:
             raise TimeoutError("records were neither acknowledged nor refused")
 

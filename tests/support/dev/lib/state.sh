@@ -80,6 +80,10 @@ state_secret() { # NAME: a random password in DIR/secrets/NAME, made once
     [[ -s $file ]] || (umask 077 && openssl rand -hex 24 | tr -d '\n' >"$file")
 }
 
+is_ours() { # ARGUMENTS of a process
+    [[ $1 =~ ^([^ ]*/)?millrace-[a-z]+\  && $1 == *" $STATE/"* ]]
+}
+
 # Our processes of this DIR, one line each: PID ARGUMENTS. Ours: the program is Millrace's and a path in its
 # arguments lies in DIR. PostgreSQL is asked by its own tool.
 state_processes() {
@@ -87,7 +91,7 @@ state_processes() {
 
     for file in /proc/[0-9]*/cmdline; do
         arguments=$(tr '\0' ' ' 2>/dev/null <"$file") || continue
-        [[ $arguments == */millrace-*" "*"$STATE/"* ]] || continue
+        is_ours "$arguments" || continue
         pid=${file#/proc/}
         printf '%s %s\n' "${pid%/cmdline}" "$arguments"
     done
@@ -126,7 +130,7 @@ daemon_pid() { # NAME
     local pid
 
     pid=$(cat "$STATE/$1.pid" 2>/dev/null) || return 1
-    [[ "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")" == */millrace-*" "*"$STATE/"* ]] || return 1
+    is_ours "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")" || return 1
     printf '%s\n' "$pid"
 }
 
