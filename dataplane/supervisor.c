@@ -35,7 +35,7 @@ enum {
     STABLE_AFTER_MS =
         10000, /* a broker that lived this long starts over with the shortest back-off */
     STOP_GRACE_MS = 30000,
-    HOUSEKEEPING_MS = 10000,
+    HOUSEKEEPING_MS = 5000,
     LOG_MAX_BYTES = 16 * 1024 * 1024,
     STATUS_MAX_BYTES = 256 * 1024
 };
@@ -55,6 +55,7 @@ struct supervisor {
     int64_t started_ms;
     int64_t backoff_ms;
     int64_t deadline_ms; /* WAITING: start again; STOPPING: SIGKILL */
+    int lock_fd;         /* kept open for life: closing any descriptor of the file drops the lock */
     int status_fd;
 };
 
@@ -231,6 +232,17 @@ static int64_t wait_ms(const struct supervisor *supervisor)
     return left > 1 ? left : 1;
 }
 
+/* A directory that was removed under us (a start that came late, after the cell was deleted) has no broker. */
+static bool has_directory(const struct supervisor *supervisor)
+{
+    char path[4096];
+    struct stat held, found;
+
+    snprintf(path, sizeof(path), "%s/supervisor.lock", supervisor->config->directory);
+    return fstat(supervisor->lock_fd, &held) == 0 && stat(path, &found) == 0 &&
+           held.st_ino == found.st_ino && held.st_dev == found.st_dev;
+}
+
 static void run(struct supervisor *supervisor, const sigset_t *signals)
 {
     start_broker(supervisor);
@@ -240,7 +252,7 @@ static void run(struct supervisor *supervisor, const sigset_t *signals)
         int signal_number = sigtimedwait(signals, NULL, &timeout);
 
         reap_broker(supervisor);
-        if (signal_number == SIGTERM || signal_number == SIGINT)
+        if (signal_number == SIGTERM || signal_number == SIGINT || !has_directory(supervisor))
             ask_broker_to_stop(supervisor);
         if (signal_number == SIGHUP && supervisor->broker != 0)
             kill(supervisor->broker, SIGHUP);
@@ -252,8 +264,7 @@ static void run(struct supervisor *supervisor, const sigset_t *signals)
 
 /* ---- becoming a supervisor ---- */
 
-/* Kept open for life: closing any descriptor of the file would drop the lock. */
-static enum supervise_exit take_lock(void)
+static enum supervise_exit take_lock(int *ret_lock_fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = open("supervisor.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
@@ -262,8 +273,10 @@ static enum supervise_exit take_lock(void)
         dprintf(STDERR_FILENO, "cannot open supervisor.lock: %s\n", strerror(errno));
         return SUPERVISE_FAILED;
     }
-    if (fcntl(fd, F_SETLK, &lock) == 0)
+    if (fcntl(fd, F_SETLK, &lock) == 0) {
+        *ret_lock_fd = fd;
         return SUPERVISE_STARTED;
+    }
     close(fd);
     return SUPERVISE_RUNNING;
 }
@@ -290,7 +303,7 @@ static enum supervise_exit redirect_streams(void)
 static void supervise(const struct supervisor_config *config, int ready_fd)
 {
     struct supervisor supervisor = {
-        .config = config, .backoff_ms = BACKOFF_FIRST_MS, .status_fd = -1};
+        .config = config, .backoff_ms = BACKOFF_FIRST_MS, .lock_fd = -1, .status_fd = -1};
     sigset_t signals;
     uint8_t answer = SUPERVISE_STARTED;
 
@@ -310,7 +323,7 @@ static void supervise(const struct supervisor_config *config, int ready_fd)
         answer = SUPERVISE_FAILED;
     }
     if (answer == SUPERVISE_STARTED)
-        answer = (uint8_t)take_lock();
+        answer = (uint8_t)take_lock(&supervisor.lock_fd);
     if (answer == SUPERVISE_STARTED)
         answer = (uint8_t)redirect_streams();
     ssize_t written = write(ready_fd, &answer, 1);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "common/observe/log.h"
+#include "controlplane/http/inflate.h"
 #include "controlplane/http/problem.h"
 
 const char *http_header(const struct http_request *request, const char *name)
@@ -77,10 +78,35 @@ static bool is_type(const struct http_request *request, const char *type)
            (sent[len] == '\0' || sent[len] == ';' || sent[len] == ' ');
 }
 
+/* Turns a body sent with Content-Encoding: gzip into what it holds, once. */
+static enum err open_body(struct http_request *request, struct error *error)
+{
+    const char *encoding = http_header(request, "Content-Encoding");
+    struct buffer plain;
+
+    if (!encoding || strcasecmp(encoding, "identity") == 0 || request->is_body_open)
+        return ERR_OK;
+    if (strcasecmp(encoding, "gzip") != 0)
+        return error_set(error, ERR_INVALID, "The only Content-Encoding is gzip.");
+    buffer_init(&plain, HTTP_MAX_BODY_BYTES);
+    enum err rc = inflate_gzip(buffer_slice(&request->body), &plain, error);
+    if (rc != ERR_OK) {
+        buffer_done(&plain);
+        return rc;
+    }
+    buffer_done(&request->body);
+    request->body = plain;
+    request->is_body_open = true;
+    return ERR_OK;
+}
+
 enum err http_json_body(struct http_request *request, json_t **ret_body, struct error *error)
 {
     if (!is_type(request, "application/json") && !is_type(request, "application/merge-patch+json"))
         return error_set(error, ERR_INVALID, "Content-Type must be application/json.");
+    enum err rc = open_body(request, error);
+    if (rc != ERR_OK)
+        return rc;
     return http_json_parse(buffer_slice(&request->body), ret_body, error);
 }
 
@@ -90,6 +116,9 @@ enum err http_form_body(struct http_request *request, struct target_pair *ret_pa
     if (!is_type(request, "application/x-www-form-urlencoded"))
         return error_set(error, ERR_INVALID,
                          "Content-Type must be application/x-www-form-urlencoded.");
+    enum err rc = open_body(request, error);
+    if (rc != ERR_OK)
+        return rc;
     return target_parse_form(buffer_slice(&request->body), &request->arena, ret_pairs, max_pairs,
                              ret_count, error);
 }

@@ -45,6 +45,7 @@ struct http_request {
     struct http_header headers[GUARD_MAX_HEADERS];
     int header_count;
     struct buffer body;
+    bool is_body_open;          /* no longer gzip */
     const char *request_id;     /* Transaction-Id and friends, or one of ours; clean */
     const char *client_address; /* without port */
 

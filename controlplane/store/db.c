@@ -123,7 +123,10 @@ static enum err connect_with_password(struct db *db, const char *password, struc
     if (PQstatus(db->conn) == CONNECTION_BAD)
         return set_connection_error(db, ERR_UNAVAILABLE, error);
     PQsetNoticeProcessor(db->conn, ignore_notice, NULL);
-    return connect_wait(db, error);
+    enum err rc = connect_wait(db, error);
+    if (rc == ERR_OK && PQsetnonblocking(db->conn, 1) != 0)
+        rc = set_connection_error(db, ERR_UNAVAILABLE, error);
+    return rc;
 }
 
 static enum err db_connect(struct db *db, struct error *error)
@@ -198,6 +201,20 @@ const char *db_sqlstate(const struct db *db)
 
 /* ---- running ---- */
 
+/* Sends what is left and reads until a result is there. False: lost, or too slow. */
+static bool await_result(struct db *db, int64_t deadline_ms)
+{
+    while (PQisBusy(db->conn)) {
+        int unsent = PQflush(db->conn);
+        short events = unsent > 0 ? POLLIN | POLLOUT : POLLIN;
+
+        if (unsent < 0 || wait_socket(db, events, deadline_ms, -1) != ERR_OK ||
+            PQconsumeInput(db->conn) != 1)
+            return false;
+    }
+    return true;
+}
+
 /* Takes the last result of what was sent; earlier ones are dropped. Leaves the connection idle, or closed. */
 static enum err collect(struct db *db, PGresult **ret_result, struct error *error)
 {
@@ -205,14 +222,10 @@ static enum err collect(struct db *db, PGresult **ret_result, struct error *erro
     PGresult *last = NULL;
 
     for (;;) {
-        while (PQisBusy(db->conn)) {
-            if (PQflush(db->conn) < 0 || wait_socket(db, POLLIN, deadline_ms, -1) != ERR_OK ||
-                PQconsumeInput(db->conn) != 1) {
-                PQclear(last);
-                set_connection_error(db, ERR_UNAVAILABLE, error);
-                db_disconnect(db);
-                return error_set(error, ERR_UNAVAILABLE, "store: connection lost or too slow");
-            }
+        if (!await_result(db, deadline_ms)) {
+            PQclear(last);
+            db_disconnect(db);
+            return error_set(error, ERR_UNAVAILABLE, "store: connection lost or too slow");
         }
         PGresult *next = PQgetResult(db->conn);
         if (!next)

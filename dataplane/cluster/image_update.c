@@ -119,8 +119,16 @@ static bool is_policy_equal(const struct image_record *before, const struct imag
     const struct topic_policy *a = &image_as_tenant(before)->policy;
     const struct topic_policy *b = &image_as_tenant(after)->policy;
 
-    return a->max_retention_bytes == b->max_retention_bytes &&
-           a->max_message_bytes == b->max_message_bytes;
+    if (a->max_retention_bytes != b->max_retention_bytes ||
+        a->max_message_bytes != b->max_message_bytes || a->range_count != b->range_count)
+        return false;
+    for (size_t i = 0; i < a->range_count; i++) {
+        if (a->ranges[i].setting != b->ranges[i].setting ||
+            a->ranges[i].minimum != b->ranges[i].minimum ||
+            a->ranges[i].maximum != b->ranges[i].maximum)
+            return false;
+    }
+    return true;
 }
 
 static void resolve_all_topics(struct image_update *update)

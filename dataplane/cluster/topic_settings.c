@@ -46,27 +46,53 @@ const struct topic_setting *topic_setting_find(struct slice name)
     return NULL;
 }
 
+const struct topic_setting_range *topic_policy_range(const struct topic_policy *policy,
+                                                     const struct topic_setting *setting)
+{
+    for (size_t i = 0; i < policy->range_count; i++) {
+        if (policy->ranges[i].setting == setting)
+            return &policy->ranges[i];
+    }
+    return NULL;
+}
+
+int64_t topic_policy_limit(const struct topic_policy *policy, enum topic_setting_id id)
+{
+    if (id == TOPIC_RETENTION_BYTES)
+        return policy->max_retention_bytes;
+    if (id == TOPIC_MAX_MESSAGE_BYTES)
+        return policy->max_message_bytes;
+    return -1;
+}
+
+/* What the plan makes of a default: never outside its range, never over its limit. */
+static int64_t bounded_default(const struct topic_setting *setting,
+                               const struct topic_policy *policy, int64_t number)
+{
+    const struct topic_setting_range *range = topic_policy_range(policy, setting);
+    int64_t limit = topic_policy_limit(policy, (enum topic_setting_id)topic_setting_index(setting));
+
+    if (range != NULL && number < range->minimum)
+        number = range->minimum;
+    if (range != NULL && number > range->maximum)
+        number = range->maximum;
+    return limit >= 0 && number > limit ? limit : number;
+}
+
 void topic_setting_default(const struct topic_setting *setting, const struct topic_policy *policy,
                            int32_t broker_count, char ret_text[SETTING_VALUE_MAX])
 {
+    bool is_number = setting->type == SETTING_INT || setting->type == SETTING_LONG;
     int64_t number = 0;
-    int64_t limit = -1;
-    size_t index = topic_setting_index(setting);
 
-    if (index == TOPIC_MIN_INSYNC_REPLICAS) {
-        snprintf(ret_text, SETTING_VALUE_MAX, "%d", broker_count >= 2 ? 2 : 1);
+    if (!is_number || !setting_parse_integer(slice_from_cstring(setting->default_value), &number)) {
+        snprintf(ret_text, SETTING_VALUE_MAX, "%s", setting->default_value);
         return;
     }
-    if (index == TOPIC_RETENTION_BYTES)
-        limit = policy->max_retention_bytes;
-    if (index == TOPIC_MAX_MESSAGE_BYTES)
-        limit = policy->max_message_bytes;
-    if (limit >= 0 && setting_parse_integer(slice_from_cstring(setting->default_value), &number) &&
-        number > limit) {
-        snprintf(ret_text, SETTING_VALUE_MAX, "%lld", (long long)limit);
-        return;
-    }
-    snprintf(ret_text, SETTING_VALUE_MAX, "%s", setting->default_value);
+    if (topic_setting_index(setting) == TOPIC_MIN_INSYNC_REPLICAS && broker_count >= 2)
+        number = 2;
+    snprintf(ret_text, SETTING_VALUE_MAX, "%lld",
+             (long long)bounded_default(setting, policy, number));
 }
 
 static struct slice trim(struct slice text)

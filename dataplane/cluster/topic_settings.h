@@ -4,9 +4,8 @@
  * set to what the log needs.
  *
  * Defaults are Kafka's but where the service promises others (retention 24 h and 1 GiB, segments of
- * 512 MiB, …). Three follow the tenant and the cell, so ask topic_setting_default():
- * retention.bytes and max.message.bytes never pass the plan's limit, min.insync.replicas is min(2,
- * brokers).
+ * 512 MiB, …), and a plan wins over both: ask topic_setting_default(). No default is outside the range
+ * that the plan has for its key or over the plan's limit; min.insync.replicas is min(2, brokers).
  *
  * Errors are Kafka's: INVALID_CONFIG for a key or value that Kafka would not take, POLICY_VIOLATION
  * for one that the plan does not allow; the message names the range. A key that a plan does not

@@ -121,29 +121,9 @@ static enum kafka_error refuse_key(struct topic_settings_check *check,
     return KAFKA_POLICY_VIOLATION;
 }
 
-static const struct topic_setting_range *find_range(const struct topic_policy *policy,
-                                                    const struct topic_setting *setting)
-{
-    for (size_t i = 0; i < policy->range_count; i++) {
-        if (policy->ranges[i].setting == setting)
-            return &policy->ranges[i];
-    }
-    return NULL;
-}
-
 static bool is_number(const struct topic_setting *setting)
 {
     return setting->type == SETTING_INT || setting->type == SETTING_LONG;
-}
-
-/* The plan's hard limits; they hold for tenants that may set every key, too. */
-static int64_t hard_limit(const struct topic_policy *policy, enum topic_setting_id id)
-{
-    if (id == TOPIC_RETENTION_BYTES)
-        return policy->max_retention_bytes;
-    if (id == TOPIC_MAX_MESSAGE_BYTES)
-        return policy->max_message_bytes;
-    return -1;
 }
 
 static bool is_same_value(const struct topic_setting *setting, struct slice value, const char *text)
@@ -163,8 +143,8 @@ static enum kafka_error check_policy(const struct resolver *resolver, enum topic
 {
     struct topic_settings_check *check = resolver->check;
     const struct topic_setting *setting = &topic_setting_table[id];
-    const struct topic_setting_range *range = find_range(check->policy, setting);
-    int64_t limit = hard_limit(check->policy, id);
+    const struct topic_setting_range *range = topic_policy_range(check->policy, setting);
+    int64_t limit = topic_policy_limit(check->policy, id);
     int64_t number = is_number(setting) ? effective_number(resolver, id) : 0;
     char default_text[SETTING_VALUE_MAX];
 

@@ -45,6 +45,12 @@ enum topic_setting_id {
 
 extern const struct topic_setting topic_setting_table[TOPIC_SETTING_COUNT];
 
+/* NULL = the plan has no range for it. */
+const struct topic_setting_range *topic_policy_range(const struct topic_policy *policy,
+                                                     const struct topic_setting *setting);
+/* The plan's hard limit, which holds for tenants that may set every key, too; -1 = none. */
+int64_t topic_policy_limit(const struct topic_policy *policy, enum topic_setting_id id);
+
 /* Decimal with an optional sign, nothing before or after. */
 bool setting_parse_integer(struct slice text, int64_t *ret_value);
 /* Cuts the first item off a list, spaces around it dropped. False = none left; "" has one, empty.

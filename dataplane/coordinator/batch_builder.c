@@ -62,8 +62,8 @@ void batch_builder_add(struct batch_builder *builder, struct slice key, struct s
 {
     struct writer *writer = &builder->writer;
     /* attributes, timestamp delta 0, offset delta, key, value, header count 0 */
-    size_t len = 1 + 1 + varint_size(builder->record_count) + field_size(key) +
-                 field_size(value) + 1;
+    size_t len =
+        1 + 1 + varint_size(builder->record_count) + field_size(key) + field_size(value) + 1;
 
     if (key.len > INT32_MAX || value.len > INT32_MAX || len > INT32_MAX) {
         writer_fail(writer, ERR_TOO_LARGE);

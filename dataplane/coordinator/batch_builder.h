@@ -17,7 +17,8 @@ struct batch_builder {
 };
 
 /* buffer is borrowed until end; the batch is put behind what it holds. */
-void batch_builder_begin(struct batch_builder *builder, struct buffer *buffer, int64_t timestamp_ms);
+void batch_builder_begin(struct batch_builder *builder, struct buffer *buffer,
+                         int64_t timestamp_ms);
 /* A null value is a tombstone. All records have the batch's timestamp. */
 void batch_builder_add(struct batch_builder *builder, struct slice key, struct slice value);
 /* Fills in lengths, counts and CRC. ERR_INVALID without a record, ERR_TOO_LARGE, ERR_NO_MEMORY. */

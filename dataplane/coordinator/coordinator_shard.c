@@ -211,8 +211,8 @@ static void carry_out(struct coordinator_shard *shard)
 static void pause_load(struct coordinator_shard *shard, const char *reason)
 {
     log_event(LOG_WARN, "group_shard_load_paused", f_i64("instance_no", shard->options.instance_no),
-              f_i64("partition", shard->options.partition),
-              f_i64("offset", shard->next_offset), f_str("reason", reason));
+              f_i64("partition", shard->options.partition), f_i64("offset", shard->next_offset),
+              f_str("reason", reason));
     shard->state = SHELL_PAUSING;
     timer_start_in(shard->loop, &shard->timer, PAUSE_US);
 }
@@ -225,7 +225,8 @@ static void finish_load(struct coordinator_shard *shard)
     group_shard_loaded(shard->core, time_of(shard));
     group_shard_count(shard->core, &counts);
     /* Most instances have no groups, and an Enterprise one has fifty shards. */
-    log_event(counts.groups > 0 ? LOG_INFO : LOG_DEBUG, "group_shard_loaded", f_i64("instance_no", shard->options.instance_no),
+    log_event(counts.groups > 0 ? LOG_INFO : LOG_DEBUG, "group_shard_loaded",
+              f_i64("instance_no", shard->options.instance_no),
               f_i64("partition", shard->options.partition), f_i64("epoch", shard->options.epoch),
               f_i64("groups", counts.groups), f_i64("offsets", counts.offsets),
               f_i64("skipped_records", counts.skipped_records),
@@ -280,9 +281,13 @@ static void on_watermark(struct replica_waiter *waiter)
 {
     struct coordinator_shard *shard = container_of(waiter, struct coordinator_shard, waiter);
 
+    bool has_moved = replica_snapshot(shard->options.replica)->high_watermark > waiter->offset;
+
     shard->is_waiting = false;
-    if (shard->state != SHELL_CLOSING)
+    if (shard->state != SHELL_CLOSING && has_moved)
         load_more(shard);
+    else if (shard->state != SHELL_CLOSING)
+        pause_load(shard, "the replica does not lead");
     end_pending(shard);
 }
 

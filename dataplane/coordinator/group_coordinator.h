@@ -66,8 +66,8 @@ void group_coordinator_lead(struct group_coordinator *coordinator, int32_t insta
 /* It does not any more, or the partition is being removed: before replica_remove. `done` (may be NULL)
  * is called on loop 0 when nothing of the shard uses the replica. */
 void group_coordinator_resign(struct group_coordinator *coordinator, int32_t instance_no,
-                              int32_t partition, struct loop *loop,
-                              void (*done)(void *context), void *context);
+                              int32_t partition, struct loop *loop, void (*done)(void *context),
+                              void *context);
 /* A topic of the instance was deleted: its committed offsets go. The name is copied. */
 void group_coordinator_topic_deleted(struct group_coordinator *coordinator, int32_t instance_no,
                                      struct slice topic);
@@ -85,8 +85,8 @@ struct coordinator_call {
     /* private */
     struct group_coordinator *coordinator;
     struct loop *target; /* of the shard; NULL = answered without one */
-    int32_t partition; /* GROUP_LIST: how many there are */
-    int next_loop;     /* GROUP_LIST visits one loop after the other */
+    int32_t partition;   /* GROUP_LIST: how many there are */
+    int next_loop;       /* GROUP_LIST visits one loop after the other */
     struct mail mail;
     struct mail cancel_mail;
     bool is_answered;   /* home only */

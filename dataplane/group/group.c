@@ -43,8 +43,8 @@ static bool has_id(const struct hash_node *node, const void *key)
 
 struct group *group_find(const struct group_shard *shard, struct slice id)
 {
-    struct hash_node *node = hash_table_find(&shard->groups, hash_bytes(shard->seed, id.data, id.len),
-                                             has_id, &id);
+    struct hash_node *node =
+        hash_table_find(&shard->groups, hash_bytes(shard->seed, id.data, id.len), has_id, &id);
 
     return node == NULL ? NULL : container_of(node, struct group, node);
 }
@@ -184,8 +184,7 @@ bool group_is_subscribed(const struct group *group, struct slice topic)
         return false;
     if (slice_is_null(group->protocol_name))
         return true;
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         if (subscription_names(member_metadata(member, group->protocol_name), topic))

@@ -48,9 +48,9 @@ struct group_member {
     size_t counted_bytes; /* all of it, as counted in counts.membership_bytes */
     int32_t session_timeout_ms;
     int32_t rebalance_timeout_ms;
-    bool is_pending;      /* was given an id, has not joined with it yet */
-    bool is_new;          /* its first join is not answered yet */
-    bool is_sync_awaited; /* has not synced in this generation */
+    bool is_pending;              /* was given an id, has not joined with it yet */
+    bool is_new;                  /* its first join is not answered yet */
+    bool is_sync_awaited;         /* has not synced in this generation */
     struct group_call *join_call; /* parked */
     struct group_call *sync_call; /* parked */
 };
@@ -67,7 +67,7 @@ struct committed_offset {
 
 struct group_topic {
     struct hash_node node;
-    struct slice name; /* owned */
+    struct slice name;                /* owned */
     struct committed_offset *offsets; /* by partition */
     size_t offset_count;
     size_t offset_capacity;
@@ -79,8 +79,8 @@ struct group {
     struct slice id; /* owned */
     enum group_state state;
     int32_t generation;
-    struct slice protocol_type; /* owned; null = never had members */
-    struct slice protocol_name; /* owned; null = none chosen */
+    struct slice protocol_type;  /* owned; null = never had members */
+    struct slice protocol_name;  /* owned; null = none chosen */
     struct group_member *leader; /* NULL only without members */
     int64_t state_timestamp_ms;  /* of the last move; -1 = unknown */
     struct list members;
@@ -118,19 +118,22 @@ struct group_shard {
     enum { SHARD_LOADING, SHARD_ACTIVE, SHARD_RESIGNED } phase;
     struct hash_table groups;
     struct timer_queue timers;
-    struct list appends;       /* not replayed yet, in order */
-    struct list outbox;        /* of those, not handed out yet */
-    struct list finished;      /* calls */
-    struct list log_waiters;   /* calls with a deadline, in order of deadline */
+    struct list appends;     /* not replayed yet, in order */
+    struct list outbox;      /* of those, not handed out yet */
+    struct list finished;    /* calls */
+    struct list log_waiters; /* calls with a deadline, in order of deadline */
     struct list doomed_topics;
-    struct timer write_timer;  /* first of log_waiters */
-    struct timer sweep_timer;  /* doomed topics */
+    struct timer write_timer; /* first of log_waiters */
+    struct timer sweep_timer; /* doomed topics */
     struct timer retention_timer;
     uint64_t sequence;
     struct arena scratch; /* reset after each use */
     struct group_shard_counts counts;
     bool is_broken;
 };
+
+/* Of one member; with max_members it bounds what a vote costs. Clients bring one to five. */
+enum { MAX_PROTOCOLS = 32 };
 
 #define MS_AS_US(ms) ((int64_t)(ms)*1000)
 
@@ -210,7 +213,8 @@ struct group_member *member_find_static(const struct group *group, struct slice 
 enum kafka_error member_validate(const struct group *group, struct slice member_id,
                                  struct slice instance_id, struct group_member **ret_member);
 /* "<prefix>-<uuid>", owned by the caller; false = no memory or randomness. */
-bool member_id_make(struct group_shard *shard, struct slice prefix, struct slice *ret_id) WARN_UNUSED;
+bool member_id_make(struct group_shard *shard, struct slice prefix,
+                    struct slice *ret_id) WARN_UNUSED;
 /* Not linked to the group yet. NULL = no memory. */
 struct group_member *member_new(struct group *group, struct slice member_id,
                                 const struct group_join_request *request);
@@ -221,7 +225,8 @@ bool member_add_pending(struct group_member *member) WARN_UNUSED;
 /* Unlinks and frees; chooses another leader; parked calls get UNKNOWN_MEMBER_ID. */
 void member_remove(struct group_member *member);
 /* New protocols and timeouts of a rejoin; false = no memory, nothing changed. */
-bool member_update(struct group_member *member, const struct group_join_request *request) WARN_UNUSED;
+bool member_update(struct group_member *member,
+                   const struct group_join_request *request) WARN_UNUSED;
 /* The newcomer takes the place of the static member `old`, which is fenced and freed. false = no
  * memory, nothing changed. */
 bool member_replace(struct group_member *old, struct group_member *newcomer) WARN_UNUSED;
@@ -245,7 +250,6 @@ bool group_supports_protocols(const struct group *group, const struct group_join
  * `old` (both NULL: the members as they are). Null = no members. */
 struct slice group_select_protocol(const struct group *group, const struct group_member *old,
                                    const struct group_member *newcomer);
-
 
 /* --- rebalance.c --- */
 
@@ -290,10 +294,11 @@ void offsets_fail(struct group_offset_topic *topics, size_t count, enum kafka_er
 void offsets_clear(struct group_call *call);
 
 struct group_topic *offset_topic_find(const struct group *group, struct slice topic);
-struct committed_offset *offset_find(const struct group *group, struct slice topic, int32_t partition);
+struct committed_offset *offset_find(const struct group *group, struct slice topic,
+                                     int32_t partition);
 /* Sets, copying the metadata; false = no memory, nothing changed. */
-bool offset_put(struct group *group, struct slice topic, const struct committed_offset *offset)
-    WARN_UNUSED;
+bool offset_put(struct group *group, struct slice topic,
+                const struct committed_offset *offset) WARN_UNUSED;
 void offset_remove(struct group *group, struct slice topic, int32_t partition);
 void offsets_free(struct group *group);
 
@@ -317,8 +322,8 @@ void group_describe(struct group_shard *shard, struct group_call *call);
 /* --- replay.c --- */
 
 /* ERR_NO_MEMORY; what cannot be understood is skipped and counted. */
-enum err replay_record(struct group_shard *shard, struct group_record record, uint64_t sequence)
-    WARN_UNUSED;
+enum err replay_record(struct group_shard *shard, struct group_record record,
+                       uint64_t sequence) WARN_UNUSED;
 /* Adds the metadata record of the group as it is, with the members' proposed assignments when
  * is_proposal, and with append->replacement standing in for append->replaced. */
 enum err metadata_record_write(struct group_append *append, bool is_proposal) WARN_UNUSED;
@@ -326,7 +331,8 @@ enum err metadata_record_write(struct group_append *append, bool is_proposal) WA
 enum kafka_error append_error_for_group(enum kafka_error error);
 enum kafka_error append_error_for_offsets(enum kafka_error error);
 
-static inline void shard_timer_start(struct group_shard *shard, struct timer *timer, int64_t delay_ms)
+static inline void shard_timer_start(struct group_shard *shard, struct timer *timer,
+                                     int64_t delay_ms)
 {
     timer_queue_start(&shard->timers, timer, shard->time.now_us + MS_AS_US(delay_ms));
 }

@@ -20,8 +20,8 @@ static enum err read_offset_key(struct reader *reader, struct group_record_key *
     enum err rc = kafka_offset_commit_key_read(reader, 0, NULL, &key);
 
     if (rc == ERR_OK)
-        *ret_key = (struct group_record_key){GROUP_RECORD_OFFSET, key.group, key.topic,
-                                             key.partition};
+        *ret_key =
+            (struct group_record_key){GROUP_RECORD_OFFSET, key.group, key.topic, key.partition};
     return rc;
 }
 
@@ -82,10 +82,11 @@ void group_record_write_offset_key(struct writer *writer, struct slice group_id,
     keep_error(writer, kafka_offset_commit_key_write_prefixed(writer, &key));
 }
 
-void group_record_write_offset(struct writer *writer, const struct kafka_offset_commit_value *offset)
+void group_record_write_offset(struct writer *writer,
+                               const struct kafka_offset_commit_value *offset)
 {
-    int16_t version = offset->expire_timestamp >= 0 ? OFFSET_VALUE_WITH_EXPIRY_VERSION
-                                                    : OFFSET_VALUE_VERSION;
+    int16_t version =
+        offset->expire_timestamp >= 0 ? OFFSET_VALUE_WITH_EXPIRY_VERSION : OFFSET_VALUE_VERSION;
 
     keep_error(writer, kafka_offset_commit_value_write_prefixed(writer, version, offset));
 }
@@ -100,6 +101,6 @@ void group_record_write_metadata_key(struct writer *writer, struct slice group_i
 void group_record_write_metadata(struct writer *writer,
                                  const struct kafka_group_metadata_value *group)
 {
-    keep_error(writer, kafka_group_metadata_value_write_prefixed(writer, METADATA_VALUE_VERSION,
-                                                                 group));
+    keep_error(writer,
+               kafka_group_metadata_value_write_prefixed(writer, METADATA_VALUE_VERSION, group));
 }

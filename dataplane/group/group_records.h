@@ -24,8 +24,8 @@ struct group_record_key {
 };
 
 enum err group_record_read_key(struct slice key, struct group_record_key *ret_key) WARN_UNUSED;
-enum err group_record_read_offset(struct slice value, struct kafka_offset_commit_value *ret_offset)
-    WARN_UNUSED;
+enum err group_record_read_offset(struct slice value,
+                                  struct kafka_offset_commit_value *ret_offset) WARN_UNUSED;
 /* The members' array is in the arena. ERR_NO_MEMORY besides. */
 enum err group_record_read_metadata(struct slice value, struct arena *arena,
                                     struct kafka_group_metadata_value *ret_group) WARN_UNUSED;

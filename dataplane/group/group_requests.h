@@ -57,7 +57,7 @@ struct group_join_member {
 };
 
 struct group_join_reply {
-    int32_t generation; /* -1 on error */
+    int32_t generation;         /* -1 on error */
     struct slice protocol_type; /* null on error */
     struct slice protocol_name; /* null on error */
     struct slice leader;        /* "" on error */

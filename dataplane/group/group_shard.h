@@ -38,15 +38,16 @@ struct group_shard_options {
     int32_t min_session_timeout_ms;     /* 6000 */
     int32_t max_session_timeout_ms;     /* 1800000 */
     int32_t initial_rebalance_delay_ms; /* 3000: how long an empty group waits for more members */
-    int32_t new_member_timeout_ms;      /* 300000: a first join that is not answered by then is dropped */
-    int32_t max_members;                /* of a group, pending ones included */
-    int32_t max_metadata_bytes;         /* of one committed offset: 4096 */
-    int64_t retention_ms;               /* of offsets: 7 days */
-    int64_t retention_check_ms;         /* 10 minutes */
-    int32_t write_timeout_ms;           /* how long a reply may wait for the log: 5000 */
-    size_t max_append_bytes;            /* of the records of one append; under max.message.bytes */
-    size_t max_member_bytes;            /* protocols of one member */
-    size_t max_membership_bytes;        /* protocols and assignments, all groups of the shard */
+    int32_t
+        new_member_timeout_ms;   /* 300000: a first join that is not answered by then is dropped */
+    int32_t max_members;         /* of a group, pending ones included */
+    int32_t max_metadata_bytes;  /* of one committed offset: 4096 */
+    int64_t retention_ms;        /* of offsets: 7 days */
+    int64_t retention_check_ms;  /* 10 minutes */
+    int32_t write_timeout_ms;    /* how long a reply may wait for the log: 5000 */
+    size_t max_append_bytes;     /* of the records of one append; under max.message.bytes */
+    size_t max_member_bytes;     /* protocols of one member */
+    size_t max_membership_bytes; /* protocols and assignments, all groups of the shard */
 };
 
 struct group_shard_options group_shard_options_default(void);
@@ -75,7 +76,7 @@ struct group_append {
     size_t record_count; /* at least 1 */
     int64_t timestamp_ms;
     /* private */
-    struct buffer bytes; /* per record: key length, key, value length or -1, value */
+    struct buffer bytes;  /* per record: key length, key, value length or -1, value */
     struct list link;     /* all appends that are not replayed yet, in order */
     struct list out_link; /* not handed out yet */
     struct list calls;    /* answered when committed or failed */
@@ -107,30 +108,32 @@ struct group_shard_counts {
 };
 
 /* Starts in loading. ERR_NO_MEMORY. */
-enum err group_shard_new(const struct group_shard_options *options, const struct group_shard_host *host,
-                         struct random *random, struct hash_seed seed,
-                         struct group_shard **ret_shard) WARN_UNUSED;
+enum err group_shard_new(const struct group_shard_options *options,
+                         const struct group_shard_host *host, struct random *random,
+                         struct hash_seed seed, struct group_shard **ret_shard) WARN_UNUSED;
 /* After group_shard_resign, all finished calls taken, no append outstanding at the shell. */
 void group_shard_free(struct group_shard *shard);
 
 /* Loading: every record of the log from its start, in order. ERR_NO_MEMORY (load again from the start
  * with a new shard); unknown records are skipped and counted. */
-enum err group_shard_replay(struct group_shard *shard, struct slice key, struct slice value) WARN_UNUSED;
+enum err group_shard_replay(struct group_shard *shard, struct slice key,
+                            struct slice value) WARN_UNUSED;
 void group_shard_loaded(struct group_shard *shard, struct group_time time);
 
 void group_shard_submit(struct group_shard *shard, struct group_call *call, struct group_time time);
 /* ListGroups over several shards: adds the groups of this one to the call's reply, at once, without
  * finishing the call. NONE, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE
  * (memory). */
-enum kafka_error group_shard_list(const struct group_shard *shard, struct group_call *call)
-    WARN_UNUSED;
+enum kafka_error group_shard_list(const struct group_shard *shard,
+                                  struct group_call *call) WARN_UNUSED;
 /* The client is gone; finishes the call if it is parked, else does nothing. */
 void group_shard_cancel(struct group_shard *shard, struct group_call *call, struct group_time time);
 /* NONE = the records are in the log, under the high watermark; else they never will be. */
 void group_shard_appended(struct group_shard *shard, struct group_append *append,
                           enum kafka_error error, struct group_time time);
 void group_shard_tick(struct group_shard *shard, struct group_time time);
-void group_shard_topic_deleted(struct group_shard *shard, struct slice topic, struct group_time time);
+void group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
+                               struct group_time time);
 /* Finishes all parked calls with NOT_COORDINATOR; from now on every call gets that. */
 void group_shard_resign(struct group_shard *shard);
 

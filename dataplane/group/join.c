@@ -30,8 +30,7 @@ static bool list_members(const struct group *group, struct group_call *call)
     reply->members = arena_new_array(&call->arena, group->member_count, struct group_join_member);
     if (reply->members == NULL)
         return false;
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         const struct group_member *member = container_of(node, struct group_member, link);
         struct group_join_member *entry = &reply->members[count++];
 
@@ -87,13 +86,13 @@ void member_park_join(struct group_member *member, struct group_call *call)
 
 /* --- new members --- */
 
-static bool fits_membership(const struct group_shard *shard, const struct group_join_request *request)
+static bool fits_membership(const struct group_shard *shard,
+                            const struct group_join_request *request)
 {
     size_t bytes = protocols_size(request->protocols, request->protocol_count);
 
     return shard->counts.membership_bytes < (int64_t)shard->options.max_membership_bytes &&
-           bytes <= shard->options.max_membership_bytes -
-                        (size_t)shard->counts.membership_bytes;
+           bytes <= shard->options.max_membership_bytes - (size_t)shard->counts.membership_bytes;
 }
 
 /* Takes over new_id. NULL = failed, and the call is answered. */
@@ -189,8 +188,7 @@ static void store_replacement(struct group_member *old, struct group_member *new
     if (rc != ERR_OK) {
         append_free(append);
         call_fail(group->shard, call,
-                  rc == ERR_TOO_LARGE ? KAFKA_MESSAGE_TOO_LARGE
-                                      : KAFKA_COORDINATOR_NOT_AVAILABLE);
+                  rc == ERR_TOO_LARGE ? KAFKA_MESSAGE_TOO_LARGE : KAFKA_COORDINATOR_NOT_AVAILABLE);
         return;
     }
     append_submit(append);
@@ -202,8 +200,7 @@ bool join_replace_member(struct group_append *append)
     struct group *group = append->group;
 
     /* The answer of old versions names the old leader: kept where the reply can copy it from. */
-    list_for_each(&append->calls, node)
-    {
+    list_for_each (&append->calls, node) {
         struct group_call *call = container_of(node, struct group_call, link);
 
         if (!arena_copy(&call->arena, group->leader->member_id, &call->join.reply.leader))
@@ -222,8 +219,7 @@ void join_replacement_resolved(struct group_append *append, enum kafka_error err
     struct group *group = append->group;
     struct group_member *newcomer = append->newcomer;
 
-    list_for_each(&append->calls, node)
-    {
+    list_for_each (&append->calls, node) {
         struct group_call *call = container_of(node, struct group_call, link);
         struct slice old_leader = call->join.reply.leader;
         bool is_leader = group->leader == newcomer;
@@ -341,7 +337,8 @@ static void join_again(struct group *group, struct group_call *call)
 
 /* --- checks --- */
 
-static enum kafka_error check_request(const struct group_shard *shard, const struct group_call *call)
+static enum kafka_error check_request(const struct group_shard *shard,
+                                      const struct group_call *call)
 {
     const struct group_join_request *request = &call->join.request;
     size_t longest_prefix = INT16_MAX - 1 - UUID_TEXT_LEN;
@@ -353,6 +350,7 @@ static enum kafka_error check_request(const struct group_shard *shard, const str
         return KAFKA_INVALID_SESSION_TIMEOUT;
     if (request->client_id.len > longest_prefix || request->instance_id.len > longest_prefix ||
         request->protocol_type.len > INT16_MAX || request->client_host.len > INT16_MAX ||
+        request->protocol_count > MAX_PROTOCOLS ||
         protocols_size(request->protocols, request->protocol_count) >
             shard->options.max_member_bytes)
         return KAFKA_INVALID_REQUEST;

@@ -52,7 +52,8 @@ static bool is_at(const struct group_topic *topic, size_t index, int32_t partiti
     return index < topic->offset_count && topic->offsets[index].partition == partition;
 }
 
-struct committed_offset *offset_find(const struct group *group, struct slice name, int32_t partition)
+struct committed_offset *offset_find(const struct group *group, struct slice name,
+                                     int32_t partition)
 {
     struct group_topic *topic = offset_topic_find(group, name);
     size_t index = 0;
@@ -221,8 +222,7 @@ static enum err write_offset(struct group_append *append, struct slice topic,
     };
     struct append_writer out;
 
-    if (retention_ms >= 0 &&
-        !checked_add_i64(now_ms, retention_ms, &stored.expire_timestamp))
+    if (retention_ms >= 0 && !checked_add_i64(now_ms, retention_ms, &stored.expire_timestamp))
         stored.expire_timestamp = INT64_MAX;
     append_begin_key(&out, append);
     group_record_write_offset_key(&out.writer, group->id, topic, entry->partition);

@@ -41,8 +41,7 @@ bool member_matches_protocols(const struct group_member *member,
 static bool all_know(const struct group *group, struct slice name, const struct group_member *old,
                      const struct group_member *newcomer)
 {
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         if (!knows_protocol(member == old ? newcomer : member, name))
@@ -65,52 +64,54 @@ bool group_supports_protocols(const struct group *group, const struct group_join
     return false;
 }
 
-/* How many members put this candidate before all other candidates. */
-static size_t count_votes(const struct group *group, struct slice candidate,
-                          const struct group_member *old, const struct group_member *newcomer)
+struct candidate {
+    struct slice name;
+    size_t votes;
+};
+
+/* The vote of one member: its first protocol that is a candidate. */
+static void vote(const struct group_member *member, struct candidate *candidates, size_t count)
 {
-    size_t votes = 0;
-
-    list_for_each(&group->members, node)
-    {
-        const struct group_member *member = container_of(node, struct group_member, link);
-
-        if (member == old)
-            member = newcomer;
-        for (size_t i = 0; i < member->protocol_count; i++) {
-            if (!all_know(group, member->protocols[i].name, old, newcomer))
+    for (size_t i = 0; i < member->protocol_count; i++) {
+        for (size_t k = 0; k < count; k++) {
+            if (!slice_equal(member->protocols[i].name, candidates[k].name))
                 continue;
-            votes += slice_equal(member->protocols[i].name, candidate);
-            break;
+            candidates[k].votes++;
+            return;
         }
     }
-    return votes;
+}
+
+static struct slice most_voted(const struct candidate *candidates, size_t count)
+{
+    struct candidate best = {SLICE_NULL, 0};
+
+    for (size_t k = 0; k < count; k++)
+        if (candidates[k].votes > best.votes)
+            best = candidates[k];
+    return best.name;
 }
 
 struct slice group_select_protocol(const struct group *group, const struct group_member *old,
                                    const struct group_member *newcomer)
 {
+    struct candidate candidates[MAX_PROTOCOLS];
     const struct group_member *first = NULL;
-    struct slice best = SLICE_NULL;
-    size_t best_votes = 0;
+    size_t count = 0;
 
     if (list_is_empty(&group->members))
         return SLICE_NULL;
-    /* A candidate is known to all, so it is among the first member's. */
+    /* What all know is among what the first member knows. */
     first = container_of(group->members.next, struct group_member, link);
     if (first == old)
         first = newcomer;
-    for (size_t i = 0; i < first->protocol_count; i++) {
-        struct slice candidate = first->protocols[i].name;
-        size_t votes = 0;
+    for (size_t i = 0; i < first->protocol_count; i++)
+        if (all_know(group, first->protocols[i].name, old, newcomer))
+            candidates[count++] = (struct candidate){first->protocols[i].name, 0};
+    list_for_each (&group->members, node) {
+        const struct group_member *member = container_of(node, struct group_member, link);
 
-        if (!all_know(group, candidate, old, newcomer))
-            continue;
-        votes = count_votes(group, candidate, old, newcomer);
-        if (slice_is_null(best) || votes > best_votes) {
-            best = candidate;
-            best_votes = votes;
-        }
+        vote(member == old ? newcomer : member, candidates, count);
     }
-    return best;
+    return most_voted(candidates, count);
 }

@@ -54,8 +54,7 @@ static enum err describe_group(const struct group_append *append, bool is_propos
     if (rc != ERR_OK)
         return rc;
     at = ret->members.items;
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         const struct group_member *member = container_of(node, struct group_member, link);
         struct slice assignment = is_proposal ? member->proposed : member->assignment;
 
@@ -186,7 +185,8 @@ static enum err replay_metadata_value(struct group_shard *shard, struct slice gr
                                          : adopt_assignments(group, &stored);
 }
 
-static enum err replay_metadata(struct group_shard *shard, struct slice group_id, struct slice value)
+static enum err replay_metadata(struct group_shard *shard, struct slice group_id,
+                                struct slice value)
 {
     enum err rc = ERR_OK;
 

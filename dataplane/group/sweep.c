@@ -42,7 +42,8 @@ typedef bool (*offset_predicate)(const struct group *group, const struct group_t
 
 /* Tombstones for all offsets that the predicate names, as far as they fit: ERR_TOO_LARGE = some are
  * left. *ret_spared: some were not named. */
-static enum err bury_offsets(struct group_append *append, offset_predicate is_named, bool *ret_spared)
+static enum err bury_offsets(struct group_append *append, offset_predicate is_named,
+                             bool *ret_spared)
 {
     const struct group *group = append->group;
 
@@ -163,8 +164,7 @@ void group_delete(struct group_shard *shard, struct group_call *call)
 
 static const struct doomed_topic *find_doomed(const struct group_shard *shard, struct slice name)
 {
-    list_for_each(&shard->doomed_topics, node)
-    {
+    list_for_each (&shard->doomed_topics, node) {
         const struct doomed_topic *doomed = container_of(node, struct doomed_topic, link);
 
         if (slice_equal(doomed->name, name))
@@ -182,24 +182,28 @@ static bool is_doomed(const struct group *group, const struct group_topic *topic
     return doomed != NULL && offset->sequence <= doomed->sequence;
 }
 
-static bool is_expired(const struct group *group, const struct group_topic *topic,
-                       const struct committed_offset *offset)
+static bool is_old(const struct group *group, const struct committed_offset *offset)
 {
     int64_t now_ms = group->shard->time.wall_ms;
     int64_t since_ms = offset->commit_timestamp_ms;
 
-    if (!slice_is_null(group->protocol_type)) {
-        if (group->state == GROUP_EMPTY) {
-            if (group->state_timestamp_ms >= 0)
-                since_ms = group->state_timestamp_ms;
-        } else if (group->state != GROUP_STABLE || !group_uses_consumer_protocol(group) ||
-                   group_is_subscribed(group, topic->name)) {
-            return false;
-        }
-    }
     if (offset->expire_timestamp_ms >= 0)
         return now_ms >= offset->expire_timestamp_ms;
+    if (group->state == GROUP_EMPTY && !slice_is_null(group->protocol_type) &&
+        group->state_timestamp_ms >= 0)
+        since_ms = group->state_timestamp_ms;
     return now_ms - since_ms >= group->shard->options.retention_ms;
+}
+
+static bool is_expired(const struct group *group, const struct group_topic *topic,
+                       const struct committed_offset *offset)
+{
+    if (!is_old(group, offset))
+        return false;
+    if (group->state == GROUP_EMPTY)
+        return true;
+    return group->state == GROUP_STABLE && group_uses_consumer_protocol(group) &&
+           !group_is_subscribed(group, topic->name);
 }
 
 static bool is_swept(const struct group *group, const struct group_topic *topic,
@@ -268,7 +272,8 @@ static bool sweep_all(struct group_shard *shard, enum group_sweep sweep)
     struct hash_node *next = NULL;
     bool is_found = false;
 
-    for (struct hash_node *node = hash_table_next(&shard->groups, NULL); node != NULL; node = next) {
+    for (struct hash_node *node = hash_table_next(&shard->groups, NULL); node != NULL;
+         node = next) {
         struct group *group = container_of(node, struct group, node);
 
         next = hash_table_next(&shard->groups, node);

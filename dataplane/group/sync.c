@@ -41,7 +41,7 @@ static bool propose(struct group *group, const struct group_sync_request *reques
     const struct group_shard *shard = group->shard;
     int64_t more = 0;
 
-    list_for_each(&group->members, node)
+    list_for_each (&group->members, node)
         container_of(node, struct group_member, link)->proposed = SLICE_LITERAL("");
     for (size_t i = 0; i < request->assignment_count; i++) {
         struct group_member *member = member_find(group, request->assignments[i].member_id);
@@ -49,8 +49,7 @@ static bool propose(struct group *group, const struct group_sync_request *reques
         if (member != NULL && !slice_is_null(request->assignments[i].assignment))
             member->proposed = request->assignments[i].assignment;
     }
-    list_for_each(&group->members, node)
-    {
+    list_for_each (&group->members, node) {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         more += (int64_t)member->proposed.len - (int64_t)member->assignment.len;
@@ -69,9 +68,8 @@ static void store_assignment(struct group *group, struct group_call *call)
                                                  : ERR_TOO_LARGE;
     if (rc != ERR_OK) {
         append_free(append);
-        rebalance_assignment_resolved(group, rc == ERR_TOO_LARGE
-                                                 ? KAFKA_MESSAGE_TOO_LARGE
-                                                 : KAFKA_COORDINATOR_NOT_AVAILABLE);
+        rebalance_assignment_resolved(group, rc == ERR_TOO_LARGE ? KAFKA_MESSAGE_TOO_LARGE
+                                                                 : KAFKA_COORDINATOR_NOT_AVAILABLE);
         return;
     }
     append_submit(append);
@@ -84,7 +82,8 @@ static bool contradicts(struct slice asked, struct slice known)
     return !slice_is_null(asked) && !slice_is_null(known) && !slice_equal(asked, known);
 }
 
-static enum kafka_error check_sync(const struct group *group, const struct group_sync_request *request,
+static enum kafka_error check_sync(const struct group *group,
+                                   const struct group_sync_request *request,
                                    struct group_member **ret_member)
 {
     enum kafka_error error =

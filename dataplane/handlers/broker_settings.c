@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Three kinds: what differs by broker, listener and instance; what is the same everywhere (a table); and
- * the broker-wide names of the topic settings, whose values are the defaults of topic_settings. */
+/* Four kinds: what differs by broker, listener and instance; the limits of groups; what is the same
+ * everywhere (a table); and the broker-wide names of the topic settings, whose values are the defaults of
+ * topic_settings. A number is taken from where it is used, so that none is told that is not so. */
 #include "dataplane/handlers/broker_settings.h"
+
+#include "dataplane/group/group_shard.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,31 +25,19 @@ static const struct fixed_setting fixed_settings[] = {
     {"fetch.max.bytes", SETTING_INT, "57671680", "57671680", "At most so many bytes a fetch."},
     {"group.coordinator.rebalance.protocols", SETTING_LIST, "classic",
      "classic,consumer,share,streams", "Group protocols that are served."},
-    {"group.initial.rebalance.delay.ms", SETTING_INT, "3000", "3000",
-     "How long an empty group waits for more members before it begins."},
-    {"group.max.session.timeout.ms", SETTING_INT, "1800000", "1800000",
-     "Longest session timeout of a member."},
-    {"group.max.size", SETTING_INT, "2147483647", "2147483647", "Members a group may have."},
-    {"group.min.session.timeout.ms", SETTING_INT, "6000", "6000",
-     "Shortest session timeout of a member."},
     {"max.incremental.fetch.session.cache.slots", SETTING_INT, "1000", "1000",
      "Fetch sessions an instance may have."},
     {"max.request.partition.size.limit", SETTING_INT, "2000", "2000",
      "Partitions on one page of DescribeTopicPartitions."},
-    {"offset.metadata.max.bytes", SETTING_INT, "4096", "4096",
-     "Longest text that goes with a committed offset."},
-    {"offsets.retention.check.interval.ms", SETTING_LONG, "600000", "600000",
-     "How often expired offsets are looked for."},
-    {"offsets.retention.minutes", SETTING_INT, "10080", "10080",
-     "How long committed offsets of an empty group are kept."},
-    {"process.roles", SETTING_LIST, "broker", "", "What this process does."},
+    {"process.roles", SETTING_LIST, "broker", NULL, "What this process does."},
     {"sasl.enabled.mechanisms", SETTING_LIST, "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512", "GSSAPI",
      "Ways to log in."},
 };
 
 enum {
     FIXED_COUNT = sizeof(fixed_settings) / sizeof(fixed_settings[0]),
-    OWN_COUNT = 9 /* at most, see add_own */
+    OWN_COUNT = 9, /* at most, see add_own */
+    GROUP_COUNT = 6
 };
 
 static void add(struct broker_setting_list *list, const char *name, enum setting_type type,
@@ -63,13 +54,13 @@ static void add(struct broker_setting_list *list, const char *name, enum setting
     setting->documentation = documentation;
 }
 
-static bool add_number(struct request *request, struct broker_setting_list *list, const char *name,
-                       int64_t value, const char *kafka_value, const char *documentation)
+static bool add_number(struct request *request, struct broker_setting_list *list,
+                       enum setting_type type, const char *name, int64_t value,
+                       const char *kafka_value, const char *documentation)
 {
     const char *text = arena_printf(&request->arena, "%" PRId64, value);
 
-    add(list, name, value > INT32_MAX ? SETTING_LONG : SETTING_INT, slice_from_cstring(text),
-        kafka_value, documentation);
+    add(list, name, type, slice_from_cstring(text), kafka_value, documentation);
     return text != NULL;
 }
 
@@ -116,19 +107,45 @@ static bool add_own(struct request *request, const struct image_tenant *tenant,
         "Whether a topic is made by asking for it.");
     add(list, "broker.rack", SETTING_STRING, rack, NULL, "Where the broker stands.");
     return add_address(request, tenant, list) &&
-           add_number(request, list, "broker.id", broker->broker_id, "-1", "Id of this broker.") &&
-           add_number(request, list, "node.id", broker->broker_id, NULL, "Id of this broker.") &&
-           add_number(request, list, "connections.max.idle.ms",
+           add_number(request, list, SETTING_INT, "broker.id", broker->broker_id, "-1",
+                      "Id of this broker.") &&
+           add_number(request, list, SETTING_INT, "node.id", broker->broker_id, NULL,
+                      "Id of this broker.") &&
+           add_number(request, list, SETTING_LONG, "connections.max.idle.ms",
                       broker->settings->idle_timeout_us / 1000, "600000",
                       "A connection silent for longer is closed.") &&
-           add_number(request, list, "socket.request.max.bytes",
+           add_number(request, list, SETTING_INT, "socket.request.max.bytes",
                       (int64_t)broker->settings->max_frame_bytes, "104857600",
                       "Largest request after login.") &&
-           add_number(request, list, "num.partitions", auto_create > 0 ? auto_create : 1, "1",
+           add_number(request, list, SETTING_INT, "num.partitions",
+                      auto_create > 0 ? auto_create : 1, "1",
                       "Partitions of a topic that does not say how many.") &&
-           add_number(request, list, "default.replication.factor",
+           add_number(request, list, SETTING_INT, "default.replication.factor",
                       brokers < 3 ? (int64_t)brokers : 3, "1",
                       "Replicas of a topic that does not say how many.");
+}
+
+static bool add_groups(struct request *request, struct broker_setting_list *list)
+{
+    struct group_shard_options group = group_shard_options_default();
+
+    return add_number(request, list, SETTING_INT, "group.max.session.timeout.ms",
+                      group.max_session_timeout_ms, "1800000",
+                      "Longest session timeout of a member.") &&
+           add_number(request, list, SETTING_INT, "group.min.session.timeout.ms",
+                      group.min_session_timeout_ms, "6000",
+                      "Shortest session timeout of a member.") &&
+           add_number(request, list, SETTING_INT, "group.max.size", group.max_members, "2147483647",
+                      "Members a group may have.") &&
+           add_number(request, list, SETTING_INT, "offset.metadata.max.bytes",
+                      group.max_metadata_bytes, "4096",
+                      "Longest text that goes with a committed offset.") &&
+           add_number(request, list, SETTING_LONG, "offsets.retention.check.interval.ms",
+                      group.retention_check_ms, "600000",
+                      "How often expired offsets are looked for.") &&
+           add_number(request, list, SETTING_INT, "offsets.retention.minutes",
+                      group.retention_ms / 60000, "10080",
+                      "How long committed offsets of an empty group are kept.");
 }
 
 /* "log.retention.ms" and the like. */
@@ -152,7 +169,7 @@ static bool add_topic_defaults(struct request *request, const struct image_tenan
 bool broker_settings_make(struct request *request, struct broker_setting_list *ret_list)
 {
     const struct image_tenant *tenant = request_tenant(request);
-    size_t most = FIXED_COUNT + OWN_COUNT + topic_setting_count();
+    size_t most = FIXED_COUNT + OWN_COUNT + GROUP_COUNT + topic_setting_count();
 
     ret_list->count = 0;
     ret_list->items = arena_new_array(&request->arena, most, struct broker_setting);
@@ -164,5 +181,6 @@ bool broker_settings_make(struct request *request, struct broker_setting_list *r
         add(ret_list, fixed->name, fixed->type, slice_from_cstring(fixed->value),
             fixed->kafka_value, fixed->documentation);
     }
-    return add_own(request, tenant, ret_list) && add_topic_defaults(request, tenant, ret_list);
+    return add_own(request, tenant, ret_list) && add_groups(request, ret_list) &&
+           add_topic_defaults(request, tenant, ret_list);
 }

@@ -225,15 +225,6 @@ static bool save_producers(struct log_store *store, const struct flush_item *ite
     return rc == ERR_OK;
 }
 
-static void remove_old_producers(struct log_store *store, const struct log_identity *id,
-                                 log_offset offset)
-{
-    char path[LOG_PATH_BYTES];
-
-    log_path_file(id, offset, PRODUCERS_SUFFIX, path);
-    (void)store->disk->ops->remove(store->disk, path); /* one left over is removed at the next start */
-}
-
 /* --- 4 record --- */
 
 static struct segment_fact fact_of(const struct segment_view *view)
@@ -251,11 +242,12 @@ static enum err record_checkpoint(struct catalogue *catalogue, const struct flus
     return catalogue_set_flushed(catalogue, &item->id, &end);
 }
 
-static enum err record_item(struct log_store *store, const struct flush_item *item)
+static enum err record_item(struct log_store *store, struct flush_item *item)
 {
     struct catalogue *catalogue = store->catalogue;
     const struct log_facts *facts = catalogue_find(catalogue, &item->id);
-    log_offset old_producers = facts != NULL && facts->producers_count > 0 ? facts->producers_offset : -1;
+    log_offset old_producers =
+        facts != NULL && facts->producers_count > 0 ? facts->producers_offset : -1;
     bool has_producers = save_producers(store, item);
     enum err rc = ERR_OK;
 
@@ -276,8 +268,7 @@ static enum err record_item(struct log_store *store, const struct flush_item *it
     if (rc == ERR_OK && has_producers) {
         rc = catalogue_set_producers(catalogue, &item->id, item->producers->offset,
                                      item->producers->count);
-        if (old_producers >= 0 && old_producers != item->producers->offset)
-            remove_old_producers(store, &item->id, old_producers);
+        item->old_producers = old_producers != item->producers->offset ? old_producers : -1;
     }
     return rc;
 }
@@ -311,17 +302,33 @@ static enum err settle(struct log_store *store, const struct flush_item *item, c
     return err;
 }
 
-/* Somebody waits for what only the catalogue says. */
+/* Somebody waits for what only the catalogue says, or a file goes that an older entry needs. */
 static bool must_sync_catalogue(const struct list *items)
 {
     list_for_each(items, node)
     {
         const struct flush_item *item = item_of(node);
 
-        if (item->err == ERR_OK && (item->is_new || item->log_start >= 0))
+        if (item->err == ERR_OK &&
+            (item->is_new || item->log_start >= 0 || item->old_producers >= 0))
             return true;
     }
     return false;
+}
+
+static void remove_old_producers(struct log_store *store, const struct list *items)
+{
+    list_for_each(items, node)
+    {
+        const struct flush_item *item = item_of(node);
+        char path[LOG_PATH_BYTES];
+
+        if (item->err != ERR_OK || item->old_producers < 0)
+            continue;
+        log_path_file(&item->id, item->old_producers, PRODUCERS_SUFFIX, path);
+        /* One that stays is removed at the next start. */
+        (void)store->disk->ops->remove(store->disk, path);
+    }
 }
 
 static void commit_catalogue(struct log_store *store, struct list *items)
@@ -329,8 +336,10 @@ static void commit_catalogue(struct log_store *store, struct list *items)
     bool must_sync = must_sync_catalogue(items);
     enum err rc = catalogue_commit(store->catalogue, must_sync);
 
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
+        remove_old_producers(store, items);
         return;
+    }
     if (rc != ERR_NO_SPACE)
         fail_directory(store, "catalogue", rc);
     list_for_each(items, node)

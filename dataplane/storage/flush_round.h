@@ -22,8 +22,7 @@ enum storage_sabotage {
     SABOTAGE_NONE = 0,
     SABOTAGE_SKIP_SYNC = 1,   /* says durable what was only written */
     SABOTAGE_ACK_EARLY = 2,   /* answers when the batch is in memory */
-    SABOTAGE_TRUST_TAIL = 4,  /* recovery believes file sizes, CRCs unseen */
-    SABOTAGE_SKIP_CRC = 8     /* serves what it reads */
+    SABOTAGE_TRUST_TAIL = 4  /* recovery believes what parses, CRCs unseen */
 };
 
 /* What the FLUSH worker needs of a data directory. */
@@ -67,7 +66,8 @@ struct flush_item {
     log_offset log_start; /* -1 = does not change */
     struct producers_snapshot *producers; /* NULL = none */
     bool wants_checkpoint;
-    /* the worker's answer */
+    /* the worker's */
+    log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
     enum err err;
 };
 

@@ -386,6 +386,7 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
         .epoch_count = log->epochs->count - log->epochs_saved,
         .log_start = log_start,
         .producers = log->producers_snapshot,
+        .old_producers = -1,
     };
     item->wants_checkpoint =
         item->must_sync && (log->bytes_since_checkpoint >= CHECKPOINT_BYTES || is_last ||

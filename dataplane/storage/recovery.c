@@ -23,6 +23,7 @@ struct log_recovery {
     int snapshot_capacity;
     struct segment_view *views;
     int view_count;
+    log_offset old_producers;
     struct epoch_history *epochs;
     log_offset end; /* -1 = no segment yet */
     enum err list_err;
@@ -116,14 +117,17 @@ static const struct segment_fact *find_fact(const struct log_recovery *log, log_
     return NULL;
 }
 
-/* Bytes of the segment that were flushed for sure. */
-static int64_t flushed_bytes(const struct log_recovery *log, log_offset base)
+/* Bytes of the segment that were flushed for sure; `size` is what its file has. Of a segment older than
+ * the newest that was flushed, that is everything. Below the log start nothing matters: removals may
+ * come back after a power cut, in any order. */
+static int64_t flushed_bytes(const struct log_recovery *log, log_offset base, int64_t size)
 {
     const struct segment_fact *flushed = &log->facts->flushed;
 
-    if (flushed->size_bytes == 0 || flushed->base_offset < base)
+    if (flushed->size_bytes == 0 || flushed->base_offset < base ||
+        flushed->end_offset <= log->facts->log_start)
         return 0;
-    return flushed->base_offset == base ? flushed->size_bytes : INT64_MAX;
+    return flushed->base_offset == base ? flushed->size_bytes : size;
 }
 
 static enum err note_epoch(struct log_recovery *log, const struct record_batch *batch)
@@ -178,7 +182,7 @@ static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t
 {
     enum err rc = ERR_OK;
 
-    if (view->size_bytes < flushed_bytes(log, view->base_offset) &&
+    if (view->size_bytes < flushed_bytes(log, view->base_offset, size) &&
         (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
         return ERR_CORRUPT;
     if (view->size_bytes < size) {
@@ -286,7 +290,7 @@ static void drop_last_view(struct log_recovery *log)
  * taken back. Above: after a torn tail it is part of it; otherwise something is missing. */
 static enum err settle_misplaced(struct log_recovery *log, log_offset base)
 {
-    if (base > log->end && (believable(log, base) != NULL || flushed_bytes(log, base) > 0))
+    if (base > log->end && (believable(log, base) != NULL || flushed_bytes(log, base, 1) > 0))
         return ERR_CORRUPT;
     return remove_segment(log, base);
 }
@@ -296,7 +300,7 @@ static enum err recover_base(struct log_recovery *log, log_offset base)
     enum err rc = ERR_OK;
 
     if (log->end < 0 && base > log->facts->log_start)
-        return flushed_bytes(log, base) > 0 || find_fact(log, base) != NULL
+        return flushed_bytes(log, base, 1) > 0 || find_fact(log, base) != NULL
                    ? ERR_CORRUPT
                    : remove_segment(log, base);
     if (log->end >= 0 && base != log->end)
@@ -472,7 +476,9 @@ static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
 static void remove_old_snapshots(struct log_recovery *log)
 {
     for (int i = 0; i < log->snapshot_count; i++) {
-        if (log->facts->producers_count == 0 || log->snapshots[i] != log->facts->producers_offset)
+        /* The one that the catalogue's file names is needed until the new entry is durable. */
+        if (log->snapshots[i] != log->facts->producers_offset &&
+            log->snapshots[i] != log->old_producers)
             (void)remove_file(log, log->snapshots[i], PRODUCERS_SUFFIX);
     }
 }
@@ -519,13 +525,13 @@ enum err recover_log(struct recovery *recovery, const struct log_identity *id,
                      struct recovered_log *ret_found)
 {
     struct log_recovery log = {.recovery = recovery, .id = *id, .end = -1};
-    struct recovered_log found;
-    enum err rc = recovered_log_init(&found, id, recovery->seed);
+    enum err rc = recovered_log_init(ret_found, id, recovery->seed);
 
     if (rc != ERR_OK)
         return rc;
     log.facts = catalogue_find(recovery->store->catalogue, id);
     invariant(log.facts != NULL);
+    log.old_producers = log.facts->producers_offset;
     log.epochs = epoch_history_new(log.facts->epochs, log.facts->epoch_count);
     rc = log.epochs == NULL ? ERR_NO_MEMORY : ERR_OK;
     if (rc == ERR_OK && log.facts->is_isolated)
@@ -537,20 +543,16 @@ enum err recover_log(struct recovery *recovery, const struct log_identity *id,
     if (rc == ERR_OK)
         rc = cut_epochs(&log);
     if (rc == ERR_OK)
-        rc = assemble(&log, &found);
+        rc = assemble(&log, ret_found);
     while (log.view_count > 0)
         drop_last_view(&log);
     epoch_history_unref(log.epochs);
     free(log.views);
     free(log.bases);
     free(log.snapshots);
-    if (rc != ERR_OK) {
-        recovered_log_done(&found, &recovery->store->files);
-        return rc;
-    }
-    *ret_found = found;
-    producer_state_move(&ret_found->producers, &found.producers); /* lists know their address */
-    return ERR_OK;
+    if (rc != ERR_OK)
+        recovered_log_done(ret_found, &recovery->store->files);
+    return rc;
 }
 
 /* --- what belongs to nobody --- */

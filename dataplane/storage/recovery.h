@@ -23,7 +23,8 @@ struct recovery {
     int64_t truncated_bytes;
 };
 
-/* ERR_CORRUPT: isolate it. ERR_IO and others: it cannot be read now. ret_found is owned on ERR_OK. */
+/* ERR_CORRUPT: isolate it. ERR_IO and others: it cannot be read now. ret_found is the caller's memory and
+ * holds something on ERR_OK only. */
 enum err recover_log(struct recovery *recovery, const struct log_identity *id,
                      struct recovered_log *ret_found) WARN_UNUSED;
 

@@ -91,6 +91,9 @@ void replica_wait_cancel(struct replica_waiter *waiter,
 
 void replica_want_log_start(struct replica *replica, log_offset log_start)
 {
+    /* The round under way may carry a later one already. */
+    if (log_start < replica->taken_log_start)
+        log_start = replica->taken_log_start;
     if (log_start > replica->wanted_log_start)
         replica->wanted_log_start = log_start;
     replica_mark_dirty(replica);

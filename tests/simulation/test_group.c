@@ -156,11 +156,10 @@ static void start_join(struct client *client)
     client->state = CLIENT_JOINING;
     client->owned = 0;
     client->called_us = world.rig.time.now_us;
-    client->call = rig_join(&world.rig, .group = group_names[client->group],
-                            .member = client->member_id,
-                            .instance = client->is_static ? instance : NULL,
-                            .metadata = one_in(4) ? "changed" : "m", .version = one_in(2) ? 9 : 3,
-                            .session_ms = 10000, .rebalance_ms = 20000);
+    client->call = rig_join(
+        &world.rig, .group = group_names[client->group], .member = client->member_id,
+        .instance = client->is_static ? instance : NULL, .metadata = one_in(4) ? "changed" : "m",
+        .version = one_in(2) ? 9 : 3, .session_ms = 10000, .rebalance_ms = 20000);
 }
 
 static void assign(const struct client *client, char *text, size_t size)
@@ -333,8 +332,7 @@ static void act(struct client *client)
 static void fail_or_take_append(void)
 {
     static const enum kafka_error failures[] = {KAFKA_NOT_ENOUGH_REPLICAS,
-                                                KAFKA_KAFKA_STORAGE_ERROR,
-                                                KAFKA_REQUEST_TIMED_OUT};
+                                                KAFKA_KAFKA_STORAGE_ERROR, KAFKA_REQUEST_TIMED_OUT};
 
     if (world.rig.pending_count == 0)
         return;

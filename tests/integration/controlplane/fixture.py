@@ -153,23 +153,34 @@ class Service:
         self.processes.append(psql)
 
     def start(self):
-        log = open(self.path("serve.log"), "a")
-        self.serve = subprocess.Popen(
-            [self.binary, "serve", "--listen_port", str(self.port), "--metrics_port", str(self.metrics_port),
-             "--certificate_file", self.path("rest.pem"), "--key_file", self.path("rest.key"),
-             "--ca_certificate_file", self.path("ca.pem"), "--sealing_key_file", self.path("sealing"), "--fleet",
-             f"host={self.postgres.directory} dbname=fleet user=millrace_serve", "--password_file", self.path("serve"),
-             "--operation_wait_ms", "1500", "--log_format", "json"],
-            stderr=log)
-        log.close()
-        self.processes.append(self.serve)
-        self.wait_ready()
+        self.serve = self._spawn(self.port, self.metrics_port)
+        self.wait_ready(self.port)
 
-    def wait_ready(self):
+    def start_replica(self):
+        """Another process with the same keys and public URL; returns its port."""
+        port = free_port()
+        self._spawn(port, free_port())
+        self.wait_ready(port)
+        return port
+
+    def _spawn(self, port, metrics_port):
+        with open(self.path("serve.log"), "a") as log:
+            serve = subprocess.Popen(
+                [self.binary, "serve", "--listen_port", str(port), "--metrics_port", str(metrics_port),
+                 "--public_url", f"https://localhost:{self.port}", "--certificate_file", self.path("rest.pem"),
+                 "--key_file", self.path("rest.key"), "--ca_certificate_file", self.path("ca.pem"),
+                 "--sealing_key_file", self.path("sealing"), "--fleet",
+                 f"host={self.postgres.directory} dbname=fleet user=millrace_serve", "--password_file",
+                 self.path("serve"), "--operation_wait_ms", "1500", "--log_format", "json"],
+                stderr=log)
+        self.processes.append(serve)
+        return serve
+
+    def wait_ready(self, port=None):
         deadline = time.monotonic() + 20
         while True:
             try:
-                if self.call("GET", "/readyz", auth=None).status == 200:
+                if self.call("GET", "/readyz", auth=None, port=port).status == 200:
                     return
             except OSError:
                 pass
@@ -201,8 +212,8 @@ class Service:
     def tls(self):
         return ssl.create_default_context(cafile=self.path("ca.pem"))
 
-    def connect(self):
-        return http.client.HTTPSConnection("localhost", self.port, context=self.tls(), timeout=15)
+    def connect(self, port=None):
+        return http.client.HTTPSConnection("localhost", port or self.port, context=self.tls(), timeout=15)
 
     def raw(self, request):
         """Sends bytes over TLS, returns all that comes until the other side closes or 3 s have passed."""
@@ -217,7 +228,7 @@ class Service:
                     answer += b"<open>"
                 return answer
 
-    def call(self, method, path, body=None, auth="operator", headers=None, form=None):
+    def call(self, method, path, body=None, auth="operator", headers=None, form=None, port=None):
         headers = dict(headers or {})
         if auth == "operator":
             headers["Authorization"] = "Bearer " + self.operator_token()
@@ -230,7 +241,7 @@ class Service:
             body = json.dumps(body)
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        connection = self.connect()
+        connection = self.connect(port)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()

@@ -3,13 +3,17 @@
 """The REST contract of `serve`, over TLS, against a real PostgreSQL. Usage: test_rest.py BINARY [TEST…]"""
 
 import base64
+import gzip
 import json
 import os
 import re
+import socket
+import ssl
 import sys
 import threading
 import time
 import unittest
+import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fixture import Service, encoded  # noqa: E402
@@ -509,6 +513,26 @@ class Http(Case):
         self.assertEqual(connection.getresponse().status, 413)
         connection.close()
 
+    def test_gzip_bodies_are_opened(self):
+        body = gzip.compress(json.dumps(service.instance_body("zipped")).encode())
+        self.expect(service.call("POST", "/v2/resource_instances", body, headers={"Content-Encoding": "gzip"}), 201)
+        bomb = gzip.compress(b" " * (64 << 20))
+        self.expect_problem(service.call("POST", "/v2/resource_instances", bomb, headers={"Content-Encoding": "gzip"}), 413)
+        self.expect_problem(service.call("POST", "/v2/resource_instances", body, headers={"Content-Encoding": "br"}), 400)
+
+    def test_old_tls_is_refused(self):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for version, is_taken in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)):
+            context = service.tls()
+            context.minimum_version = context.maximum_version = version
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            with socket.create_connection(("localhost", service.port), timeout=5) as plain:
+                try:
+                    context.wrap_socket(plain, server_hostname="localhost").close()
+                    self.assertTrue(is_taken, version)
+                except (ssl.SSLError, ConnectionError):
+                    self.assertFalse(is_taken, version)
+
     def test_head_answers_without_a_body(self):
         answer = self.expect(service.call("HEAD", "/healthz", auth=None), 200)
         self.assertEqual(answer.body, b"")
@@ -620,6 +644,25 @@ class ZStoreAway(Case):
         service.postgres.start()
         service.wait_ready()
         self.expect(service.call("GET", "/v2/resource_instances", auth=token), 200)
+
+    def test_4_stopping_answers_what_waits(self):
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(
+            service.call("POST", "/v2/resource_instances", service.instance_body("stuck at the end")).status))
+        service.operator_token()
+        thread.start()
+        time.sleep(0.4)
+        started = time.monotonic()
+        self.assertEqual(service.stop_serve(), 0)
+        self.assertLess(time.monotonic() - started, 1)
+        thread.join()
+        self.assertEqual(answers, [202])
+        service.start()
+
+    def test_5_replicas_take_each_others_tokens(self):
+        replica = service.start_replica()
+        token = "Bearer " + service.operator_token()
+        self.expect(service.call("GET", "/v2/resource_instances", auth=token, port=replica), 200)
 
     def test_3_a_restart_keeps_tokens_and_credentials(self):
         token = "Bearer " + service.operator_token()

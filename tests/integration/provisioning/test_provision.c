@@ -353,6 +353,32 @@ START_TEST(work_goes_on_after_the_database_was_away)
 }
 END_TEST
 
+/* The machine as after a power cut: no process of ours is left, only files. */
+START_TEST(everything_may_be_killed_at_once)
+{
+    unsigned seed = 11;
+
+    for (int round = 0; round < 4; round++) {
+        fleet_insert_instance(&fleet, 200 + round, round % 2 == 0 ? "dedicated" : "shared", 0);
+        fleet_insert_credential(&fleet, 200 + round, 200 + round);
+        if (round >= 2)
+            fleet_delete_instance(&fleet, 198 + round);
+        wait_ms((int)(rand_r(&seed) % 300));
+        fleet_stop_provision(&fleet, SIGKILL);
+        private_postgres_kill(&postgres);
+        fleet_kill_leftovers(&postgres);
+        private_postgres_run(&postgres);
+        PQreset(fleet.fleet);
+        PQreset(fleet.cells);
+        fleet_start_provision(&fleet, NULL);
+    }
+    fleet_wait_instance(&fleet, 200, "removed");
+    fleet_wait_instance(&fleet, 201, "removed");
+    fleet_wait_credential(&fleet, 202, "active");
+    fleet_wait_credential(&fleet, 203, "active");
+}
+END_TEST
+
 /* SIGKILL at many moments of making and unmaking: what is started again carries on, and tear_down counts. */
 START_TEST(provision_may_be_killed_at_any_moment)
 {
@@ -420,6 +446,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(own_server, set_up, tear_down);
     tcase_set_timeout(own_server, 120);
     tcase_add_test(own_server, work_goes_on_after_the_database_was_away);
+    tcase_add_test(own_server, everything_may_be_killed_at_once);
     suite_add_tcase(suite, own_server);
     return suite;
 }

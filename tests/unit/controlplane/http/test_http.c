@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "controlplane/http/guard.h"
+#include "controlplane/http/inflate.h"
 #include "controlplane/http/problem.h"
 #include "controlplane/http/request.h"
 #include "controlplane/http/workers.h"
@@ -272,6 +274,48 @@ START_TEST(json_has_a_bound_in_depth)
 }
 END_TEST
 
+/* ---- gzip ---- */
+
+static size_t deflate_zeros(size_t len, uint8_t *stream, size_t room)
+{
+    z_stream zlib = {.next_out = stream, .avail_out = (uInt)room};
+    uint8_t *zeros = calloc(1, len + 1);
+
+    ck_assert_int_eq(deflateInit2(&zlib, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    zlib.next_in = zeros;
+    zlib.avail_in = (uInt)len;
+    ck_assert_int_eq(deflate(&zlib, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&zlib);
+    free(zeros);
+    return zlib.total_out;
+}
+
+static enum err inflate_into(struct slice stream, size_t max_bytes, size_t *ret_len)
+{
+    struct buffer out;
+
+    buffer_init(&out, max_bytes);
+    enum err rc = inflate_gzip(stream, &out, NULL);
+    *ret_len = out.len;
+    buffer_done(&out);
+    return rc;
+}
+
+START_TEST(a_gzip_body_is_opened_up_to_the_bound)
+{
+    uint8_t stream[32768];
+    size_t len = deflate_zeros(1000000, stream, sizeof(stream)), plain_len = 0;
+
+    ck_assert_int_eq(inflate_into(slice_of(stream, len), 1000000, &plain_len), ERR_OK);
+    ck_assert_uint_eq(plain_len, 1000000);
+    ck_assert_int_eq(inflate_into(slice_of(stream, len), 999999, &plain_len), ERR_TOO_LARGE);
+    ck_assert_int_eq(inflate_into(slice_of(stream, len - 1), 1000000, &plain_len), ERR_INVALID);
+    ck_assert_int_eq(inflate_into(slice_of(stream, len + 1), 1000000, &plain_len), ERR_INVALID);
+    ck_assert_int_eq(inflate_into(slice_of("", 0), 10, &plain_len), ERR_INVALID);
+    ck_assert_int_eq(inflate_into(SLICE_LITERAL("{}"), 10, &plain_len), ERR_INVALID);
+}
+END_TEST
+
 /* ---- errors ---- */
 
 START_TEST(every_code_has_a_status_and_nothing_private_is_told)
@@ -430,6 +474,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, only_clean_json_objects_are_read, 0,
                         sizeof(bodies) / sizeof(bodies[0]));
     tcase_add_test(tc, json_has_a_bound_in_depth);
+    tcase_add_test(tc, a_gzip_body_is_opened_up_to_the_bound);
     tcase_add_loop_test(tc, every_code_has_a_status_and_nothing_private_is_told, 0,
                         ERR_INTERNAL + 1);
     tcase_add_test(tc, an_error_body_has_one_entry_in_errors);

@@ -238,6 +238,20 @@ START_TEST(defaults_never_pass_the_plans_limit)
 }
 END_TEST
 
+START_TEST(defaults_never_lie_outside_the_plans_range)
+{
+    struct topic_setting_range range = {
+        .setting = find("segment.bytes"), .minimum = 102400, .maximum = 104857600};
+    struct topic_policy lite = {
+        .range_count = 1, .ranges = &range, .max_retention_bytes = -1, .max_message_bytes = -1};
+    struct topic_settings_check check;
+
+    ck_assert_int_eq(check_two(&lite, NULL, NULL, NULL, NULL, &check), KAFKA_NONE);
+    ck_assert_int_eq(check.config.segment_bytes, 104857600);
+    ck_assert_int_eq(check_one(&lite, "segment.bytes", "536870912"), KAFKA_POLICY_VIOLATION);
+}
+END_TEST
+
 START_TEST(what_is_stored_already_is_not_refused_again)
 {
     struct topic_settings_check check;
@@ -313,6 +327,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_key_that_the_plan_does_not_allow_is_taken_with_the_value_in_force);
     tcase_add_test(tc, everything_that_is_described_is_accepted_back);
     tcase_add_test(tc, defaults_never_pass_the_plans_limit);
+    tcase_add_test(tc, defaults_never_lie_outside_the_plans_range);
     tcase_add_test(tc, what_is_stored_already_is_not_refused_again);
     tcase_add_test(tc, internal_topics_are_under_no_plan);
     tcase_add_test(tc, lists_are_appended_to_and_subtracted_from);

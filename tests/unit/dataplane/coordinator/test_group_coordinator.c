@@ -341,6 +341,28 @@ START_TEST(a_shard_that_waits_to_load_can_be_resigned)
 }
 END_TEST
 
+START_TEST(a_load_woken_by_a_replica_that_does_not_lead_pauses)
+{
+    struct replica *replica = &replicas[0][group_partition_for(SLICE_LITERAL("g"), PARTITIONS)];
+    struct replica_waiter *waiter = NULL;
+    int reads = 0;
+
+    lead(1);
+    ck_assert_int_eq(commit(0, "g", 1), KAFKA_NONE);
+    replica->snapshot.high_watermark = 0;
+    lead(2);
+    reads = replica->reads;
+    waiter = replica->waiter;
+    replica->waiter = NULL;
+    loop_post(waiter->home, &waiter->mail);
+    settle();
+    ck_assert_int_eq(replica->reads, reads);
+    replica->snapshot.high_watermark = 1;
+    sim_executor_run_for(sim, 1000 * 1000);
+    ck_assert_int_eq(fetch(0, "g"), 1);
+}
+END_TEST
+
 START_TEST(a_log_that_cannot_be_read_is_tried_again)
 {
     struct replica *replica = &replicas[0][group_partition_for(SLICE_LITERAL("g"), PARTITIONS)];
@@ -585,6 +607,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, the_same_epoch_again_changes_nothing);
     tcase_add_test(tcase, a_load_waits_until_the_whole_log_is_committed);
     tcase_add_test(tcase, a_shard_that_waits_to_load_can_be_resigned);
+    tcase_add_test(tcase, a_load_woken_by_a_replica_that_does_not_lead_pauses);
     tcase_add_test(tcase, a_log_that_cannot_be_read_is_tried_again);
     tcase_add_test(tcase, bytes_that_are_no_batch_do_not_crash_a_load);
     tcase_add_test(tcase, a_list_gathers_the_shards_of_one_instance_over_all_loops);

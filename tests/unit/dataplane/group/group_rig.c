@@ -35,9 +35,9 @@ static struct group_shard *new_shard(struct rig *rig)
     const struct group_shard_host host = {rig, add_group, remove_group, topic_exists};
     struct group_shard *shard = NULL;
 
-    ck_assert_int_eq(group_shard_new(&rig->options, &host, &rig->random.base,
-                                     (struct hash_seed){1, 2}, &shard),
-                     ERR_OK);
+    ck_assert_int_eq(
+        group_shard_new(&rig->options, &host, &rig->random.base, (struct hash_seed){1, 2}, &shard),
+        ERR_OK);
     return shard;
 }
 
@@ -111,7 +111,7 @@ void rig_call_free(struct rig_call *call)
 void rig_done(struct rig *rig)
 {
     drop_shard(rig);
-    list_for_each(&rig->calls, node)
+    list_for_each (&rig->calls, node)
         rig_call_free(container_of(node, struct rig_call, link));
     for (size_t i = 0; i < rig->log_count; i++) {
         slice_free(&rig->log[i].key);
@@ -199,13 +199,14 @@ static void dump_member(struct buffer *out, const struct group *group,
 {
     struct slice metadata = member_metadata(member, group->protocol_name);
 
-    ck_assert_int_eq(
-        buffer_printf(out, " {" SLICE_FORMAT "/" SLICE_FORMAT " %d %d %zu:" SLICE_FORMAT "=" SLICE_FORMAT "%s}",
-                      SLICE_ARG(member->member_id), SLICE_ARG(member->instance_id),
-                      member->session_timeout_ms, member->rebalance_timeout_ms, metadata.len,
-                      SLICE_ARG(metadata), SLICE_ARG(member->assignment),
-                      group->leader == member ? "*" : ""),
-        ERR_OK);
+    ck_assert_int_eq(buffer_printf(out,
+                                   " {" SLICE_FORMAT "/" SLICE_FORMAT " %d %d %zu:" SLICE_FORMAT
+                                   "=" SLICE_FORMAT "%s}",
+                                   SLICE_ARG(member->member_id), SLICE_ARG(member->instance_id),
+                                   member->session_timeout_ms, member->rebalance_timeout_ms,
+                                   metadata.len, SLICE_ARG(metadata), SLICE_ARG(member->assignment),
+                                   group->leader == member ? "*" : ""),
+                     ERR_OK);
 }
 
 static void dump_offsets(char **lines, size_t *count, const struct group *group)
@@ -218,8 +219,8 @@ static void dump_offsets(char **lines, size_t *count, const struct group *group)
             const struct committed_offset *offset = &topic->offsets[i];
 
             ck_assert_int_ge(asprintf(&lines[(*count)++],
-                                      "offset " SLICE_FORMAT " " SLICE_FORMAT "-%d %lld %d " SLICE_FORMAT
-                                      " %lld %lld\n",
+                                      "offset " SLICE_FORMAT " " SLICE_FORMAT
+                                      "-%d %lld %d " SLICE_FORMAT " %lld %lld\n",
                                       SLICE_ARG(group->id), SLICE_ARG(topic->name),
                                       offset->partition, (long long)offset->offset,
                                       offset->leader_epoch, SLICE_ARG(offset->metadata),
@@ -245,7 +246,7 @@ static char *dump_group(const struct group *group)
                                        SLICE_ARG(group->protocol_type),
                                        SLICE_ARG(group->protocol_name)),
                          ERR_OK);
-        list_for_each(&group->members, node)
+        list_for_each (&group->members, node)
             dump_member(&line, group, container_of(node, struct group_member, link));
     }
     ck_assert_int_eq(buffer_append(&line, "\n", 2), ERR_OK);
@@ -369,7 +370,9 @@ struct rig_call *rig_join_spec(struct rig *rig, struct join_spec spec)
         .client_host = text_of(call, "/127.0.0.1"),
         .protocol_type = text_of(call, spec.type ? spec.type : "consumer"),
         .protocols = protocols,
-        .protocol_count = spec.no_protocols ? 0 : spec.protocol2 ? 2 : 1,
+        .protocol_count = spec.no_protocols ? 0
+                          : spec.protocol2  ? 2
+                                            : 1,
         .session_timeout_ms = spec.session_ms ? spec.session_ms : 10000,
         .rebalance_timeout_ms = spec.rebalance_ms ? spec.rebalance_ms : 60000,
     };
@@ -396,8 +399,8 @@ static void parse_assignments(struct rig_call *call, const char *text)
     call->call.sync.request.assignment_count = count;
 }
 
-struct rig_call *rig_sync(struct rig *rig, const char *group, const char *member, int32_t generation,
-                          const char *assignments)
+struct rig_call *rig_sync(struct rig *rig, const char *group, const char *member,
+                          int32_t generation, const char *assignments)
 {
     struct rig_call *call = rig_call_new(rig, GROUP_SYNC, group);
 
@@ -448,7 +451,8 @@ static struct group_offset_topic *one_offset(struct rig_call *call, const char *
 }
 
 struct rig_call *rig_commit(struct rig *rig, const char *group, const char *member,
-                            int32_t generation, const char *topic, int32_t partition, int64_t offset)
+                            int32_t generation, const char *topic, int32_t partition,
+                            int64_t offset)
 {
     struct rig_call *call = rig_call_new(rig, GROUP_OFFSET_COMMIT, group);
     struct group_offset_commit_request *request = &call->call.offset_commit.request;
@@ -551,9 +555,8 @@ const char *rig_stable_member(struct rig *rig, const char *group, int32_t *ret_g
     ck_assert_error(rig_error(join), KAFKA_NONE);
     *ret_generation = join->call.join.reply.generation;
     snprintf(assignment, sizeof(assignment), "%s=all", rig_member(join));
-    ck_assert_error(
-        rig_error(rig_sync(rig, group, rig_member(join), *ret_generation, assignment)),
-        KAFKA_NONE);
+    ck_assert_error(rig_error(rig_sync(rig, group, rig_member(join), *ret_generation, assignment)),
+                    KAFKA_NONE);
     return rig_member(join);
 }
 

@@ -82,8 +82,8 @@ struct rig_call *rig_join_spec(struct rig *rig, struct join_spec spec);
 #define rig_join(rig, ...) rig_join_spec((rig), (struct join_spec){__VA_ARGS__})
 
 /* assignments: "member=text,member=text" or NULL. */
-struct rig_call *rig_sync(struct rig *rig, const char *group, const char *member, int32_t generation,
-                          const char *assignments);
+struct rig_call *rig_sync(struct rig *rig, const char *group, const char *member,
+                          int32_t generation, const char *assignments);
 struct rig_call *rig_heartbeat(struct rig *rig, const char *group, const char *member,
                                int32_t generation);
 struct rig_call *rig_leave(struct rig *rig, const char *group, const char *member,

@@ -67,8 +67,8 @@ static size_t list(const char *state, const char *type)
     struct slice types = slice_from_cstring(type);
     struct rig_call *call = rig_call_new(&rig, GROUP_LIST, "");
 
-    call->call.list.request = (struct group_list_request){&states, state != NULL, &types,
-                                                          type != NULL};
+    call->call.list.request =
+        (struct group_list_request){&states, state != NULL, &types, type != NULL};
     rig_submit(&rig, call);
     ck_assert_error(rig_error(call), KAFKA_NONE);
     return call->call.list.reply.group_count;
@@ -270,9 +270,9 @@ START_TEST(on_resignation_every_parked_call_gets_not_coordinator)
     join = rig_join(&rig, .group = "joining");
     rig_join(&rig, .group = "syncing");
     rig.holds_log = true;
-    sync = rig_sync(&rig, "syncing",
-                    rig_text(rig_describe(&rig, "syncing")->call.describe.reply.members[0].member_id),
-                    1, NULL);
+    sync = rig_sync(
+        &rig, "syncing",
+        rig_text(rig_describe(&rig, "syncing")->call.describe.reply.members[0].member_id), 1, NULL);
     at_gate = rig_heartbeat(&rig, "syncing", "x", 1);
     commit = rig_commit(&rig, "simple", "", -1, "t", 0, 1);
     group_shard_resign(rig.shard);

@@ -335,6 +335,26 @@ START_TEST(a_member_with_too_much_metadata_is_refused)
 }
 END_TEST
 
+START_TEST(a_member_with_too_many_protocols_is_refused)
+{
+    static struct group_protocol protocols[MAX_PROTOCOLS + 1];
+    struct rig_call *call = rig_call_new(&rig, GROUP_JOIN, "g");
+
+    for (size_t i = 0; i <= MAX_PROTOCOLS; i++)
+        protocols[i] = (struct group_protocol){SLICE_LITERAL("p"), SLICE_LITERAL("")};
+    call->call.join.request = (struct group_join_request){
+        .member_id = SLICE_LITERAL(""),
+        .client_host = SLICE_LITERAL("/::1"),
+        .protocol_type = SLICE_LITERAL("consumer"),
+        .protocols = protocols,
+        .protocol_count = MAX_PROTOCOLS + 1,
+        .session_timeout_ms = 10000,
+    };
+    rig_submit(&rig, call);
+    ck_assert_error(rig_error(call), KAFKA_INVALID_REQUEST);
+}
+END_TEST
+
 START_TEST(a_member_that_joins_twice_is_answered_on_the_second_call)
 {
     int32_t generation = 0;
@@ -415,6 +435,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_member_too_many_of_a_group_gets_group_max_size_reached);
     tcase_add_test(tcase, asking_for_member_ids_for_ever_costs_bounded_memory);
     tcase_add_test(tcase, a_member_with_too_much_metadata_is_refused);
+    tcase_add_test(tcase, a_member_with_too_many_protocols_is_refused);
     tcase_add_test(tcase, a_member_that_joins_twice_is_answered_on_the_second_call);
     tcase_add_test(tcase, a_rebalance_waits_for_members_that_were_only_given_an_id);
     tcase_add_test(tcase, a_cancelled_join_is_answered_and_its_member_dropped_in_the_end);

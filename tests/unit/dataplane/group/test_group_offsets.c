@@ -505,8 +505,7 @@ Suite *test_suite(void)
                    commits_take_effect_in_the_order_they_were_made_however_they_are_reported);
     tcase_add_test(tcase, a_reply_does_not_wait_for_the_log_for_ever);
     tcase_add_test(tcase, metadata_over_4096_bytes_fails_its_partition_only);
-    tcase_add_test(tcase,
-                   entries_that_the_handler_refused_are_left_alone_and_the_others_committed);
+    tcase_add_test(tcase, entries_that_the_handler_refused_are_left_alone_and_the_others_committed);
     tcase_add_test(tcase, a_commit_larger_than_a_batch_is_refused_whole);
     tcase_add_test(tcase, a_fetch_answers_every_partition_that_was_asked_for_exactly_once);
     tcase_add_test(tcase, a_fetch_of_everything_lists_all_topics);

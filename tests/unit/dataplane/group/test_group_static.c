@@ -33,8 +33,8 @@ static enum kafka_error heartbeat_as(const char *member, const char *instance)
 {
     struct rig_call *call = rig_call_new(&rig, GROUP_HEARTBEAT, "g");
 
-    call->call.heartbeat.request = (struct group_heartbeat_request){
-        1, slice_from_cstring(member), slice_from_cstring(instance)};
+    call->call.heartbeat.request = (struct group_heartbeat_request){1, slice_from_cstring(member),
+                                                                    slice_from_cstring(instance)};
     rig_submit(&rig, call);
     return rig_error(call);
 }
@@ -140,8 +140,8 @@ START_TEST(a_returning_member_that_changes_the_chosen_protocol_rebalances)
     struct rig_call *join = NULL;
 
     stable_box();
-    join = rig_join(&rig, .version = 9, .instance = "box", .protocol = "sticky",
-                    .protocol2 = "range");
+    join =
+        rig_join(&rig, .version = 9, .instance = "box", .protocol = "sticky", .protocol2 = "range");
     ck_assert_error(rig_error(join), KAFKA_NONE);
     ck_assert_int_eq(join->call.join.reply.generation, 2);
     ck_assert_str_eq(rig_text(join->call.join.reply.protocol_name), "sticky");

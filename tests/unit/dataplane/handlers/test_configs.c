@@ -136,6 +136,9 @@ START_TEST(this_broker_shows_its_settings_and_another_one_is_refused)
     assert_text(config(0, "log.retention.ms")->value, "86400000");
     assert_text(config(0, "broker.id")->value, "0");
     ck_assert(config(0, "broker.id")->read_only);
+    assert_text(config(0, "group.min.session.timeout.ms")->value, "6000");
+    assert_text(config(0, "offsets.retention.minutes")->value, "10080");
+    assert_text(config(0, "advertised.listeners")->value, "PLAINTEXT://localhost:11000");
     ck_assert_int_eq(shown.results.items[1].error_code, KAFKA_NONE);
     ck_assert_int_eq(shown.results.items[1].configs.count, 0);
     ck_assert_int_eq(shown.results.items[2].error_code, KAFKA_INVALID_REQUEST);

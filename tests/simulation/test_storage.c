@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Storage scenarios. STORAGE_SEEDS=n runs n seeds of each, STORAGE_SEED=s only that one. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dataplane/storage/flush_round.h"
+#include "tests/simulation/storage_scenario.h"
+#include "tests/support/check_main.h"
+
+#define SEEDS 60
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void add(struct storage_scenario_result *sum, const struct storage_scenario_result *one)
+{
+    sum->acknowledged_records += one->acknowledged_records;
+    sum->read_records += one->read_records;
+    sum->duplicates_answered += one->duplicates_answered;
+    sum->trims += one->trims;
+    sum->recoveries += one->recoveries;
+    sum->clean_starts += one->clean_starts;
+    sum->torn_bytes += one->torn_bytes;
+    sum->isolated += one->isolated;
+    sum->refused_appends += one->refused_appends;
+}
+
+static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
+{
+    uint64_t only = number_from("STORAGE_SEED", 0);
+    uint64_t seeds = only != 0 ? 1 : number_from("STORAGE_SEEDS", SEEDS);
+
+    *sum = (struct storage_scenario_result){.is_broken = false};
+    for (uint64_t i = 0; i < seeds; i++) {
+        struct storage_scenario_result result;
+
+        options.seed = only != 0 ? only : i + 1;
+        storage_scenario_run(&options, &result);
+        ck_assert_msg(!result.is_broken, "seed %" PRIu64 ", %d loops: %s", options.seed,
+                      options.loop_count, result.why);
+        add(sum, &result);
+    }
+}
+
+static const int loop_counts[] = {1, 2, 4};
+
+START_TEST(nothing_acknowledged_is_lost_whatever_ends_a_life)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i],
+        .lives = 6,
+        .steps = 400,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (getenv("STORAGE_SEED") != NULL)
+        return;
+    ck_assert_int_gt(sum.acknowledged_records, 1000);
+    ck_assert_int_gt(sum.read_records, 1000);
+    ck_assert_int_gt(sum.duplicates_answered, 10);
+    ck_assert_int_gt(sum.trims, 10);
+    ck_assert_int_gt(sum.recoveries, 10);
+    ck_assert_int_gt(sum.clean_starts, 10);
+    ck_assert_int_gt(sum.torn_bytes, 100);
+}
+END_TEST
+
+START_TEST(a_full_disk_refuses_appends_and_loses_nothing)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i],
+        .lives = 5,
+        .steps = 400,
+        .has_full_disk = true,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (getenv("STORAGE_SEED") == NULL)
+        ck_assert_int_gt(sum.refused_appends, 100);
+}
+END_TEST
+
+START_TEST(a_failing_disk_fails_the_directory_and_loses_nothing)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i],
+        .lives = 5,
+        .steps = 400,
+        .has_failing_disk = true,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (getenv("STORAGE_SEED") == NULL)
+        ck_assert_int_gt(sum.refused_appends, 100);
+}
+END_TEST
+
+START_TEST(flipped_bits_are_never_served)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i],
+        .lives = 4,
+        .steps = 300,
+        .has_bit_flips = true,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (getenv("STORAGE_SEED") == NULL)
+        ck_assert_int_gt(sum.isolated, 5);
+}
+END_TEST
+
+START_TEST(the_same_seed_gives_the_same_trace_twice)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct storage_scenario_options options = {
+            .seed = seed,
+            .loop_count = loop_counts[_i],
+            .lives = 4,
+            .steps = 300,
+            .has_full_disk = true,
+        };
+        struct storage_scenario_result first, second;
+
+        storage_scenario_run(&options, &first);
+        storage_scenario_run(&options, &second);
+        ck_assert_uint_eq(first.trace_hash, second.trace_hash);
+        ck_assert_int_eq(first.acknowledged_records, second.acknowledged_records);
+    }
+}
+END_TEST
+
+/* Wrong on purpose: the checker must see it. */
+static const unsigned sabotages[] = {SABOTAGE_SKIP_SYNC, SABOTAGE_ACK_EARLY, SABOTAGE_TRUST_TAIL};
+
+START_TEST(a_broken_log_is_found_out)
+{
+    int found = 0;
+
+    for (uint64_t seed = 1; seed <= 40 && found == 0; seed++) {
+        struct storage_scenario_options options = {
+            .seed = seed,
+            .loop_count = 2,
+            .lives = 6,
+            .steps = 300,
+            .sabotage = sabotages[_i],
+        };
+        struct storage_scenario_result result;
+
+        storage_scenario_run(&options, &result);
+        found += result.is_broken;
+    }
+    ck_assert_int_gt(found, 0);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("simulation/storage");
+    TCase *tc = tcase_create("storage");
+
+    tcase_set_timeout(tc, 600);
+    tcase_add_loop_test(tc, nothing_acknowledged_is_lost_whatever_ends_a_life, 0, 3);
+    tcase_add_loop_test(tc, a_full_disk_refuses_appends_and_loses_nothing, 0, 3);
+    tcase_add_loop_test(tc, a_failing_disk_fails_the_directory_and_loses_nothing, 0, 3);
+    tcase_add_loop_test(tc, flipped_bits_are_never_served, 0, 3);
+    tcase_add_loop_test(tc, the_same_seed_gives_the_same_trace_twice, 0, 3);
+    tcase_add_loop_test(tc, a_broken_log_is_found_out, 0, 3);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
