@@ -6,7 +6,34 @@
 #define IOV_PER_CALL 64
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
 
+/* Room that appends may not use, so that there is always some for what frees room: log starts, producer
+ * snapshots, the catalogue. */
+#define RESERVE_MAX_BYTES ((int64_t)64 << 20)
+#define RESERVE_SHARE 20
+
 /* --- 1 write --- */
+
+static int64_t run_bytes(const struct flush_item *item)
+{
+    int64_t bytes = 0;
+
+    for (const struct write_run *run = item->runs; run != NULL; run = run->next)
+        bytes += (int64_t)(run->to - run->from);
+    return bytes;
+}
+
+/* What appends may use now. A disk that cannot say it is not held to it. */
+static int64_t room_bytes(struct log_store *store)
+{
+    int64_t available = 0;
+    int64_t total = 0;
+    int64_t reserve = 0;
+
+    if (store->disk->ops->free_bytes(store->disk, &available, &total) != ERR_OK)
+        return INT64_MAX;
+    reserve = total / RESERVE_SHARE < RESERVE_MAX_BYTES ? total / RESERVE_SHARE : RESERVE_MAX_BYTES;
+    return available - reserve;
+}
 
 /* The runs of one segment that follow each other, as one call (or few). */
 static enum err write_stretch(struct file *file, const struct write_run **run)
@@ -211,18 +238,19 @@ static void save_index(struct log_store *store, const struct flush_item *item,
         log_event(LOG_WARN, "index_not_saved", f_i64("base_offset", closed->base_offset), f_err(rc));
 }
 
-static bool save_producers(struct log_store *store, const struct flush_item *item)
+static enum err save_producers(struct log_store *store, const struct flush_item *item, bool *ret_saved)
 {
     enum err rc = ERR_OK;
 
-    if (item->producers == NULL)
-        return false;
-    if (item->producers->count > 0)
+    if (item->producers != NULL && item->producers->count > 0)
         rc = replace_file(store, &item->id, item->producers->offset, PRODUCERS_SUFFIX,
                           &item->producers->bytes);
-    if (rc != ERR_OK)
-        log_event(LOG_WARN, "producers_not_saved", f_i64("offset", item->producers->offset), f_err(rc));
-    return rc == ERR_OK;
+    *ret_saved = item->producers != NULL && rc == ERR_OK;
+    if (rc == ERR_OK)
+        return ERR_OK;
+    log_event(LOG_WARN, "producers_not_saved", f_i64("offset", item->producers->offset), f_err(rc));
+    /* Where the log start moves it is no cache: the batches that say the same are about to go. */
+    return item->log_start >= 0 ? rc : ERR_OK;
 }
 
 /* --- 4 record --- */
@@ -248,10 +276,10 @@ static enum err record_item(struct log_store *store, struct flush_item *item)
     const struct log_facts *facts = catalogue_find(catalogue, &item->id);
     log_offset old_producers =
         facts != NULL && facts->producers_count > 0 ? facts->producers_offset : -1;
-    bool has_producers = save_producers(store, item);
-    enum err rc = ERR_OK;
+    bool has_producers = false;
+    enum err rc = save_producers(store, item, &has_producers);
 
-    if (item->is_new)
+    if (rc == ERR_OK && item->is_new)
         rc = catalogue_add_log(catalogue, &item->id);
     for (int i = 0; i < item->epoch_count && rc == ERR_OK; i++)
         rc = catalogue_add_epoch(catalogue, &item->id, item->epochs[i]);
@@ -351,15 +379,34 @@ static void commit_catalogue(struct log_store *store, struct list *items)
     }
 }
 
-void flush_round_run(struct log_store *store, struct list *items)
+/* The directory failed on the way: what the others need of the catalogue is not recorded. */
+static void fail_rest(struct list *items)
 {
     list_for_each(items, node)
     {
         struct flush_item *item = item_of(node);
 
-        item->err = shared_flag_is_up(&store->failed)
-                        ? ERR_IO
-                        : settle(store, item, "write", write_item(store, item));
+        if (item->err == ERR_OK)
+            item->err = ERR_IO;
+    }
+}
+
+void flush_round_run(struct log_store *store, struct list *items)
+{
+    int64_t room = room_bytes(store);
+
+    list_for_each(items, node)
+    {
+        struct flush_item *item = item_of(node);
+        int64_t bytes = run_bytes(item);
+
+        if (shared_flag_is_up(&store->failed))
+            item->err = ERR_IO;
+        else if (bytes > 0 && bytes > room)
+            item->err = ERR_NO_SPACE;
+        else
+            item->err = settle(store, item, "write", write_item(store, item));
+        room -= bytes;
     }
     list_for_each(items, node)
     {
@@ -382,6 +429,8 @@ void flush_round_run(struct log_store *store, struct list *items)
     }
     if (!shared_flag_is_up(&store->failed))
         commit_catalogue(store, items);
+    else
+        fail_rest(items);
 }
 
 enum err flush_remove_log(struct log_store *store, const struct log_identity *id)

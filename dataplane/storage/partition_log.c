@@ -178,6 +178,17 @@ static bool must_roll(const struct partition_log *log, const struct log_config *
            log->head.end + batch->last_offset_delta - active->base_offset > INT32_MAX;
 }
 
+bool partition_log_snapshot_producers(struct partition_log *log)
+{
+    struct producers_snapshot *snapshot = take_producers_snapshot(log);
+
+    if (snapshot == NULL)
+        return false;
+    free_snapshot(log->producers_snapshot);
+    log->producers_snapshot = snapshot;
+    return true;
+}
+
 /* The newest segment is closed; the next append begins another. */
 static enum err roll(struct partition_log *log)
 {
@@ -189,9 +200,7 @@ static enum err roll(struct partition_log *log)
     shard_segment_unref(log->shard, log->head.active.segment);
     log->head.closed = closed;
     log->head.active = (struct segment_view){.segment = NULL};
-    /* Without a snapshot a start reads more, that is all. */
-    free_snapshot(log->producers_snapshot);
-    log->producers_snapshot = take_producers_snapshot(log);
+    (void)partition_log_snapshot_producers(log); /* a start reads more without it */
     return ERR_OK;
 }
 
@@ -369,10 +378,8 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     log->is_taken = true;
     log->bytes_since_checkpoint += log->pending_bytes;
 
-    if (is_last) {
-        free_snapshot(log->producers_snapshot);
-        log->producers_snapshot = take_producers_snapshot(log);
-    }
+    if (is_last)
+        (void)partition_log_snapshot_producers(log); /* a start reads more without it */
     *item = (struct flush_item){
         .id = log->id,
         .is_new = !log->is_on_disk,

@@ -84,6 +84,9 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
 /* An epoch begins at the end of the log. */
 enum err partition_log_begin_epoch(struct partition_log *log, leader_epoch epoch) WARN_UNUSED;
 
+/* What is known of producers goes with the next item. Needed when the log start moves: afterwards the
+ * batches that say it are gone. False = no memory. */
+bool partition_log_snapshot_producers(struct partition_log *log);
 /* Moves what is pending into the item. log_start -1 = does not change. */
 void partition_log_take(struct partition_log *log, struct flush_item *item, log_offset log_start,
                         enum flush_policy flush, bool is_last);

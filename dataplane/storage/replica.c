@@ -75,6 +75,10 @@ bool replica_take_item(struct replica *replica, bool is_last)
     log_offset log_start = replica->wanted_log_start;
     bool is_end_unknown = is_last && log->is_on_disk && log->is_changed;
 
+    if (log_start >= 0 && !partition_log_snapshot_producers(&replica->log)) {
+        replica_complete_trims(replica, KAFKA_KAFKA_STORAGE_ERROR);
+        log_start = -1;
+    }
     if (replica->state != REPLICA_OPEN ||
         (log->runs == NULL && log_start < 0 && !is_end_unknown))
         return false;

@@ -202,7 +202,7 @@ static struct sent_batch *make_batch(struct producer *producer)
     struct sim_batch content = {
         .first_number = s->next_number,
         .count = (int32_t)draw(s, 4) + 1,
-        .padding = (int32_t)draw(s, draw(s, 8) == 0 ? 1000 : 40),
+        .padding = (int32_t)draw(s, draw(s, 4) == 0 ? 1000 : 40),
         .timestamp_ms = s->wall_ms,
         .producer_id = producer->id,
         .producer_epoch = 0,
@@ -677,6 +677,23 @@ static void end_life(struct scenario *s)
         flip_bits(s);
 }
 
+static void tell(const struct scenario *s, const char *what)
+{
+    if (!s->options->is_verbose)
+        return;
+    fprintf(stderr, "%s", what);
+    for (int i = 0; i < PARTITIONS; i++) {
+        const struct log_snapshot *snapshot =
+            s->directory != NULL && s->replicas[i] != NULL ? replica_snapshot(s->replicas[i]) : NULL;
+
+        if (snapshot != NULL)
+            fprintf(stderr, "  [%" PRId64 ", %" PRId64 ", %" PRId64 ")", snapshot->log_start,
+                    snapshot->high_watermark, snapshot->log_end);
+        fprintf(stderr, "%s", s->models[i].why);
+    }
+    fprintf(stderr, "\n");
+}
+
 static void live(struct scenario *s)
 {
     if (!begin_life(s)) {
@@ -688,10 +705,12 @@ static void live(struct scenario *s)
     if (!sim_executor_run_until(s->executor, are_leading, s, STEPS_PER_LIFE_MAX))
         storage_model_fail(&s->models[0], "partitions are not led");
     check_recovered(s);
+    tell(s, "begins");
     if (draw(s, 2) == 0)
         sim_disk_die_after(s->disk, 1 + (int64_t)draw(s, (uint64_t)s->options->steps));
     for (int i = 0; i < s->options->steps && !is_broken(s) && !sim_disk_is_dead(s->disk); i++)
         act(s);
+    tell(s, "ends  ");
     end_life(s);
 }
 

@@ -40,6 +40,7 @@ static void run_seeds(struct storage_scenario_options options, struct storage_sc
         struct storage_scenario_result result;
 
         options.seed = only != 0 ? only : i + 1;
+        options.is_verbose = getenv("STORAGE_VERBOSE") != NULL;
         storage_scenario_run(&options, &result);
         ck_assert_msg(!result.is_broken, "seed %" PRIu64 ", %d loops: %s", options.seed,
                       options.loop_count, result.why);
@@ -146,7 +147,7 @@ START_TEST(a_broken_log_is_found_out)
 {
     int found = 0;
 
-    for (uint64_t seed = 1; seed <= 40 && found == 0; seed++) {
+    for (uint64_t seed = 1; seed <= 200 && found == 0; seed++) {
         struct storage_scenario_options options = {
             .seed = seed,
             .loop_count = 2,

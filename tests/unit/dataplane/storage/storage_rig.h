@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One data directory on a simulated disk and executor, with calls that wait for their answer. */
+#ifndef TESTS_UNIT_DATAPLANE_STORAGE_STORAGE_RIG_H
+#define TESTS_UNIT_DATAPLANE_STORAGE_STORAGE_RIG_H
+
+#include "dataplane/storage/log_directory.h"
+#include "dataplane/storage/replica.h"
+#include "tests/simulation/sim_disk.h"
+#include "tests/simulation/sim_executor.h"
+#include "tests/simulation/sim_records.h"
+
+struct storage_rig {
+    struct disk *disk;
+    struct sim_executor *executor;
+    struct log_directory *directory;
+    struct log_directory_report report;
+    struct uuid topic;
+    struct log_config config; /* of replicas that are opened from now on */
+    int loop_count;
+    int64_t wall_ms; /* at the next start */
+    int64_t next_number;
+};
+
+enum rig_end { RIG_POWER_CUT, RIG_KILL, RIG_CLEAN };
+
+void rig_init(struct storage_rig *rig, int loop_count);
+void rig_done(struct storage_rig *rig);
+
+/* Opens the directory; ERR_OK or why not. */
+enum err rig_start(struct storage_rig *rig, struct error *error);
+void rig_stop(struct storage_rig *rig, enum rig_end end);
+/* Opens and leads with this epoch; NULL when it is isolated. */
+struct replica *rig_open(struct storage_rig *rig, int32_t partition, leader_epoch epoch);
+
+/* Runs until nothing is left to do but timers. */
+void rig_settle(struct storage_rig *rig);
+/* Calls fn on loop 0, then settles. */
+void rig_call(struct storage_rig *rig, void (*fn)(void *context), void *context);
+
+struct sim_batch rig_batch(struct storage_rig *rig, int32_t count);
+/* acks -1 from loop 0; the result is in the returned copy. */
+struct replica_append rig_append(struct storage_rig *rig, struct replica *replica,
+                                 const struct sim_batch *batch);
+struct replica_append rig_append_bytes(struct storage_rig *rig, struct replica *replica,
+                                       struct buffer *bytes);
+/* A plain batch of count records, which must succeed. Returns its base offset. */
+log_offset rig_put(struct storage_rig *rig, struct replica *replica, int32_t count);
+
+/* The caller calls replica_read_done. */
+struct replica_read rig_read(struct storage_rig *rig, struct replica *replica, log_offset offset,
+                             size_t max_bytes);
+/* Reads from offset to the end; returns how many records; numbers must be first_number on. */
+int64_t rig_read_all(struct storage_rig *rig, struct replica *replica, log_offset offset,
+                     int64_t first_number);
+struct replica_lookup rig_lookup(struct storage_rig *rig, struct replica *replica, int64_t timestamp);
+struct replica_trim rig_trim(struct storage_rig *rig, struct replica *replica, log_offset offset);
+/* The path of a file of the rig's topic. */
+void rig_path(const struct storage_rig *rig, int32_t partition, log_offset base, const char *suffix,
+              char path[128]);
+
+#endif
