@@ -33,7 +33,7 @@ struct serve_config {
     int64_t metrics_port;
     const char *fleet, *password_file, *sealing_key_file;
     const char *region;
-    int64_t workers, connections, operation_wait_ms, statement_timeout_ms;
+    int64_t workers, connections, operation_wait_ms, request_timeout_ms, statement_timeout_ms;
     int log_level, log_format;
 };
 
@@ -73,6 +73,8 @@ static const struct option options[] = {
      "most client connections per address"},
     {"operation_wait_ms", OPTION_I64, FIELD(operation_wait_ms), "2000", 0, 30000, "ms", NULL, false,
      "how long a request waits for its operation before it answers 202"},
+    {"request_timeout_ms", OPTION_I64, FIELD(request_timeout_ms), "15000", 100, 600000, "ms", NULL,
+     false, "how long a client may take to send a head, to send a body, to take an answer"},
     {"statement_timeout_ms", OPTION_I64, FIELD(statement_timeout_ms), "3000", 100, 60000, "ms",
      NULL, false, "longest statement in the store"},
     {"log_level", OPTION_ENUM, FIELD(log_level), "info", 0, 0, "", log_levels, false,
@@ -211,6 +213,7 @@ static enum err start_servers(struct service *service, struct error *error)
         .worker_count = (int)config->workers,
         .connection_max = (int)config->connections,
         .wait_max_ms = config->operation_wait_ms,
+        .request_timeout_ms = config->request_timeout_ms,
     };
     struct http_server_config metrics = {
         .addresses = config->metrics_addresses,
@@ -220,6 +223,7 @@ static enum err start_servers(struct service *service, struct error *error)
         .context = &service->endpoints,
         .worker_count = 1,
         .connection_max = 32,
+        .request_timeout_ms = config->request_timeout_ms,
     };
     enum err rc = http_server_start(&rest, &service->server, error);
 

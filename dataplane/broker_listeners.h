@@ -25,7 +25,8 @@ struct broker_listeners *broker_listeners_new(const struct broker_listeners_opti
 void broker_listeners_update(struct broker_listeners *listeners);
 void broker_listeners_close(struct broker_listeners *listeners);
 void broker_listeners_free(struct broker_listeners *listeners);
-int broker_listeners_port(const struct broker_listeners *listeners, const char *name); /* 0 = none */
+int broker_listeners_port(const struct broker_listeners *listeners,
+                          const char *name); /* 0 = none */
 
 /* dataplane/broker.c: which of its loops. */
 struct broker_loop *broker_loop_of(void *context, const struct loop *loop);

@@ -56,10 +56,10 @@ static const struct option options[] = {
      "Event loops, one thread each."},
     {"read_workers", OPTION_I64, FIELD(read_workers), "2", 1, 16, "", NULL, false,
      "Threads for reads that are not in memory."},
-    {"tail_cache_bytes", OPTION_I64, FIELD(tail_cache_bytes), "67108864", 1048576, 1LL << 40, "bytes",
-     NULL, false, "Recent records kept in memory, all partitions together."},
-    {"group_initial_rebalance_delay_ms", OPTION_I64, FIELD(group_initial_rebalance_delay_ms), "0", 0,
-     60000, "ms", NULL, false, "How long an empty consumer group waits for more members."},
+    {"tail_cache_bytes", OPTION_I64, FIELD(tail_cache_bytes), "67108864", 1048576, 1LL << 40,
+     "bytes", NULL, false, "Recent records kept in memory, all partitions together."},
+    {"group_initial_rebalance_delay_ms", OPTION_I64, FIELD(group_initial_rebalance_delay_ms), "0",
+     0, 60000, "ms", NULL, false, "How long an empty consumer group waits for more members."},
     {"log_level", OPTION_ENUM, FIELD(log_level), "info", 0, 0, "", log_levels, false,
      "Least level that is logged."},
     {"log_format", OPTION_ENUM, FIELD(log_format), "text", 0, 0, "", log_formats, false,
@@ -265,7 +265,8 @@ int main(int argc, char **argv)
         printf("millrace-broker %s\n", MILLRACE_VERSION);
         return 0;
     }
-    if (argc < 2 || strcmp(argv[1], "serve") != 0 || (argc >= 3 && strcmp(argv[2], "--help") == 0)) {
+    if (argc < 2 || strcmp(argv[1], "serve") != 0 ||
+        (argc >= 3 && strcmp(argv[2], "--help") == 0)) {
         bool asked = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "serve") == 0);
 
         help(asked ? stdout : stderr);

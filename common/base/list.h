@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 /* Through an integer, so that a const node gives a const object without a cast that drops it. */
-#define container_of(pointer, type, member)                                                        \
-    ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 struct list {
     struct list *next;

@@ -76,7 +76,8 @@ static enum err file_read_at(struct file *file, int64_t offset, void *data, size
 }
 
 /* Writes what a short pwritev left of the first vectors, one plain write after another. */
-static enum err write_rest(int fd, int64_t offset, const struct iovec *iov, int iov_count, size_t skip)
+static enum err write_rest(int fd, int64_t offset, const struct iovec *iov, int iov_count,
+                           size_t skip)
 {
     for (int i = 0; i < iov_count; i++) {
         const uint8_t *at = iov[i].iov_base;
@@ -102,7 +103,8 @@ static enum err write_rest(int fd, int64_t offset, const struct iovec *iov, int 
     return ERR_OK;
 }
 
-static enum err file_write_at(struct file *file, int64_t offset, const struct iovec *iov, int iov_count)
+static enum err file_write_at(struct file *file, int64_t offset, const struct iovec *iov,
+                              int iov_count)
 {
     int fd = posix_file_of(file)->fd;
 
@@ -249,8 +251,8 @@ static enum err remove_contents(int fd, int depth)
             rc = err_from_errno(errno);
             break;
         }
-        int below = openat(dirfd(dir), entry->d_name,
-                           O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        int below =
+            openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
         if (below < 0) {
             rc = err_from_errno(errno);
@@ -314,7 +316,8 @@ static enum err disk_list(struct disk *disk, const char *path, disk_list_fn each
 
 static enum err disk_sync_dir(struct disk *disk, const char *path)
 {
-    int fd = openat(posix_disk_of(disk)->root, path_or_dot(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd =
+        openat(posix_disk_of(disk)->root, path_or_dot(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum err rc = ERR_OK;
 
     if (fd < 0)

@@ -21,7 +21,8 @@ struct http_server_config {
     void *context; /* becomes request->context */
     int worker_count;
     int connection_max;
-    int64_t wait_max_ms;
+    int64_t wait_max_ms;        /* of a request for its operation */
+    int64_t request_timeout_ms; /* of a client: to send a head, to send a body, to take an answer */
 };
 
 /* config's strings are borrowed until http_server_stop. */

@@ -125,9 +125,8 @@ static enum err write_config(const struct provision_config *config, struct uuid 
         "log_level = %s\n"
         "loops = %lld\n",
         config->broker_store, cell->role_name, password_file, id, (long long)broker_id, directory,
-        directory, directory, bind_addresses(config),
-        provision_log_formats[config->log_format], provision_log_levels[config->log_level],
-        (long long)config->broker_loops);
+        directory, directory, bind_addresses(config), provision_log_formats[config->log_format],
+        provision_log_levels[config->log_level], (long long)config->broker_loops);
     if (rc == ERR_OK)
         rc = file_keep(path, buffer_slice(&text), 0640, error);
     else

@@ -117,9 +117,9 @@ static void mark_done(struct request *request)
 
 void request_fail(struct request *request, const char *why)
 {
-    log_event(
-        LOG_INFO, "request_refused", f_str("peer", connection_peer(request->session->connection)),
-        f_str("api", request->api->name), f_i64("version", request->version), f_str("why", why));
+    log_event(LOG_INFO, "request_refused", f_str("peer", connection_peer(request->session->connection)),
+              f_str("api", request->api->name), f_i64("version", request->version),
+              f_str("why", why));
     request->has_answer = false;
     request->closes = true;
     mark_done(request);
@@ -148,8 +148,8 @@ void request_finish_without_answer(struct request *request)
     mark_done(request);
 }
 
-/* Bytes after the request are ignored, as Apache ignores them: librdkafka 2.16 leaves three after a Metadata for all
- * topics (version 13). */
+/* Bytes after the request are ignored, as Apache ignores them: librdkafka 2.16 leaves three after a
+ * Metadata for all topics (version 13). */
 bool request_check_read(struct request *request, enum err rc)
 {
     if (rc == ERR_OK)
@@ -170,7 +170,8 @@ static bool make_iov(struct request *request)
     for (size_t i = 0; i < request->cuts.count; i++) {
         const struct kafka_cut *cut = &request->cuts.items[i];
 
-        request->iov[count++] = (struct iovec){request->response.data + at, cut->position - at};
+        request->iov[count++] =
+            (struct iovec){request->response.data + at, cut->position - at};
         request->iov[count++] = (struct iovec){(void *)(uintptr_t)cut->bytes.data, cut->bytes.len};
         at = cut->position;
     }
@@ -238,7 +239,8 @@ void dispatch_cancel_all(struct session *session)
 {
     /* Nothing leaves the list while it is walked. */
     session->is_cancelling = true;
-    list_for_each (&session->requests, link) {
+    list_for_each(&session->requests, link)
+    {
         struct request *request = container_of(link, struct request, link);
         void (*cancel)(struct request *) = request->cancel;
 
@@ -280,8 +282,8 @@ static struct request *new_request(struct session *session, struct frame frame)
     return request;
 }
 
-static void refuse_frame(struct session *session, struct frame frame, const char *why, int16_t key,
-                         int16_t version)
+static void refuse_frame(struct session *session, struct frame frame, const char *why,
+                         int16_t key, int16_t version)
 {
     log_event(LOG_INFO, "frame_refused", f_str("peer", connection_peer(session->connection)),
               f_i64("api_key", key), f_i64("version", version), f_str("why", why));

@@ -118,7 +118,8 @@ const struct image_tenant *session_tenant(const struct session *session)
 
 void session_principal(const struct session *session, char text[64])
 {
-    snprintf(text, 64, "User:%s", session->binding.key_id[0] ? session->binding.key_id : "ANONYMOUS");
+    snprintf(text, 64, "User:%s",
+             session->binding.key_id[0] ? session->binding.key_id : "ANONYMOUS");
 }
 
 /* --- the loop's sessions --- */
@@ -142,8 +143,7 @@ static void on_sweep(struct timer *timer)
     struct broker_loop *broker = container_of(timer, struct broker_loop, sweep);
     int64_t now_us = loop_now_us(broker->loop);
 
-    list_for_each(&broker->sessions, link)
-    {
+    list_for_each (&broker->sessions, link) {
         struct session *session = container_of(link, struct session, link);
         enum err why = why_to_close(session, now_us);
 
@@ -172,8 +172,7 @@ static void on_image_change(struct image_observer *observer, const struct image_
     if (change->kind == IMAGE_TENANT && change->after != NULL &&
         image_as_tenant(change->after)->is_active)
         return;
-    list_for_each(&broker->sessions, link)
-    {
+    list_for_each (&broker->sessions, link) {
         struct session *session = container_of(link, struct session, link);
 
         if (is_hit(session, change))
@@ -194,8 +193,7 @@ void broker_loop_stop(struct broker_loop *broker)
     broker->is_stopping = true;
     image_unobserve(&broker->observer);
     timer_stop(broker->loop, &broker->sweep);
-    list_for_each(&broker->sessions, link)
-    {
+    list_for_each (&broker->sessions, link) {
         struct session *session = container_of(link, struct session, link);
 
         connection_close(session->connection, ERR_CANCELLED);

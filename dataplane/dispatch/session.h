@@ -12,19 +12,19 @@
 
 struct session {
     struct broker_loop *broker;
-    struct connection *connection; /* owned reference */
+    struct connection *connection;         /* owned reference */
     const struct image_listener *listener; /* owned reference */
     struct auth_session auth;
-    struct tenant_binding binding;  /* instance_no 0 until login */
-    struct instance_usage *usage;   /* counted there; owned reference; NULL until login */
-    struct list link;               /* in broker->sessions */
-    struct list requests;           /* struct request, arrival order */
+    struct tenant_binding binding; /* instance_no 0 until login */
+    struct instance_usage *usage;  /* counted there; owned reference; NULL until login */
+    struct list link;              /* in broker->sessions */
+    struct list requests;          /* struct request, arrival order */
     int request_count;
     size_t request_bytes;
-    bool is_full;                   /* paused because of count or bytes */
-    bool is_muted;                  /* paused because of a throttle time */
+    bool is_full;  /* paused because of count or bytes */
+    bool is_muted; /* paused because of a throttle time */
     bool is_closing;
-    bool is_cancelling;             /* requests are being told; answers wait */
+    bool is_cancelling; /* requests are being told; answers wait */
     struct timer unmute;
     int64_t accepted_us;
     char software_name[64];

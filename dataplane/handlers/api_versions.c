@@ -24,7 +24,8 @@ static bool is_software_text(struct slice text)
     return true;
 }
 
-static void remember_software(struct session *session, const struct kafka_api_versions_request *body)
+static void remember_software(struct session *session,
+                              const struct kafka_api_versions_request *body)
 {
     snprintf(session->software_name, sizeof(session->software_name), SLICE_FORMAT,
              SLICE_ARG(body->client_software_name));
@@ -47,7 +48,8 @@ static enum err fill_all(struct request *request, struct kafka_api_versions_resp
 
     while (handlers[count].handle != NULL)
         count++;
-    rc = kafka_api_versions_response_api_key_array_init(&response->api_keys, &request->arena, count);
+    rc =
+        kafka_api_versions_response_api_key_array_init(&response->api_keys, &request->arena, count);
     for (int32_t i = 0; rc == ERR_OK && i < count; i++)
         set_range(&response->api_keys.items[i], kafka_api_find((int16_t)handlers[i].key));
     if (rc == ERR_OK)

@@ -64,8 +64,9 @@ void handle_init_producer_id(struct request *request)
     if (!request_read(request, kafka_init_producer_id_request, &body))
         return;
     if (!slice_is_null(body.transactional_id)) {
-        answer(request, body.transactional_id.len == 0 ? KAFKA_INVALID_REQUEST
-                                                       : KAFKA_UNSUPPORTED_VERSION, -1);
+        answer(request,
+               body.transactional_id.len == 0 ? KAFKA_INVALID_REQUEST : KAFKA_UNSUPPORTED_VERSION,
+               -1);
         return;
     }
     init = arena_new(&request->arena, struct init_producer_id);

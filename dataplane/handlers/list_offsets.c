@@ -23,7 +23,14 @@ struct list_offsets {
     size_t open_count;
 };
 
-enum { LATEST = -1, EARLIEST = -2, MAX_TIMESTAMP = -3, EARLIEST_LOCAL = -4, LATEST_TIERED = -5, EARLIEST_PENDING_UPLOAD = -6 };
+enum {
+    LATEST = -1,
+    EARLIEST = -2,
+    MAX_TIMESTAMP = -3,
+    EARLIEST_LOCAL = -4,
+    LATEST_TIERED = -5,
+    EARLIEST_PENDING_UPLOAD = -6
+};
 
 static void on_found(struct replica_lookup *lookup)
 {
@@ -106,8 +113,8 @@ static void answer_partition(struct list_offsets *list,
     snapshot = replica_snapshot(hosted.replica);
     out->leader_epoch = hosted.partition->leader_epoch;
     if (in->timestamp == LATEST)
-        out->offset = list->body.isolation_level == 1 ? snapshot->last_stable
-                                                      : snapshot->high_watermark;
+        out->offset =
+            list->body.isolation_level == 1 ? snapshot->last_stable : snapshot->high_watermark;
     else if (in->timestamp == EARLIEST || in->timestamp == EARLIEST_LOCAL)
         out->offset = snapshot->log_start;
     else if (in->timestamp == LATEST_TIERED || in->timestamp == EARLIEST_PENDING_UPLOAD)
@@ -119,8 +126,8 @@ static void answer_partition(struct list_offsets *list,
 static bool is_repeated(const struct kafka_list_offsets_request_topic *topic, int32_t at)
 {
     for (int32_t i = 0; i < topic->partitions.count; i++) {
-        if (i != at &&
-            topic->partitions.items[i].partition_index == topic->partitions.items[at].partition_index)
+        if (i != at && topic->partitions.items[i].partition_index ==
+                           topic->partitions.items[at].partition_index)
             return true;
     }
     return false;
@@ -134,8 +141,8 @@ static bool answer_topic(struct list_offsets *list,
     bool is_checked = topic->partitions.count <= 1000;
 
     out->name = topic->name;
-    if (kafka_list_offsets_response_partition_array_init(
-            &out->partitions, &list->request->arena, topic->partitions.count) != ERR_OK)
+    if (kafka_list_offsets_response_partition_array_init(&out->partitions, &list->request->arena,
+                                                         topic->partitions.count) != ERR_OK)
         return false;
     for (int32_t i = 0; i < topic->partitions.count; i++) {
         out->partitions.items[i].partition_index = topic->partitions.items[i].partition_index;

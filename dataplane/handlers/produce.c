@@ -122,9 +122,9 @@ static bool is_same_replica(const struct hash_node *node, const void *key)
 }
 
 /* NONE, or why this partition gets nothing appended. */
-static enum kafka_error check(struct produce *produce, const struct kafka_produce_request_topic *topic,
-                              int32_t index, struct hash_table *seen,
-                              struct hosted_partition *ret_hosted)
+static enum kafka_error check(struct produce *produce,
+                              const struct kafka_produce_request_topic *topic, int32_t index,
+                              struct hash_table *seen, struct hosted_partition *ret_hosted)
 {
     struct request *request = produce->request;
     struct topic_reference reference = {request->version >= 13, topic->name, topic->topic_id};
@@ -228,9 +228,9 @@ static bool collect(struct produce *produce)
 
         out->name = topics->items[t].name;
         out->topic_id = topics->items[t].topic_id;
-        if (kafka_produce_response_partition_array_init(
-                &out->partition_responses, &request->arena,
-                topics->items[t].partition_data.count) != ERR_OK)
+        if (kafka_produce_response_partition_array_init(&out->partition_responses, &request->arena,
+                                                        topics->items[t].partition_data.count) !=
+            ERR_OK)
             break;
         collect_topic(produce, &topics->items[t], out, &seen);
     }

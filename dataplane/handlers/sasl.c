@@ -45,9 +45,8 @@ static enum kafka_error authenticate(struct session *session, struct slice token
     struct sasl_directory directory =
         tenant_directory(broker->image, broker->random, broker->pepper);
     struct tenant_binding binding;
-    enum kafka_error error = auth_session_authenticate(&session->auth, &directory, token,
-                                                       loop_now_us(broker->loop), reply,
-                                                       ret_reply_len);
+    enum kafka_error error = auth_session_authenticate(
+        &session->auth, &directory, token, loop_now_us(broker->loop), reply, ret_reply_len);
     enum err rc = ERR_OK;
 
     if (error != KAFKA_NONE || session->auth.state != AUTH_AUTHENTICATED)

@@ -14,7 +14,12 @@
 
 enum { GATHER = 32, CIPHER_BYTES = 256 * 1024, LINGER_US = 5000000, PLAIN_READ = 64 * 1024 };
 
-enum connection_state { CONNECTION_OPEN, CONNECTION_DRAINING, CONNECTION_CLOSING, CONNECTION_CLOSED };
+enum connection_state {
+    CONNECTION_OPEN,
+    CONNECTION_DRAINING,
+    CONNECTION_CLOSING,
+    CONNECTION_CLOSED
+};
 
 struct connection {
     enum connection_state state;
@@ -205,8 +210,7 @@ static void advance(struct connection *connection, size_t len)
 {
     connection->unsent_bytes -= len;
     while (!list_is_empty(&connection->outgoing)) {
-        struct outgoing *outgoing =
-            container_of(connection->outgoing.next, struct outgoing, link);
+        struct outgoing *outgoing = container_of(connection->outgoing.next, struct outgoing, link);
 
         while (outgoing->iov_count > 0 && len >= outgoing->iov->iov_len) {
             len -= outgoing->iov->iov_len;
@@ -228,8 +232,7 @@ static int gather(struct connection *connection)
     int count = 0;
 
     connection->gathered_bytes = 0;
-    list_for_each(&connection->outgoing, link)
-    {
+    list_for_each (&connection->outgoing, link) {
         const struct outgoing *outgoing = container_of(link, struct outgoing, link);
 
         for (int i = 0; i < outgoing->iov_count && count < GATHER; i++) {
@@ -247,8 +250,7 @@ static enum err encrypt(struct connection *connection)
 {
     while (!list_is_empty(&connection->outgoing) &&
            tls_stream_pending(connection->tls) < CIPHER_BYTES) {
-        struct outgoing *outgoing =
-            container_of(connection->outgoing.next, struct outgoing, link);
+        struct outgoing *outgoing = container_of(connection->outgoing.next, struct outgoing, link);
         size_t part = outgoing->iov_count > 0 ? outgoing->iov->iov_len : 0;
         enum err rc = ERR_OK;
 

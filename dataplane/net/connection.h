@@ -18,9 +18,11 @@ struct tls_context;
 
 /* One answer; embedded in the request. Sent whole, in the order of connection_send. */
 struct outgoing {
-    struct iovec *iov; /* the connection moves it forward as bytes leave; memory borrowed until done */
+    struct iovec
+        *iov; /* the connection moves it forward as bytes leave; memory borrowed until done */
     int iov_count;
-    void (*done)(struct outgoing *outgoing); /* once, sent or not; never before connection_send returns */
+    void (*done)(
+        struct outgoing *outgoing); /* once, sent or not; never before connection_send returns */
     struct list link;
 };
 
@@ -40,8 +42,8 @@ struct connection_scratch {
 };
 
 struct connection_options {
-    struct stream *stream;           /* moved */
-    struct tls_context *tls;         /* borrowed for the connection's life; NULL = plain */
+    struct stream *stream;   /* moved */
+    struct tls_context *tls; /* borrowed for the connection's life; NULL = plain */
     struct connection_scratch *scratch;
     size_t max_frame_bytes;
     const struct connection_owner *calls;

@@ -111,7 +111,7 @@ enum err tls_stream_feed(struct tls_stream *stream, const uint8_t *data, size_t 
     size_t written = 0;
 
     return BIO_write_ex(stream->in, data, len, &written) == 1 && written == len ? ERR_OK
-                                                                               : ERR_NO_MEMORY;
+                                                                                : ERR_NO_MEMORY;
 }
 
 enum err tls_stream_read(struct tls_stream *stream, uint8_t *data, size_t max, size_t *ret_len)

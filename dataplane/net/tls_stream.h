@@ -23,7 +23,8 @@ void tls_stream_free(struct tls_stream *stream);
 enum err tls_stream_feed(struct tls_stream *stream, const uint8_t *data, size_t len) WARN_UNUSED;
 /* Plain bytes, handshake done on the way. *ret_len 0 = feed more first. ERR_CLOSED: close_notify.
  * ERR_INVALID: not TLS, or broken. */
-enum err tls_stream_read(struct tls_stream *stream, uint8_t *data, size_t max, size_t *ret_len) WARN_UNUSED;
+enum err tls_stream_read(struct tls_stream *stream, uint8_t *data, size_t max,
+                         size_t *ret_len) WARN_UNUSED;
 /* Encrypts len bytes into the pending ciphertext. The handshake must be done. */
 enum err tls_stream_write(struct tls_stream *stream, const uint8_t *data, size_t len) WARN_UNUSED;
 /* Ciphertext that waits to be sent (handshake messages too). */

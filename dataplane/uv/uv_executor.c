@@ -84,7 +84,8 @@ static void set_alarm(struct uv_executor_loop *loop)
     loop->alarm_us = deadline_us;
     delay_us = deadline_us - clock_monotonic_us(&system_clock);
     uv_update_time(&loop->uv);
-    uv_timer_start(&loop->alarm, on_alarm, delay_us <= 0 ? 0 : (uint64_t)(delay_us + 999) / 1000, 0);
+    uv_timer_start(&loop->alarm, on_alarm, delay_us <= 0 ? 0 : (uint64_t)(delay_us + 999) / 1000,
+                   0);
 }
 
 static void on_alarm(uv_timer_t *alarm)
@@ -218,8 +219,8 @@ static void signal_arrived(uv_signal_t *signal, int number)
     executor->on_signal(executor->signal_context, number);
 }
 
-void uv_executor_on_signal(struct uv_executor *executor, void (*on_signal)(void *context, int number),
-                           void *context)
+void uv_executor_on_signal(struct uv_executor *executor,
+                           void (*on_signal)(void *context, int number), void *context)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
 

@@ -22,8 +22,8 @@ enum err uv_executor_new(const struct uv_executor_options *options,
                          struct uv_executor **ret_executor, struct error *error) WARN_UNUSED;
 struct executor *uv_executor_base(struct uv_executor *executor);
 /* Called on loop 0 for SIGTERM and SIGINT, from run on. */
-void uv_executor_on_signal(struct uv_executor *executor, void (*on_signal)(void *context, int number),
-                           void *context);
+void uv_executor_on_signal(struct uv_executor *executor,
+                           void (*on_signal)(void *context, int number), void *context);
 void uv_executor_run(struct uv_executor *executor);
 /* Loop 0. Everything that lives on loops must have been closed before. */
 void uv_executor_stop(struct uv_executor *executor);

@@ -14,10 +14,10 @@
 struct uv_executor_loop {
     struct loop base;
     uv_loop_t uv;
-    uv_async_t wake;       /* mail from other threads */
-    uv_timer_t alarm;      /* the first deadline of timers */
-    uv_prepare_t prepare;  /* before the poll: deliver mail, mark the time as stale */
-    uv_check_t check;      /* after the poll: deliver mail */
+    uv_async_t wake;      /* mail from other threads */
+    uv_timer_t alarm;     /* the first deadline of timers */
+    uv_prepare_t prepare; /* before the poll: deliver mail, mark the time as stale */
+    uv_check_t check;     /* after the poll: deliver mail */
     struct mailbox mailbox;
     struct timer_queue timers;
     int64_t alarm_us; /* what `alarm` is set to; INT64_MAX = not */

@@ -327,9 +327,9 @@ static enum err open_socket(const char *host, int port, int *ret_fd, int *ret_po
     return ERR_OK;
 }
 
-static enum err network_listen(struct network *base, const char *host, int port, accept_fn on_accept,
-                               void *context, struct network_listener **ret_listener,
-                               struct error *error)
+static enum err network_listen(struct network *base, const char *host, int port,
+                               accept_fn on_accept, void *context,
+                               struct network_listener **ret_listener, struct error *error)
 {
     struct uv_network *network = container_of(base, struct uv_network, base);
     struct network_listener *listener = calloc(1, sizeof(*listener));

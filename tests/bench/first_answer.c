@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 static const unsigned char api_versions_v0[] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff};
-static const char get_healthz[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+static const char get_healthz[] =
+    "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 static double now_ms(void)
 {
@@ -115,7 +116,8 @@ int main(int argc, char **argv)
         execv(argv[4], argv + 4);
         _exit(127);
     }
-    first_ms = wait_for_answer(context, (int)strtol(argv[2], NULL, 10), strcmp(argv[1], "kafka") == 0, began_ms);
+    first_ms = wait_for_answer(context, (int)strtol(argv[2], NULL, 10),
+                               strcmp(argv[1], "kafka") == 0, began_ms);
     nanosleep(&idle, NULL);
     kib = resident_kib(pid);
     kill(pid, SIGTERM);

@@ -294,7 +294,8 @@ static bool next_deadline(const struct sim_executor *sim, int64_t *ret_us)
     for (int i = 0; i < sim->base.loop_count; i++) {
         int64_t deadline_us = 0;
 
-        if (timer_queue_next_deadline(&sim->loops[i].timers, &deadline_us) && deadline_us < first_us)
+        if (timer_queue_next_deadline(&sim->loops[i].timers, &deadline_us) &&
+            deadline_us < first_us)
             first_us = deadline_us;
     }
     for (const struct sim_job *job = sim->jobs; job != NULL; job = job->next) {
@@ -354,7 +355,8 @@ bool sim_executor_run_until(struct sim_executor *sim, bool (*is_met)(void *conte
     return is_met(context);
 }
 
-void sim_executor_call(struct sim_executor *sim, int index, void (*fn)(void *context), void *context)
+void sim_executor_call(struct sim_executor *sim, int index, void (*fn)(void *context),
+                       void *context)
 {
     struct sim_loop *before = sim->current;
 

@@ -46,7 +46,8 @@ void sim_executor_run_for(struct sim_executor *sim, int64_t duration_us);
 bool sim_executor_run_until(struct sim_executor *sim, bool (*is_met)(void *context), void *context,
                             int64_t max_steps);
 /* Calls fn as if loop `index` did: on_loop() holds inside. */
-void sim_executor_call(struct sim_executor *sim, int index, void (*fn)(void *context), void *context);
+void sim_executor_call(struct sim_executor *sim, int index, void (*fn)(void *context),
+                       void *context);
 /* Makes submitted FLUSH work wait this much longer: a disk that stalls. */
 void sim_executor_stall(struct sim_executor *sim, enum worker_pool pool, int64_t duration_us);
 

@@ -171,7 +171,7 @@ class Service:
                  "--key_file", self.path("rest.key"), "--ca_certificate_file", self.path("ca.pem"),
                  "--sealing_key_file", self.path("sealing"), "--fleet",
                  f"host={self.postgres.directory} dbname=fleet user=millrace_serve", "--password_file",
-                 self.path("serve"), "--operation_wait_ms", "1500", "--log_format", "json"],
+                 self.path("serve"), "--operation_wait_ms", "1500", "--request_timeout_ms", "2000", "--log_format", "json"],
                 stderr=log)
         self.processes.append(serve)
         return serve

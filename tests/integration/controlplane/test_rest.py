@@ -520,6 +520,29 @@ class Http(Case):
         self.expect_problem(service.call("POST", "/v2/resource_instances", bomb, headers={"Content-Encoding": "gzip"}), 413)
         self.expect_problem(service.call("POST", "/v2/resource_instances", body, headers={"Content-Encoding": "br"}), 400)
 
+    def drip(self, start, piece):
+        """Seconds until the other side cuts a connection on which a piece comes every 0.2 s."""
+        started = time.monotonic()
+        with socket.create_connection(("localhost", service.port), timeout=5) as plain:
+            with service.tls().wrap_socket(plain, server_hostname="localhost") as stream:
+                try:
+                    stream.sendall(start)
+                    while time.monotonic() - started < 8:
+                        stream.sendall(piece)
+                        time.sleep(0.2)
+                except OSError:
+                    pass
+        return time.monotonic() - started
+
+    def test_a_client_that_drips_is_cut(self):
+        head = b"POST /identity/token HTTP/1.1\r\nHost: localhost\r\n"
+        for start, piece in ((head, b"X-A: b\r\n"), (head + b"Content-Length: 100000\r\n\r\n", b"a")):
+            seconds = self.drip(start, piece)
+            self.assertGreater(seconds, 1.5)
+            self.assertLess(seconds, 4)
+        with socket.create_connection(("localhost", service.port), timeout=5) as plain:  # no handshake at all
+            self.assertEqual(plain.recv(1), b"")
+
     def test_old_tls_is_refused(self):
         warnings.simplefilter("ignore", DeprecationWarning)
         for version, is_taken in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)):

@@ -96,9 +96,9 @@ END_TEST
 
 START_TEST(a_plaintext_instance_listens_on_its_ports)
 {
-    BIO *bio = BIO_new_connect("127.0.0.1:18999");
+    BIO *bio = BIO_new_connect("127.0.0.1:18997");
 
-    fleet_insert_instance(&fleet, 1, "shared", 18999);
+    fleet_insert_instance(&fleet, 1, "shared", 18997);
     fleet_wait_instance(&fleet, 1, "ready");
     for (int i = 0; i < 500 && BIO_do_connect(bio) != 1; i++)
         poll(NULL, 0, 10);

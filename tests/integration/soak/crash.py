@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rounds of `./dev soak crash`: crash.py ROOT STATE ROUNDS SEED RESULTS. See `crash` beside it.
 
-A round: load runs on a Standard and an Enterprise instance, a moment passes, a topic is made, something is killed
-with SIGKILL, another topic is asked for, `./dev up` brings back what does not come back by itself, load goes on for a moment, then every promise is checked and
-the processes, directories and roles are counted.
+A round: load runs on a Standard and an Enterprise instance, a moment passes, a topic is made, something is killed with
+SIGKILL, another topic is asked for, `./dev up` brings back what does not come back by itself, load goes on for a moment, then
+every promise is checked, and the processes, directories, roles and cells are counted.
 """
 
 import json
@@ -52,12 +52,25 @@ class Millrace:
                         pass
 
     def count(self):
-        """{role: how many}, and the directories of cells."""
+        """How many of each: processes by role, directories of cells, database roles of cells, cells in the fleet."""
         counts = {}
         for process in self.processes():
             counts[process["role"]] = counts.get(process["role"], 0) + 1
         counts["directories"] = len(os.listdir(os.path.join(self.state, "cells")))
+        counts["roles"] = self.sql("select count(*) from pg_roles where rolname ~ '^millrace_cell_'")
+        counts["cells"] = self.sql("select count(*) from fleet.cell where removed_at is null")
         return counts
+
+    def sql(self, statement):
+        """What the administrator of the database sees; None while it is away."""
+        with open(os.path.join(self.state, "ports"), encoding="utf-8") as file:
+            port = dict(line.strip().split("=") for line in file)["postgres"]
+        with open(os.path.join(self.state, "secrets", "postgres"), encoding="utf-8") as file:
+            environment = {**os.environ, "PGPASSWORD": file.read()}
+        done = subprocess.run(["/usr/lib/postgresql/15/bin/psql", "-h", "127.0.0.1", "-p", port, "-U", "postgres",
+                               "-d", "fleet", "-XAtqc", statement], capture_output=True, text=True, env=environment,
+                              check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
 
 
 def wait_for(what, seconds, condition):
@@ -78,10 +91,10 @@ def run_round(number, millrace, loads, chance, wanted):
     if not load.create_topic(f"round-{number}-before", chance.randrange(3600000, 86400000)):
         return {"round": number, "victim": victim, "fault": "a topic could not be made before anything was killed"}
     millrace.kill(victim)
-    killed_at = time.monotonic()
     made = load.create_topic(f"round-{number}-after", chance.randrange(3600000, 86400000))
+    asked_at = time.monotonic()
     millrace.run("up", "--detach")
-    back_s = time.monotonic() - killed_at
+    up_s = time.monotonic() - asked_at
     wait_for(f"counts {wanted}", 30, lambda: millrace.count() == wanted)
     time.sleep(chance.uniform(0.5, 1.5))
     for load in loads:
@@ -92,7 +105,7 @@ def run_round(number, millrace, loads, chance, wanted):
     if fault is None and acknowledged == before:
         fault = "no record was acknowledged in the whole round"
     return {"round": number, "victim": victim, "records": acknowledged, "topic_made": made,
-            "back_s": round(back_s, 2), "fault": fault}
+            "up_s": round(up_s, 2), "fault": fault}
 
 
 def rounds_done(results):

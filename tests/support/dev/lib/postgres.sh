@@ -59,8 +59,15 @@ postgres_initdb_by_file() {
     ((status == 0)) || fail "initdb could not make a cluster in $PG_DATA" "see $step_log"
 }
 
+postgres_pid() { # fails when there is no pid file
+    as_postgres head -n 1 "$PG_DATA/postmaster.pid" 2>/dev/null
+}
+
+# pg_ctl asks only whether the pid exists; a killed server that init has not reaped yet would count as running.
 postgres_is_running() {
-    as_postgres "$PG_BIN/pg_ctl" --pgdata "$PG_DATA" status >/dev/null 2>&1
+    local pid
+
+    pid=$(postgres_pid) && [[ -n $pid ]] && ! process_is_gone "$pid"
 }
 
 postgres_start() {
@@ -77,8 +84,19 @@ postgres_start() {
         fail "PostgreSQL did not start in $PG_DATA" "see $step_log"
 }
 
-# After a SIGKILL the last children of the old server may still hold its memory for a moment: tried again.
+# Every process of a cluster works in its data directory.
+postgres_has_processes() {
+    [[ -n $(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$PG_DATA" 2>/dev/null) ]]
+}
+
+# After a SIGKILL the last children of the old server may still be there for a moment: tried again. When the last is gone
+# and init has not reaped the server, its pid file goes: a new server would take the corpse for a living one.
 postgres_try_start() { # OPTIONS
+    local pid
+
+    if pid=$(postgres_pid) && [[ -n $pid && -d /proc/$pid ]] && process_is_gone "$pid" && ! postgres_has_processes; then
+        as_postgres rm -f "$PG_DATA/postmaster.pid"
+    fi
     (
         close_descriptors
         as_postgres "$PG_BIN/pg_ctl" --pgdata "$PG_DATA" --wait --timeout 60 --options "$1" start
