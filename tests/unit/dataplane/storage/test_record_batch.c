@@ -132,16 +132,16 @@ struct header_case {
 
 /* One byte of the header, then the CRC is made right again. */
 static const struct header_case header_cases[] = {
-    {22, 0x20, KAFKA_INVALID_RECORD},      /* a control batch */
-    {22, 0x10, KAFKA_INVALID_TXN_STATE},   /* a transactional one */
-    {22, 0x08, KAFKA_INVALID_TIMESTAMP},   /* append time */
-    {22, 0x40, KAFKA_INVALID_RECORD},      /* delete horizon */
+    {22, 0x20, KAFKA_INVALID_RECORD},    /* a control batch */
+    {22, 0x10, KAFKA_INVALID_TXN_STATE}, /* a transactional one */
+    {22, 0x08, KAFKA_INVALID_TIMESTAMP}, /* append time */
+    {22, 0x40, KAFKA_INVALID_RECORD},    /* delete horizon */
     {22, 0x05, KAFKA_UNSUPPORTED_COMPRESSION_TYPE},
-    {26, 7, KAFKA_INVALID_RECORD},         /* last offset delta */
-    {60, 0, KAFKA_INVALID_RECORD},         /* count 0 */
-    {60, 9, KAFKA_INVALID_RECORD},         /* more than there are */
-    {43, 0, KAFKA_INVALID_RECORD},         /* a producer id without epoch and sequence */
-    {62, 0x7e, KAFKA_INVALID_RECORD},      /* the first record's length or attributes */
+    {26, 7, KAFKA_INVALID_RECORD},    /* last offset delta */
+    {60, 0, KAFKA_INVALID_RECORD},    /* count 0 */
+    {60, 9, KAFKA_INVALID_RECORD},    /* more than there are */
+    {43, 0, KAFKA_INVALID_RECORD},    /* a producer id without epoch and sequence */
+    {62, 0x7e, KAFKA_INVALID_RECORD}, /* the first record's length or attributes */
 };
 
 START_TEST(a_header_must_keep_the_rules)

@@ -251,8 +251,8 @@ static void open_directory(struct log_directory_report *report)
     ck_assert_int_eq(uv_executor_new(&options, &executor, &error), ERR_OK);
     directory_options.disk = disk;
     directory_options.executor = uv_executor_base(executor);
-    ck_assert_msg(log_directory_open(&directory_options, &directory, report, &error) == ERR_OK, "%s",
-                  error.message);
+    ck_assert_msg(log_directory_open(&directory_options, &directory, report, &error) == ERR_OK,
+                  "%s", error.message);
 }
 
 static void close_directory(struct mail *mail)
