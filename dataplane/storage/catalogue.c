@@ -306,11 +306,11 @@ static enum err change(struct catalogue *catalogue, enum entry_type type,
                        const struct buffer *payload)
 {
     size_t before = catalogue->pending.len;
-    enum err rc =
-        append_entry(&catalogue->pending, catalogue->durable_bytes, type, buffer_slice(payload));
+    enum err rc = append_entry(&catalogue->pending, catalogue->durable_bytes, (int)type,
+                               buffer_slice(payload));
 
     if (rc == ERR_OK)
-        rc = apply(catalogue, type, buffer_slice(payload));
+        rc = apply(catalogue, (int)type, buffer_slice(payload));
     if (rc != ERR_OK)
         catalogue->pending.len = before;
     return rc;

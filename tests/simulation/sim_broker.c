@@ -105,7 +105,7 @@ void sim_broker_start(struct sim_broker *sim)
     directory.random = &sim->random.base;
     if (log_directory_open(&directory, &sim->directory, &sim->report, &error) != ERR_OK) {
         fprintf(stderr, "seed %llu: %s\n", (unsigned long long)sim->seed, error.message);
-        invariant(!"the directory opens");
+        invariant(false && "the directory opens");
     }
     broker.executor = directory.executor;
     broker.network = sim->network;
