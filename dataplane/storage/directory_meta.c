@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* meta.json: whose directory this is. Small, replaced whole. */
 #include <inttypes.h>
-#include <jansson.h>
+#include <jansson.h> /* lint: allow room, because meta.json is for people to read, and is read once */
 #include <stdio.h>
 #include <stdlib.h>
 

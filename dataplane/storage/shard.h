@@ -32,12 +32,12 @@ struct shard {
     struct tail_budget tail;
     struct reclaim reclaim;
     struct list leaving; /* segments whose files are being closed or removed */
-    int removals; /* of those, and of whole partitions */
+    int removals;        /* of those, and of whole partitions */
     struct timer retention;
-    bool is_closing;    /* appends are refused */
+    bool is_closing;     /* appends are refused */
     bool is_end_unknown; /* the last round failed: there may be no clean mark */
-    bool is_last_round; /* the round under way, or the next, is the last of all */
-    bool is_dead;       /* no loop runs any more: nothing may be submitted */
+    bool is_last_round;  /* the round under way, or the next, is the last of all */
+    bool is_dead;        /* no loop runs any more: nothing may be submitted */
     void (*on_closed)(struct shard *shard);
     struct mail close_mail;
 };

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/log_view.h"
+
+#include <stdlib.h>
+
+#include "dataplane/storage/partition_log.h"
+#include "dataplane/storage/shard.h"
+
+struct log_view *partition_log_view(struct partition_log *log, struct shared_config *config,
+                                    log_offset high_watermark, leader_epoch epoch)
+{
+    int count = log->tail.count;
+    struct log_view *view = calloc(1, sizeof(*view) + (size_t)count * sizeof(view->chunks[0]));
+
+    if (view == NULL)
+        return NULL;
+    view->snapshot = (struct log_snapshot){
+        .log_start = log->log_start,
+        .last_stable = high_watermark,
+        .high_watermark = high_watermark,
+        .log_end = log->head.end,
+        .epoch = epoch,
+        .size_bytes = log->durable.closed->size_bytes + log->durable.active.size_bytes,
+    };
+    view->shard = log->shard;
+    view->config = config;
+    config->refs++;
+    view->epochs = epoch_history_ref(log->epochs);
+    view->closed = log->durable.closed;
+    view->closed->refs++;
+    view->active = log->durable.active;
+    if (view->active.segment != NULL)
+        view->active.segment->refs++;
+    list_for_each(&log->tail.chunks, node)
+    {
+        struct tail_chunk *chunk = container_of(node, struct tail_chunk, in_tail);
+        bool is_last = chunk == log->durable.chunk;
+
+        if (chunk->base_offset >= log->durable.end)
+            break;
+        tail_chunk_ref(chunk);
+        view->chunks[view->chunk_count++] = (struct tail_view){
+            chunk, chunk->base_offset, is_last ? log->durable.chunk_used : chunk->used};
+    }
+    return view;
+}
+
+void log_view_free(struct log_view *view)
+{
+    for (int i = 0; i < view->chunk_count; i++)
+        tail_chunk_unref(view->chunks[i].chunk);
+    shard_segment_list_unref(view->shard, view->closed);
+    if (view->active.segment != NULL)
+        shard_segment_unref(view->shard, view->active.segment);
+    epoch_history_unref(view->epochs);
+    if (--view->config->refs == 0)
+        free(view->config);
+    free(view);
+}
+
+bool log_view_find_segment(const struct log_view *view, log_offset offset,
+                           struct segment_view *ret_segment)
+{
+    int low = 0;
+    int high = view->closed->count;
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+
+        if (view->closed->views[middle].end_offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < view->closed->count)
+        *ret_segment = view->closed->views[low];
+    else
+        *ret_segment = view->active;
+    return ret_segment->segment != NULL && offset < ret_segment->end_offset;
+}
