@@ -24,39 +24,34 @@ postgres_locate() {
     fi
 }
 
+# DIR/postgres.made says that the cluster is whole: an initdb that was broken off is done again from nothing.
 postgres_make_cluster() {
-    local home
+    local home file status=0
 
     postgres_locate
-    ! as_postgres test -s "$PG_DATA/PG_VERSION" 2>/dev/null || return 0
+    [[ ! -e $STATE/postgres.made ]] || return 0
     if ((EUID == 0)); then
         if runuser -u postgres -- test -x "$STATE"; then
             install -d -o postgres -g postgres -m 0700 "$PG_DATA"
         elif [[ ! -f "$STATE/postgres" ]]; then
             home=$(getent passwd postgres | cut -d: -f6)
-            PG_DATA="$home/millrace-$(printf '%s' "$STATE" | sha256sum | cut -c1-12)"
+            PG_DATA="$home/millrace-$(openssl rand -hex 6)"
             printf '%s\n' "# user postgres cannot enter this directory; the cluster lies here:" "data=$PG_DATA" \
                 >"$STATE/postgres"
         fi
     fi
+    [[ $PG_DATA == /*/postgres || $PG_DATA == */millrace-* ]] || fail "no place for the cluster: $PG_DATA"
+    ! as_postgres test -d "$PG_DATA" || as_postgres find "$PG_DATA" -mindepth 1 -delete
     state_secret postgres
-    # The password reaches initdb through a pipe: its user cannot read DIR/secrets.
     step_log="$STATE/log/initdb.log"
-    as_postgres "$PG_BIN/initdb" --pgdata "$PG_DATA" --username postgres --auth scram-sha-256 --encoding UTF8 \
-        --locale C.UTF-8 --data-checksums --pwfile <(cat "$STATE/secrets/postgres") >"$step_log" 2>&1 ||
-        postgres_initdb_by_file
-}
-
-# A user that may not read our pipe gets a file of its own for the moment.
-postgres_initdb_by_file() {
-    local file status=0
-
+    # Its user cannot read DIR/secrets: it gets the password in a file of its own for the moment.
     file=$(as_postgres mktemp)
     as_postgres tee "$file" <"$STATE/secrets/postgres" >/dev/null
     as_postgres "$PG_BIN/initdb" --pgdata "$PG_DATA" --username postgres --auth scram-sha-256 --encoding UTF8 \
         --locale C.UTF-8 --data-checksums --pwfile "$file" >"$step_log" 2>&1 || status=$?
     as_postgres rm -f "$file"
     ((status == 0)) || fail "initdb could not make a cluster in $PG_DATA" "see $step_log"
+    date -u +%FT%TZ >"$STATE/postgres.made"
 }
 
 postgres_pid() { # fails when there is no pid file

@@ -7,7 +7,7 @@
 #   DIR/tls/             the private CA and certificates
 #   DIR/conf/ DIR/log/   settings and logs of each process
 #   DIR/cells/           the brokers' data
-#   DIR/postgres         the database cluster, or a text file that says where it lies
+#   DIR/postgres         the database cluster, or a text file that says where it lies; DIR/postgres.made once it is whole
 #   DIR/endpoints.json   there exactly while everything answers
 #
 # Ports come in blocks below the kernel's range for outgoing connections. Where the search for a free block starts
