@@ -57,7 +57,7 @@ static const struct image *current_image(const struct broker *broker)
         if (on_loop(executor->loops[i]))
             return cluster_image(broker->cluster, executor->loops[i]);
     }
-    invariant(!"asked on a loop");
+    invariant(false && "asked on a loop");
     return NULL;
 }
 

@@ -61,7 +61,8 @@ static bool is_loopback(const char *address)
 static struct open_listener *find(struct broker_listeners *listeners,
                                   const struct image_listener *row, const char *address)
 {
-    list_for_each (&listeners->open, link) {
+    list_for_each(&listeners->open, link)
+    {
         struct open_listener *open = container_of(link, struct open_listener, link);
 
         if (open->socket != NULL && open->port == row->port && open->security == row->security &&
@@ -123,7 +124,8 @@ static void close_unwanted(struct broker_listeners *listeners)
 {
     struct network *network = listeners->options.network;
 
-    list_for_each (&listeners->open, link) {
+    list_for_each(&listeners->open, link)
+    {
         struct open_listener *open = container_of(link, struct open_listener, link);
 
         if (open->is_wanted || open->socket == NULL)
@@ -140,8 +142,8 @@ void broker_listeners_update(struct broker_listeners *listeners)
     struct cluster *cluster = listeners->options.cluster;
     struct broker_loop *broker = NULL;
 
-    list_for_each (&listeners->open, link)
-        container_of(link, struct open_listener, link)->is_wanted = false;
+    list_for_each(&listeners->open, link) container_of(link, struct open_listener, link)
+        ->is_wanted = false;
     broker = listeners->options.loop_of(listeners->options.context, listeners->options.loop0);
     for (size_t i = 0; i < image_listener_count(broker->image); i++) {
         const struct image_listener *row = image_listener_at(broker->image, i);
@@ -154,8 +156,8 @@ void broker_listeners_update(struct broker_listeners *listeners)
 
 void broker_listeners_close(struct broker_listeners *listeners)
 {
-    list_for_each (&listeners->open, link)
-        container_of(link, struct open_listener, link)->is_wanted = false;
+    list_for_each(&listeners->open, link) container_of(link, struct open_listener, link)
+        ->is_wanted = false;
     close_unwanted(listeners);
 }
 
@@ -174,7 +176,8 @@ int broker_listeners_port(const struct broker_listeners *listeners, const char *
 {
     const struct network *network = listeners->options.network;
 
-    list_for_each (&listeners->open, link) {
+    list_for_each(&listeners->open, link)
+    {
         const struct open_listener *open = container_of(link, struct open_listener, link);
 
         if (open->socket != NULL && strcmp(open->name, name) == 0)

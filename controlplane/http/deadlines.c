@@ -41,7 +41,8 @@ static void shut_down_late(struct deadlines *deadlines)
 {
     int64_t at_ms = now_ms();
 
-    list_for_each (&deadlines->all, node) {
+    list_for_each(&deadlines->all, node)
+    {
         struct deadline *deadline = container_of(node, struct deadline, link);
 
         if (deadline->due_ms > at_ms)

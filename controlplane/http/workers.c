@@ -109,7 +109,8 @@ static void *keep_time(void *argument)
     while (!workers->is_stopping) {
         int64_t at_ms = now_ms(), next_ms = INT64_MAX;
 
-        list_for_each (&workers->parked, node) {
+        list_for_each(&workers->parked, node)
+        {
             struct http_request *request = container_of(node, struct http_request, queue_link);
 
             if (request->check_at_ms <= at_ms)
@@ -148,7 +149,8 @@ void workers_wake(struct workers *workers, struct uuid key)
     int64_t at_ms = now_ms();
 
     pthread_mutex_lock(&workers->mutex);
-    list_for_each (&workers->parked, node) {
+    list_for_each(&workers->parked, node)
+    {
         struct http_request *request = container_of(node, struct http_request, queue_link);
 
         if (uuid_is_zero(key) || uuid_equal(request->wait_key, key))
@@ -163,7 +165,8 @@ void workers_stop(struct workers *workers)
         return;
     pthread_mutex_lock(&workers->mutex);
     workers->is_stopping = true;
-    list_for_each (&workers->parked, node) {
+    list_for_each(&workers->parked, node)
+    {
         unpark(workers, container_of(node, struct http_request, queue_link), 0);
     }
     pthread_cond_broadcast(&workers->has_work);

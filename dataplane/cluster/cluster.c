@@ -287,12 +287,28 @@ enum err cluster_new(const struct cluster_options *options, struct cluster **ret
     return ERR_OK;
 }
 
+/* Behind the mail that made replicas of the cached image lead: a client that gets in finds leaders. */
+static void pass_round(struct mail *mail)
+{
+    struct cluster *cluster = container_of(mail, struct cluster, start_mail);
+
+    cluster->start_at++;
+    if (cluster->start_at < cluster->loop_count)
+        loop_post(cluster->options.executor->loops[cluster->start_at], mail);
+    else if (cluster->start_at == cluster->loop_count)
+        loop_post(cluster->loop, mail);
+    else if (!cluster->is_stopping)
+        open_listeners(cluster, image_version(cluster->images[0]));
+}
+
 void cluster_start(struct cluster *cluster)
 {
     int64_t version = image_version(cluster->images[0]);
 
-    if (version > 0)
-        open_listeners(cluster, version);
+    if (version > 0) {
+        cluster->start_mail.deliver = pass_round;
+        loop_post(cluster->loop, &cluster->start_mail);
+    }
     cluster->is_store_started = true;
     cluster->options.store->ops->start(cluster->options.store, &store_events, cluster, version);
 }

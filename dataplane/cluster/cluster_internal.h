@@ -52,6 +52,10 @@ struct cluster {
     atomic_bool is_reachable;
     bool is_store_started;
 
+    struct mail
+        start_mail; /* once round all loops, before the listeners of the cached image open */
+    int start_at;
+
     struct pending_changes pending;
     int updates_under_way;
     int removals_under_way;

@@ -69,7 +69,8 @@ static void on_answered(struct meta_request *store_request, enum err err, struct
 
 void cluster_requests_advance(struct cluster *cluster)
 {
-    list_for_each (&cluster->waiting, node) {
+    list_for_each(&cluster->waiting, node)
+    {
         struct cluster_request *request = container_of(node, struct cluster_request, link);
 
         if (cluster->is_stopping)

@@ -377,7 +377,8 @@ void image_unobserve(struct image_observer *observer)
 
 void image_notify(const struct image *image, const struct image_change *change)
 {
-    list_for_each (&image->observers, node) {
+    list_for_each(&image->observers, node)
+    {
         struct image_observer *observer = container_of(node, struct image_observer, link);
 
         observer->changed(observer, change);

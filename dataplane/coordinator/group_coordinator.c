@@ -28,7 +28,8 @@ static void order_is_done(struct mail *mail)
 
 static bool is_left_to_close(const struct coordinator_loop *at, const struct order *order)
 {
-    list_for_each (&at->closing, node) {
+    list_for_each(&at->closing, node)
+    {
         const struct hosted_shard *hosted = container_of(node, struct hosted_shard, link);
 
         if (order->kind == ORDER_CLOSE ||
@@ -40,7 +41,8 @@ static bool is_left_to_close(const struct coordinator_loop *at, const struct ord
 
 void coordinator_finish_orders(struct coordinator_loop *at)
 {
-    list_for_each (&at->orders, node) {
+    list_for_each(&at->orders, node)
+    {
         struct order *order = container_of(node, struct order, link);
 
         if (is_left_to_close(at, order))

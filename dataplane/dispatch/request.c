@@ -117,9 +117,9 @@ static void mark_done(struct request *request)
 
 void request_fail(struct request *request, const char *why)
 {
-    log_event(LOG_INFO, "request_refused", f_str("peer", connection_peer(request->session->connection)),
-              f_str("api", request->api->name), f_i64("version", request->version),
-              f_str("why", why));
+    log_event(
+        LOG_INFO, "request_refused", f_str("peer", connection_peer(request->session->connection)),
+        f_str("api", request->api->name), f_i64("version", request->version), f_str("why", why));
     request->has_answer = false;
     request->closes = true;
     mark_done(request);
@@ -170,8 +170,7 @@ static bool make_iov(struct request *request)
     for (size_t i = 0; i < request->cuts.count; i++) {
         const struct kafka_cut *cut = &request->cuts.items[i];
 
-        request->iov[count++] =
-            (struct iovec){request->response.data + at, cut->position - at};
+        request->iov[count++] = (struct iovec){request->response.data + at, cut->position - at};
         request->iov[count++] = (struct iovec){(void *)(uintptr_t)cut->bytes.data, cut->bytes.len};
         at = cut->position;
     }
@@ -282,8 +281,8 @@ static struct request *new_request(struct session *session, struct frame frame)
     return request;
 }
 
-static void refuse_frame(struct session *session, struct frame frame, const char *why,
-                         int16_t key, int16_t version)
+static void refuse_frame(struct session *session, struct frame frame, const char *why, int16_t key,
+                         int16_t version)
 {
     log_event(LOG_INFO, "frame_refused", f_str("peer", connection_peer(session->connection)),
               f_i64("api_key", key), f_i64("version", version), f_str("why", why));

@@ -143,7 +143,8 @@ static void on_sweep(struct timer *timer)
     struct broker_loop *broker = container_of(timer, struct broker_loop, sweep);
     int64_t now_us = loop_now_us(broker->loop);
 
-    list_for_each (&broker->sessions, link) {
+    list_for_each(&broker->sessions, link)
+    {
         struct session *session = container_of(link, struct session, link);
         enum err why = why_to_close(session, now_us);
 
@@ -172,7 +173,8 @@ static void on_image_change(struct image_observer *observer, const struct image_
     if (change->kind == IMAGE_TENANT && change->after != NULL &&
         image_as_tenant(change->after)->is_active)
         return;
-    list_for_each (&broker->sessions, link) {
+    list_for_each(&broker->sessions, link)
+    {
         struct session *session = container_of(link, struct session, link);
 
         if (is_hit(session, change))
@@ -193,7 +195,8 @@ void broker_loop_stop(struct broker_loop *broker)
     broker->is_stopping = true;
     image_unobserve(&broker->observer);
     timer_stop(broker->loop, &broker->sweep);
-    list_for_each (&broker->sessions, link) {
+    list_for_each(&broker->sessions, link)
+    {
         struct session *session = container_of(link, struct session, link);
 
         connection_close(session->connection, ERR_CANCELLED);

@@ -103,7 +103,8 @@ void calls_on_write_timer(struct timer *timer)
 {
     struct group_shard *shard = container_of(timer, struct group_shard, write_timer);
 
-    list_for_each (&shard->log_waiters, node) {
+    list_for_each(&shard->log_waiters, node)
+    {
         struct group_call *call = container_of(node, struct group_call, deadline_link);
 
         if (call->deadline_us > shard->time.now_us) {

@@ -37,7 +37,8 @@ static bool describe(const struct group *group, struct group_call *call)
         !arena_copy(&call->arena, has_protocol ? group->protocol_name : empty,
                     &reply->protocol_name))
         return false;
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         if (!describe_member(container_of(node, struct group_member, link), &call->arena,
                              &reply->members[reply->member_count++]))
             return false;

@@ -184,7 +184,8 @@ bool group_is_subscribed(const struct group *group, struct slice topic)
         return false;
     if (slice_is_null(group->protocol_name))
         return true;
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         if (subscription_names(member_metadata(member, group->protocol_name), topic))

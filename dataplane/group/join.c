@@ -30,7 +30,8 @@ static bool list_members(const struct group *group, struct group_call *call)
     reply->members = arena_new_array(&call->arena, group->member_count, struct group_join_member);
     if (reply->members == NULL)
         return false;
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         const struct group_member *member = container_of(node, struct group_member, link);
         struct group_join_member *entry = &reply->members[count++];
 
@@ -200,7 +201,8 @@ bool join_replace_member(struct group_append *append)
     struct group *group = append->group;
 
     /* The answer of old versions names the old leader: kept where the reply can copy it from. */
-    list_for_each (&append->calls, node) {
+    list_for_each(&append->calls, node)
+    {
         struct group_call *call = container_of(node, struct group_call, link);
 
         if (!arena_copy(&call->arena, group->leader->member_id, &call->join.reply.leader))
@@ -219,7 +221,8 @@ void join_replacement_resolved(struct group_append *append, enum kafka_error err
     struct group *group = append->group;
     struct group_member *newcomer = append->newcomer;
 
-    list_for_each (&append->calls, node) {
+    list_for_each(&append->calls, node)
+    {
         struct group_call *call = container_of(node, struct group_call, link);
         struct slice old_leader = call->join.reply.leader;
         bool is_leader = group->leader == newcomer;

@@ -41,7 +41,8 @@ bool member_matches_protocols(const struct group_member *member,
 static bool all_know(const struct group *group, struct slice name, const struct group_member *old,
                      const struct group_member *newcomer)
 {
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         if (!knows_protocol(member == old ? newcomer : member, name))
@@ -108,7 +109,8 @@ struct slice group_select_protocol(const struct group *group, const struct group
     for (size_t i = 0; i < first->protocol_count; i++)
         if (all_know(group, first->protocols[i].name, old, newcomer))
             candidates[count++] = (struct candidate){first->protocols[i].name, 0};
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         vote(member == old ? newcomer : member, candidates, count);

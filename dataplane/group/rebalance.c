@@ -51,7 +51,8 @@ static int32_t rebalance_timeout_ms(const struct group *group)
 {
     int32_t longest = 0;
 
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->rebalance_timeout_ms > longest)
@@ -74,7 +75,8 @@ static void stop_phase_timer(struct group *group)
 
 static void remove_absent_dynamic_members(struct group *group)
 {
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->join_call == NULL && slice_is_null(member->instance_id))
@@ -89,7 +91,8 @@ static bool elect_joined_leader(struct group *group)
         return false;
     if (group->leader->join_call != NULL)
         return true;
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->join_call != NULL) {
@@ -142,7 +145,8 @@ static void start_generation(struct group *group)
     slice_free(&group->protocol_name);
     group->protocol_name = copy;
     move(group, GROUP_COMPLETING);
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         struct group_member *member = container_of(node, struct group_member, link);
 
         member->is_new = false;
@@ -188,7 +192,8 @@ void rebalance_complete_join_if_ready(struct group *group)
 
 static void answer_syncs(struct group *group, enum kafka_error error)
 {
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->sync_call != NULL)
@@ -246,7 +251,8 @@ static void remove_unsynced_members(struct group *group)
 {
     bool is_anybody_missing = false;
 
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (!member->is_sync_awaited)
@@ -307,7 +313,8 @@ void rebalance_stop_awaiting_sync(struct group_member *member)
     struct group *group = member->group;
 
     member->is_sync_awaited = false;
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         if (container_of(node, struct group_member, link)->is_sync_awaited)
             return;
     }

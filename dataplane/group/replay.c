@@ -54,7 +54,8 @@ static enum err describe_group(const struct group_append *append, bool is_propos
     if (rc != ERR_OK)
         return rc;
     at = ret->members.items;
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         const struct group_member *member = container_of(node, struct group_member, link);
         struct slice assignment = is_proposal ? member->proposed : member->assignment;
 

@@ -157,7 +157,8 @@ static enum err replay_append(struct group_shard *shard, const struct group_appe
 
 static void finish_append_calls(struct group_append *append, enum kafka_error error)
 {
-    list_for_each (&append->calls, node) {
+    list_for_each(&append->calls, node)
+    {
         struct group_call *call = container_of(node, struct group_call, link);
 
         if (error == KAFKA_NONE)
@@ -172,7 +173,8 @@ static void resume_removal(struct group_append *append)
 {
     struct group *group = append->group;
 
-    list_for_each (&append->calls, node) {
+    list_for_each(&append->calls, node)
+    {
         struct group_call *call = container_of(node, struct group_call, link);
 
         call_unpark(call);
@@ -308,7 +310,7 @@ void group_shard_loaded(struct group_shard *shard, struct group_time time)
         struct group *group = container_of(node, struct group, node);
 
         next = hash_table_next(&shard->groups, node);
-        list_for_each (&group->members, link)
+        list_for_each(&group->members, link)
             member_touch(container_of(link, struct group_member, link));
         if (group_is_idle_husk(group))
             group_free(group);
@@ -319,7 +321,8 @@ void group_shard_loaded(struct group_shard *shard, struct group_time time)
 
 static void fail_calls_of_members(struct group_shard *shard, const struct list *members)
 {
-    list_for_each (members, node) {
+    list_for_each(members, node)
+    {
         struct group_member *member = container_of(node, struct group_member, link);
 
         if (member->join_call != NULL)
@@ -336,10 +339,10 @@ void group_shard_resign(struct group_shard *shard)
          node = hash_table_next(&shard->groups, node))
         fail_calls_of_members(shard, &container_of(node, struct group, node)->members);
     /* Whoever is not parked at a member waits for the log, at a gate or at an append. */
-    list_for_each (&shard->log_waiters, waiter)
-        call_fail(shard, container_of(waiter, struct group_call, deadline_link),
-                  KAFKA_NOT_COORDINATOR);
-    list_for_each (&shard->outbox, out) {
+    list_for_each(&shard->log_waiters, waiter) call_fail(
+        shard, container_of(waiter, struct group_call, deadline_link), KAFKA_NOT_COORDINATOR);
+    list_for_each(&shard->outbox, out)
+    {
         struct group_append *append = container_of(out, struct group_append, out_link);
 
         list_remove(&append->out_link);

@@ -164,7 +164,8 @@ void group_delete(struct group_shard *shard, struct group_call *call)
 
 static const struct doomed_topic *find_doomed(const struct group_shard *shard, struct slice name)
 {
-    list_for_each (&shard->doomed_topics, node) {
+    list_for_each(&shard->doomed_topics, node)
+    {
         const struct doomed_topic *doomed = container_of(node, struct doomed_topic, link);
 
         if (slice_equal(doomed->name, name))

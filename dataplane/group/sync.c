@@ -41,15 +41,16 @@ static bool propose(struct group *group, const struct group_sync_request *reques
     const struct group_shard *shard = group->shard;
     int64_t more = 0;
 
-    list_for_each (&group->members, node)
-        container_of(node, struct group_member, link)->proposed = SLICE_LITERAL("");
+    list_for_each(&group->members, node) container_of(node, struct group_member, link)->proposed =
+        SLICE_LITERAL("");
     for (size_t i = 0; i < request->assignment_count; i++) {
         struct group_member *member = member_find(group, request->assignments[i].member_id);
 
         if (member != NULL && !slice_is_null(request->assignments[i].assignment))
             member->proposed = request->assignments[i].assignment;
     }
-    list_for_each (&group->members, node) {
+    list_for_each(&group->members, node)
+    {
         const struct group_member *member = container_of(node, struct group_member, link);
 
         more += (int64_t)member->proposed.len - (int64_t)member->assignment.len;

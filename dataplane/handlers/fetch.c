@@ -326,7 +326,8 @@ static bool items_from_session(struct fetch *fetch)
                                    struct fetch_item);
     if (fetch->items == NULL)
         return false;
-    list_for_each (&fetch->session->partitions, link) {
+    list_for_each(&fetch->session->partitions, link)
+    {
         struct fetch_session_partition *followed =
             container_of(link, struct fetch_session_partition, link);
 

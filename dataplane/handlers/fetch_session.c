@@ -63,7 +63,7 @@ void fetch_sessions_free(struct fetch_sessions *sessions)
 {
     if (sessions == NULL)
         return;
-    list_for_each (&sessions->by_use, link)
+    list_for_each(&sessions->by_use, link)
         remove_session(sessions, container_of(link, struct fetch_session, link));
     hash_table_done(&sessions->by_id);
     free(sessions);
@@ -75,7 +75,8 @@ static bool make_slot(struct fetch_sessions *sessions, int32_t instance_no, int6
     struct fetch_session *oldest = NULL;
     int count = 0;
 
-    list_for_each (&sessions->by_use, link) {
+    list_for_each(&sessions->by_use, link)
+    {
         struct fetch_session *session = container_of(link, struct fetch_session, link);
 
         if (session->instance_no != instance_no)

@@ -232,7 +232,8 @@ static int gather(struct connection *connection)
     int count = 0;
 
     connection->gathered_bytes = 0;
-    list_for_each (&connection->outgoing, link) {
+    list_for_each(&connection->outgoing, link)
+    {
         const struct outgoing *outgoing = container_of(link, struct outgoing, link);
 
         for (int i = 0; i < outgoing->iov_count && count < GATHER; i++) {

@@ -30,6 +30,8 @@ static enum err openssl_error(struct error *error, const char *what, const char 
 
 static bool set_policy(SSL_CTX *ctx)
 {
+    char groups[] = "X25519:P-256"; /* OpenSSL's macro casts const away */
+
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -38,7 +40,7 @@ static bool set_policy(SSL_CTX *ctx)
            SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
            SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                                          "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
-           SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1;
+           SSL_CTX_set1_groups_list(ctx, groups) == 1;
 }
 
 enum err tls_context_new(const char *certificate_file, const char *key_file,

@@ -50,8 +50,8 @@ static bool is_listed(const int32_t *ids, int count, int32_t id)
     return false;
 }
 
-bool partition_state_lead(struct partition_state *state, int32_t leader_epoch, int32_t partition_epoch,
-                          const int32_t *in_sync, int in_sync_count)
+bool partition_state_lead(struct partition_state *state, int32_t leader_epoch,
+                          int32_t partition_epoch, const int32_t *in_sync, int in_sync_count)
 {
     bool is_new_epoch = leader_epoch > state->leader_epoch;
 
@@ -71,7 +71,8 @@ bool partition_state_lead(struct partition_state *state, int32_t leader_epoch, i
             replica->flushed_offset = -1;
     }
     for (int i = 0; i < in_sync_count; i++) {
-        if (find_replica(state, in_sync[i]) != NULL || state->replica_count == PARTITION_REPLICAS_MAX)
+        if (find_replica(state, in_sync[i]) != NULL ||
+            state->replica_count == PARTITION_REPLICAS_MAX)
             continue;
         state->replicas[state->replica_count++] = (struct partition_replica){in_sync[i], -1, true};
     }

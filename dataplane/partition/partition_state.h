@@ -19,7 +19,7 @@ struct partition_replica {
 };
 
 struct partition_state {
-    int32_t self; /* broker id */
+    int32_t self;         /* broker id */
     int32_t leader_epoch; /* highest seen; -1 = none */
     int32_t partition_epoch;
     bool is_leader;
@@ -32,8 +32,8 @@ struct partition_state {
 void partition_state_init(struct partition_state *state, int32_t self, int64_t flushed_offset);
 
 /* A leader of this epoch, with these in-sync replicas (ids; ourselves among them). False = old news. */
-bool partition_state_lead(struct partition_state *state, int32_t leader_epoch, int32_t partition_epoch,
-                          const int32_t *in_sync, int in_sync_count);
+bool partition_state_lead(struct partition_state *state, int32_t leader_epoch,
+                          int32_t partition_epoch, const int32_t *in_sync, int in_sync_count);
 /* Another broker leads from this epoch on. False = old news. */
 bool partition_state_follow(struct partition_state *state, int32_t leader_epoch);
 

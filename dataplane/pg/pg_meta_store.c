@@ -244,10 +244,12 @@ static void store_stop(struct meta_store *base)
     store->is_running = false;
     /* The mail may still be on its way; it will find nothing. */
     take_events(store, &events);
-    list_for_each (&events, node) {
+    list_for_each(&events, node)
+    {
         free_event(container_of(node, struct pg_event, link));
     }
-    list_for_each (&store->outstanding, node) {
+    list_for_each(&store->outstanding, node)
+    {
         struct pg_request *request = container_of(node, struct pg_request, outstanding);
         struct meta_request *meta = request->request;
 

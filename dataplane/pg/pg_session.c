@@ -89,7 +89,8 @@ static void drop_requests(struct pg_session *session)
         list_push_front(&session->queue, &current->link);
     else if (current != NULL)
         pg_request_finish(session, current, ERR_UNAVAILABLE, NULL);
-    list_for_each (&session->queue, node) {
+    list_for_each(&session->queue, node)
+    {
         struct pg_request *request = container_of(node, struct pg_request, link);
 
         if (!request->was_sent)
@@ -435,7 +436,8 @@ int64_t pg_session_wakeup_us(const struct pg_session *session)
 
 static void expire_requests(struct pg_session *session, int64_t now_us)
 {
-    list_for_each (&session->queue, node) {
+    list_for_each(&session->queue, node)
+    {
         struct pg_request *request = container_of(node, struct pg_request, link);
 
         if (now_us >= request->deadline_us)

@@ -24,7 +24,8 @@ static bool take_work(struct pg_meta_store *store, struct pg_session *session, i
     pthread_mutex_unlock(&exchange->mutex);
 
     pg_session_acknowledge(session, version);
-    list_for_each (&requests, node) {
+    list_for_each(&requests, node)
+    {
         list_remove(node);
         pg_session_submit(session, container_of(node, struct pg_request, link), now_us);
     }

@@ -5,7 +5,8 @@
 
 #define WINDOW_BYTES 65536
 
-void batch_cursor_init(struct batch_cursor *cursor, struct file *file, int64_t position, int64_t end)
+void batch_cursor_init(struct batch_cursor *cursor, struct file *file, int64_t position,
+                       int64_t end)
 {
     *cursor = (struct batch_cursor){.file = file, .position = position, .end = end};
 }

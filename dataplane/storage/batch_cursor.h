@@ -18,7 +18,8 @@ struct batch_cursor {
     size_t window_len;
 };
 
-void batch_cursor_init(struct batch_cursor *cursor, struct file *file, int64_t position, int64_t end);
+void batch_cursor_init(struct batch_cursor *cursor, struct file *file, int64_t position,
+                       int64_t end);
 void batch_cursor_done(struct batch_cursor *cursor);
 /* ERR_NOT_FOUND: at the end. ERR_TRUNCATED: the file ends inside the batch. ERR_CORRUPT: no batch here.
  * ERR_IO, ERR_NO_MEMORY. */

@@ -249,7 +249,8 @@ static enum err apply(struct catalogue *catalogue, int type, struct slice payloa
 
 /* --- entries --- */
 
-static enum err append_entry(struct buffer *out, int64_t durable_below, int type, struct slice payload)
+static enum err append_entry(struct buffer *out, int64_t durable_below, int type,
+                             struct slice payload)
 {
     struct writer writer;
     size_t start = out->len;
@@ -301,14 +302,15 @@ static bool read_entry(struct slice bytes, struct entry_view *ret_entry)
 }
 
 /* Encodes, applies, collects. */
-static enum err change(struct catalogue *catalogue, enum entry_type type, const struct buffer *payload)
+static enum err change(struct catalogue *catalogue, enum entry_type type,
+                       const struct buffer *payload)
 {
     size_t before = catalogue->pending.len;
-    enum err rc = append_entry(&catalogue->pending, catalogue->durable_bytes, type,
+    enum err rc = append_entry(&catalogue->pending, catalogue->durable_bytes, (int)type,
                                buffer_slice(payload));
 
     if (rc == ERR_OK)
-        rc = apply(catalogue, type, buffer_slice(payload));
+        rc = apply(catalogue, (int)type, buffer_slice(payload));
     if (rc != ERR_OK)
         catalogue->pending.len = before;
     return rc;
@@ -339,7 +341,8 @@ static enum err change_and_free(struct catalogue *catalogue, enum entry_type typ
     return rc;
 }
 
-static void start_payload(struct writer *writer, struct buffer *payload, const struct log_identity *id)
+static void start_payload(struct writer *writer, struct buffer *payload,
+                          const struct log_identity *id)
 {
     buffer_init(payload, ENTRY_MAX_BYTES);
     writer_init(writer, payload);
@@ -431,7 +434,8 @@ enum err catalogue_isolate_log(struct catalogue *catalogue, const struct log_ide
     return change_and_free(catalogue, ENTRY_LOG_ISOLATED, &writer);
 }
 
-enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registration, int64_t counter)
+enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registration,
+                                    int64_t counter)
 {
     struct buffer payload;
     struct writer writer;
@@ -466,7 +470,8 @@ static enum err write_header(const struct catalogue *catalogue, struct buffer *o
     return writer.err;
 }
 
-static enum err check_header(const struct catalogue *catalogue, struct slice bytes, struct error *error)
+static enum err check_header(const struct catalogue *catalogue, struct slice bytes,
+                             struct error *error)
 {
     struct reader reader;
     uint32_t magic = 0;
@@ -478,13 +483,15 @@ static enum err check_header(const struct catalogue *catalogue, struct slice byt
     version = reader_i32(&reader);
     uuid = reader_bytes(&reader, sizeof(struct uuid));
     if (reader_u32(&reader) != crc32c(bytes.data, FILE_HEADER_BYTES - 4) || magic != FILE_MAGIC)
-        return error_set(error, ERR_CORRUPT,
-                         "the catalogue's header is damaged; restore the data directory from a copy");
+        return error_set(
+            error, ERR_CORRUPT,
+            "the catalogue's header is damaged; restore the data directory from a copy");
     if (version != FILE_VERSION)
-        return error_set(error, ERR_UNSUPPORTED,
-                         "the catalogue has version %d, this broker knows %d; start the broker version "
-                         "that wrote it",
-                         version, FILE_VERSION);
+        return error_set(
+            error, ERR_UNSUPPORTED,
+            "the catalogue has version %d, this broker knows %d; start the broker version "
+            "that wrote it",
+            version, FILE_VERSION);
     if (memcmp(uuid.data, catalogue->directory_id.bytes, uuid.len) != 0)
         return error_set(error, ERR_FENCED, "the catalogue belongs to another data directory");
     return ERR_OK;
@@ -541,7 +548,8 @@ static enum err create(struct catalogue *catalogue, struct error *error)
     if (rc == ERR_OK)
         rc = disk_replace_file(catalogue->disk, "", FILE_NAME, header.data, header.len);
     buffer_done(&header);
-    return rc == ERR_OK ? ERR_OK : error_set(error, rc, "cannot create the catalogue: %s", err_text(rc));
+    return rc == ERR_OK ? ERR_OK
+                        : error_set(error, rc, "cannot create the catalogue: %s", err_text(rc));
 }
 
 static enum err load(struct catalogue *catalogue, struct error *error)
@@ -629,12 +637,14 @@ int64_t catalogue_producer_counter(const struct catalogue *catalogue)
     return catalogue->counter;
 }
 
-const struct log_facts *catalogue_find(const struct catalogue *catalogue, const struct log_identity *id)
+const struct log_facts *catalogue_find(const struct catalogue *catalogue,
+                                       const struct log_identity *id)
 {
     return find(catalogue, id);
 }
 
-const struct log_facts *catalogue_next(const struct catalogue *catalogue, const struct log_facts *facts)
+const struct log_facts *catalogue_next(const struct catalogue *catalogue,
+                                       const struct log_facts *facts)
 {
     struct hash_node *node = hash_table_next(&catalogue->logs, facts != NULL ? &facts->node : NULL);
 

@@ -32,7 +32,8 @@ struct log_facts {
     struct hash_node node;
     struct log_identity id;
     log_offset log_start;
-    struct segment_fact flushed;   /* of the newest segment: how far it was flushed; size 0 = unknown */
+    struct segment_fact
+        flushed; /* of the newest segment: how far it was flushed; size 0 = unknown */
     log_offset producers_offset;   /* -1 = no snapshot was taken */
     int32_t producers_count;       /* 0 = there was none: no file either */
     struct segment_fact *segments; /* closed and flushed, by base offset */
@@ -55,7 +56,7 @@ void catalogue_free(struct catalogue *catalogue);
 /* The last thing written was the clean mark. */
 bool catalogue_was_clean(const struct catalogue *catalogue);
 int64_t catalogue_producer_registration(const struct catalogue *catalogue); /* -1 = none */
-int64_t catalogue_producer_counter(const struct catalogue *catalogue);      /* first not given out */
+int64_t catalogue_producer_counter(const struct catalogue *catalogue); /* first not given out */
 /* NULL = no such log. Valid until the next change. */
 const struct log_facts *catalogue_find(const struct catalogue *catalogue,
                                        const struct log_identity *id);
@@ -66,7 +67,8 @@ const struct log_facts *catalogue_next(const struct catalogue *catalogue,
 /* Changes take effect in memory at once and are collected for the next commit. ERR_NO_MEMORY,
  * ERR_TOO_LARGE. */
 enum err catalogue_add_log(struct catalogue *catalogue, const struct log_identity *id) WARN_UNUSED;
-enum err catalogue_remove_log(struct catalogue *catalogue, const struct log_identity *id) WARN_UNUSED;
+enum err catalogue_remove_log(struct catalogue *catalogue,
+                              const struct log_identity *id) WARN_UNUSED;
 enum err catalogue_set_log_start(struct catalogue *catalogue, const struct log_identity *id,
                                  log_offset log_start) WARN_UNUSED;
 enum err catalogue_add_epoch(struct catalogue *catalogue, const struct log_identity *id,
@@ -77,7 +79,8 @@ enum err catalogue_set_flushed(struct catalogue *catalogue, const struct log_ide
                                const struct segment_fact *flushed) WARN_UNUSED;
 enum err catalogue_set_producers(struct catalogue *catalogue, const struct log_identity *id,
                                  log_offset offset, int32_t count) WARN_UNUSED;
-enum err catalogue_isolate_log(struct catalogue *catalogue, const struct log_identity *id) WARN_UNUSED;
+enum err catalogue_isolate_log(struct catalogue *catalogue,
+                               const struct log_identity *id) WARN_UNUSED;
 enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registration,
                                     int64_t counter) WARN_UNUSED;
 /* clean: the last entry of a clean end; else the first of a new life. */

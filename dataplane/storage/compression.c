@@ -52,7 +52,7 @@ static enum err gzip_open(struct decompressor *d)
 static enum err lz4_open(struct decompressor *d)
 {
     return LZ4F_isError(LZ4F_createDecompressionContext(&d->lz4, LZ4F_VERSION)) ? ERR_NO_MEMORY
-                                                                               : ERR_OK;
+                                                                                : ERR_OK;
 }
 
 static enum err zstd_open(struct decompressor *d)
@@ -121,7 +121,8 @@ static enum err lz4_read(struct decompressor *d, uint8_t *out, size_t room, size
 {
     size_t in_len = d->input.len - d->consumed;
     size_t out_len = room;
-    size_t hint = LZ4F_decompress(d->lz4, out, &out_len, d->input.data + d->consumed, &in_len, NULL);
+    size_t hint =
+        LZ4F_decompress(d->lz4, out, &out_len, d->input.data + d->consumed, &in_len, NULL);
 
     if (LZ4F_isError(hint))
         return ERR_CORRUPT;
@@ -290,8 +291,8 @@ static enum err snappy_compress_block(struct slice block, struct buffer *out)
 
     if (rc != ERR_OK)
         return rc;
-    if (snappy_compress((const char *)block.data, block.len, (char *)out->data + len_at + 4, &len) !=
-        SNAPPY_OK)
+    if (snappy_compress((const char *)block.data, block.len, (char *)out->data + len_at + 4,
+                        &len) != SNAPPY_OK)
         return ERR_INTERNAL;
     for (int i = 0; i < 4; i++)
         out->data[len_at + (size_t)i] = (uint8_t)(len >> (24 - 8 * i));

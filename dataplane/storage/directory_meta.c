@@ -41,7 +41,8 @@ static enum err parse(struct slice bytes, struct directory_meta *meta, struct er
     return rc;
 }
 
-enum err directory_meta_load(struct disk *disk, struct directory_meta *ret_meta, struct error *error)
+enum err directory_meta_load(struct disk *disk, struct directory_meta *ret_meta,
+                             struct error *error)
 {
     struct directory_meta meta = {.broker_id = -1};
     uint8_t *data = NULL;

@@ -47,8 +47,8 @@ static enum err write_stretch(struct file *file, const struct write_run **run)
         int count = 0;
 
         while (*run != NULL && (*run)->segment == segment && count < IOV_PER_CALL) {
-            iov[count++] = (struct iovec){(*run)->chunk->data + (*run)->from,
-                                          (*run)->to - (*run)->from};
+            iov[count++] =
+                (struct iovec){(*run)->chunk->data + (*run)->from, (*run)->to - (*run)->from};
             *run = (*run)->next;
         }
         rc = file->ops->write_at(file, position, iov, count);
@@ -61,8 +61,7 @@ static enum err write_segment(struct log_store *store, const struct write_run **
     struct segment *segment = (*run)->segment;
     bool is_new = (*run)->position == 0;
     struct file *file = NULL;
-    enum err rc =
-        segment_files_acquire(&store->files, segment, is_new ? DISK_CREATE : 0, &file);
+    enum err rc = segment_files_acquire(&store->files, segment, is_new ? DISK_CREATE : 0, &file);
 
     if (rc != ERR_OK)
         return rc;
@@ -166,7 +165,8 @@ static bool is_closed_by(const struct flush_item *item, const struct segment *se
 }
 
 /* A closed segment is synced whatever the policy: from then on its size is trusted. */
-static enum err sync_files(struct log_store *store, const struct flush_item *item, bool *ret_new_names)
+static enum err sync_files(struct log_store *store, const struct flush_item *item,
+                           bool *ret_new_names)
 {
     const struct segment *done = NULL;
     enum err rc = ERR_OK;
@@ -211,8 +211,8 @@ static enum err sync_item(struct log_store *store, const struct flush_item *item
 
 /* --- 3 snapshot: caches, so a failure costs time at the next start and nothing else --- */
 
-static enum err replace_file(struct log_store *store, const struct log_identity *id, log_offset offset,
-                             const char *suffix, const struct buffer *bytes)
+static enum err replace_file(struct log_store *store, const struct log_identity *id,
+                             log_offset offset, const char *suffix, const struct buffer *bytes)
 {
     char dir[LOG_PATH_BYTES];
     char name[LOG_PATH_BYTES];
@@ -235,10 +235,12 @@ static void save_index(struct log_store *store, const struct flush_item *item,
         rc = replace_file(store, &item->id, closed->base_offset, SEGMENT_INDEX_SUFFIX, &bytes);
     buffer_done(&bytes);
     if (rc != ERR_OK)
-        log_event(LOG_WARN, "index_not_saved", f_i64("base_offset", closed->base_offset), f_err(rc));
+        log_event(LOG_WARN, "index_not_saved", f_i64("base_offset", closed->base_offset),
+                  f_err(rc));
 }
 
-static enum err save_producers(struct log_store *store, const struct flush_item *item, bool *ret_saved)
+static enum err save_producers(struct log_store *store, const struct flush_item *item,
+                               bool *ret_saved)
 {
     enum err rc = ERR_OK;
 

@@ -20,9 +20,9 @@
 /* Wrong on purpose, so that tests can show that they would see it. */
 enum storage_sabotage {
     SABOTAGE_NONE = 0,
-    SABOTAGE_SKIP_SYNC = 1,   /* says durable what was only written */
-    SABOTAGE_ACK_EARLY = 2,   /* answers when the batch is in memory */
-    SABOTAGE_TRUST_TAIL = 4  /* recovery believes what parses, CRCs unseen */
+    SABOTAGE_SKIP_SYNC = 1, /* says durable what was only written */
+    SABOTAGE_ACK_EARLY = 2, /* answers when the batch is in memory */
+    SABOTAGE_TRUST_TAIL = 4 /* recovery believes what parses, CRCs unseen */
 };
 
 /* What the FLUSH worker needs of a data directory. */
@@ -54,16 +54,16 @@ struct producers_snapshot {
 struct flush_item {
     struct list link; /* in the round */
     struct log_identity id;
-    bool is_new;       /* directory and catalogue entry are to be made */
-    bool must_sync;    /* FLUSH_COMMIT: its bytes are durable afterwards */
+    bool is_new;        /* directory and catalogue entry are to be made */
+    bool must_sync;     /* FLUSH_COMMIT: its bytes are durable afterwards */
     bool must_sync_end; /* bytes of earlier rounds (FLUSH_OS) in the newest segment, too */
     struct write_run *runs;
-    struct segment_view end;           /* the newest segment, as it is after this item; may be none */
+    struct segment_view end; /* the newest segment, as it is after this item; may be none */
     const struct segment_view *closed; /* segments closed by this item */
     int closed_count;
     const struct epoch_entry *epochs; /* not in the catalogue yet */
     int epoch_count;
-    log_offset log_start; /* -1 = does not change */
+    log_offset log_start;                 /* -1 = does not change */
     struct producers_snapshot *producers; /* NULL = none */
     bool wants_checkpoint;
     /* the worker's */

@@ -78,14 +78,15 @@ static enum err check_identity(const struct log_directory_options *options,
                          meta->broker_id, options->broker_id);
     if (!uuid_is_zero(options->cell_id) && !uuid_is_zero(meta->cell_id) &&
         !uuid_equal(options->cell_id, meta->cell_id))
-        return error_set(error, ERR_FENCED,
-                         "the data directory belongs to another cell; check --data and the cell id");
+        return error_set(
+            error, ERR_FENCED,
+            "the data directory belongs to another cell; check --data and the cell id");
     return ERR_OK;
 }
 
 static enum err create_meta(struct log_directory *directory,
-                            const struct log_directory_options *options, struct directory_meta *meta,
-                            struct error *error)
+                            const struct log_directory_options *options,
+                            struct directory_meta *meta, struct error *error)
 {
     struct disk *disk = options->disk;
     enum err rc = uuid_generate(options->random, &meta->directory_id);
@@ -98,13 +99,12 @@ static enum err create_meta(struct log_directory *directory,
         rc = disk->ops->sync_dir(disk, "");
     if (rc != ERR_OK)
         return error_set(error, rc, "cannot prepare the data directory: %s", err_text(rc));
-    rc = catalogue_open(disk, meta->directory_id, directory->seed, true, &directory->store.catalogue,
-                        error);
+    rc = catalogue_open(disk, meta->directory_id, directory->seed, true,
+                        &directory->store.catalogue, error);
     if (rc != ERR_OK)
         return rc;
     rc = directory_meta_save(disk, meta); /* last: from now on the directory is one */
-    return rc == ERR_OK ? ERR_OK
-                        : error_set(error, rc, "cannot write meta.json: %s", err_text(rc));
+    return rc == ERR_OK ? ERR_OK : error_set(error, rc, "cannot write meta.json: %s", err_text(rc));
 }
 
 static enum err open_meta(struct log_directory *directory,
@@ -191,8 +191,9 @@ static enum err recover(struct log_directory *directory, int64_t now_ms,
         rc = catalogue_mark(directory->store.catalogue, false);
     if (rc == ERR_OK)
         rc = catalogue_commit(directory->store.catalogue, true);
-    return rc == ERR_OK ? ERR_OK
-                        : error_set(error, rc, "cannot recover the data directory: %s", err_text(rc));
+    return rc == ERR_OK
+               ? ERR_OK
+               : error_set(error, rc, "cannot recover the data directory: %s", err_text(rc));
 }
 
 static enum err make_shards(struct log_directory *directory, int64_t tail_cache_bytes)
@@ -204,8 +205,8 @@ static enum err make_shards(struct log_directory *directory, int64_t tail_cache_
     if (directory->shards == NULL || directory->closings == NULL)
         return ERR_NO_MEMORY;
     for (int i = 0; i < count; i++)
-        shard_init(&directory->shards[i], directory, &directory->store, directory->executor->loops[i],
-                   tail_cache_bytes / count);
+        shard_init(&directory->shards[i], directory, &directory->store,
+                   directory->executor->loops[i], tail_cache_bytes / count);
     return ERR_OK;
 }
 
@@ -233,8 +234,9 @@ enum err log_directory_open(const struct log_directory_options *options,
     }
     rc = options->disk->ops->lock(options->disk, "lock");
     if (rc != ERR_OK) {
-        error_set(error, rc, rc == ERR_LOCKED ? "the data directory is locked: another broker runs on it"
-                                              : "cannot lock the data directory");
+        error_set(error, rc,
+                  rc == ERR_LOCKED ? "the data directory is locked: another broker runs on it"
+                                   : "cannot lock the data directory");
         goto fail;
     }
     rc = open_meta(directory, options, error);
@@ -374,8 +376,8 @@ static void forget_stray(struct work *work)
     log->err = ERR_GONE;
 }
 
-void log_directory_remove_unknown(struct log_directory *directory, log_directory_is_known_fn is_known,
-                                  void *context)
+void log_directory_remove_unknown(struct log_directory *directory,
+                                  log_directory_is_known_fn is_known, void *context)
 {
     for (struct hash_node *node = hash_table_next(&directory->logs, NULL); node != NULL;
          node = hash_table_next(&directory->logs, node)) {
@@ -446,7 +448,8 @@ static void shard_closed(struct shard *shard)
     loop_post(directory->executor->loops[0], &closing->mail);
 }
 
-void log_directory_close(struct log_directory *directory, void (*done)(void *context), void *context)
+void log_directory_close(struct log_directory *directory, void (*done)(void *context),
+                         void *context)
 {
     directory->on_closed = done;
     directory->on_closed_context = context;

@@ -40,7 +40,7 @@ struct log_directory {
     struct hash_table logs;
     bool is_something_unread; /* a log could not be read at start: no clean mark at the end */
     struct producer_ids producer_ids;
-    struct work meta_work; /* meta.json is being rewritten with the cell's id */
+    struct work meta_work;    /* meta.json is being rewritten with the cell's id */
     struct uuid meta_cell_id; /* what the worker writes */
     int closing_count;
     struct work close_work;

@@ -57,14 +57,14 @@ void log_tail_init(struct log_tail *tail, struct tail_budget *budget, log_offset
 
 void log_tail_done(struct log_tail *tail)
 {
-    list_for_each(&tail->chunks, node)
-        drop_chunk(container_of(node, struct tail_chunk, in_tail));
+    list_for_each(&tail->chunks, node) drop_chunk(container_of(node, struct tail_chunk, in_tail));
 }
 
 struct tail_chunk *log_tail_last(const struct log_tail *tail)
 {
-    return list_is_empty(&tail->chunks) ? NULL
-                                        : container_of(tail->chunks.prev, struct tail_chunk, in_tail);
+    return list_is_empty(&tail->chunks)
+               ? NULL
+               : container_of(tail->chunks.prev, struct tail_chunk, in_tail);
 }
 
 /* Chunks double with use: a log that gets little costs little. */
@@ -108,8 +108,9 @@ static void bound_count(struct log_tail *tail)
     }
 }
 
-enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len, log_offset base_offset,
-                      log_offset end_offset, struct tail_chunk **ret_chunk, size_t *ret_at)
+enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
+                      log_offset base_offset, log_offset end_offset, struct tail_chunk **ret_chunk,
+                      size_t *ret_at)
 {
     struct tail_chunk *chunk = log_tail_last(tail);
 

@@ -46,8 +46,8 @@ void tail_budget_trim(struct tail_budget *budget);
 void log_tail_init(struct log_tail *tail, struct tail_budget *budget, log_offset flushed_end);
 void log_tail_done(struct log_tail *tail);
 /* Copies a batch. *ret_chunk is borrowed from the tail. ERR_NO_MEMORY. */
-enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len, log_offset base_offset,
-                      log_offset end_offset, struct tail_chunk **ret_chunk,
+enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
+                      log_offset base_offset, log_offset end_offset, struct tail_chunk **ret_chunk,
                       size_t *ret_at) WARN_UNUSED;
 /* Forgets everything from `end` on; `last` (may be NULL) is cut to `used` bytes. */
 void log_tail_cut(struct log_tail *tail, log_offset end, struct tail_chunk *last, size_t used);

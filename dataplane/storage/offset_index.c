@@ -51,7 +51,8 @@ void offset_index_copy(struct offset_index *copy, const struct offset_index *ind
     copy->max_timestamp = index->max_timestamp;
 }
 
-void offset_index_add(struct offset_index *index, const struct record_batch *batch, int64_t position)
+void offset_index_add(struct offset_index *index, const struct record_batch *batch,
+                      int64_t position)
 {
     int64_t last = index->count == 0 ? 0 : index->entries[index->count - 1].position;
 
@@ -114,7 +115,8 @@ int64_t offset_index_find_timestamp(const struct offset_index *index, int64_t ti
     return low == 0 ? 0 : index->entries[low - 1].position;
 }
 
-enum err offset_index_save(const struct offset_index *index, int64_t base_offset, struct buffer *out)
+enum err offset_index_save(const struct offset_index *index, int64_t base_offset,
+                           struct buffer *out)
 {
     struct writer writer;
 

@@ -13,7 +13,7 @@
 #define OFFSET_INDEX_INTERVAL_BYTES 65536
 
 struct offset_index_entry {
-    int64_t offset;               /* base offset of the batch at position */
+    int64_t offset; /* base offset of the batch at position */
     int64_t position;
     int64_t max_timestamp_before; /* of all batches before position; -1 = none has one */
 };
@@ -32,7 +32,8 @@ void offset_index_done(struct offset_index *index);
 void offset_index_copy(struct offset_index *copy, const struct offset_index *index);
 /* The batch at `position` follows what is covered; else it is ignored. An entry that finds no memory is
  * left out: lookups start earlier. */
-void offset_index_add(struct offset_index *index, const struct record_batch *batch, int64_t position);
+void offset_index_add(struct offset_index *index, const struct record_batch *batch,
+                      int64_t position);
 /* Forgets all that begins at `size` or later. */
 void offset_index_truncate(struct offset_index *index, int64_t size);
 /* A position at or before the batch that contains `offset`. */

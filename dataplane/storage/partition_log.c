@@ -234,7 +234,8 @@ static void note_run(struct partition_log *log, struct write_run *spare, struct 
 
     log->pending_bytes += (int64_t)len;
     log->shard->pending_bytes += (int64_t)len;
-    if (last != NULL && last->segment == active->segment && last->chunk == chunk && last->to == at) {
+    if (last != NULL && last->segment == active->segment && last->chunk == chunk &&
+        last->to == at) {
         last->to += len;
         free(spare);
         return;
@@ -514,7 +515,8 @@ static void drop_closed(struct partition_log *log, struct log_position *position
 {
     struct segment_view none = {.segment = NULL};
     int count = count_below(position->closed, log->log_start);
-    struct segment_list *rest = count == 0 ? NULL : segment_list_with(position->closed, count, &none);
+    struct segment_list *rest =
+        count == 0 ? NULL : segment_list_with(position->closed, count, &none);
 
     if (rest == NULL)
         return; /* they go with the next change of the log start, or at the next start */
@@ -548,7 +550,8 @@ void partition_log_set_start(struct partition_log *log, log_offset log_start)
     }
 }
 
-static bool is_expired(const struct segment_view *view, const struct log_config *config, int64_t now_ms)
+static bool is_expired(const struct segment_view *view, const struct log_config *config,
+                       int64_t now_ms)
 {
     int64_t newest_ms = view->max_timestamp >= 0 ? view->max_timestamp : view->first_append_ms;
 

@@ -42,8 +42,8 @@ struct partition_log {
     int epochs_saved;                   /* how many of them the catalogue has */
     struct write_run *runs;
     struct write_run **runs_end;
-    int64_t pending_bytes; /* in runs */
-    struct append_undo *undos; /* newest first */
+    int64_t pending_bytes;                         /* in runs */
+    struct append_undo *undos;                     /* newest first */
     struct producers_snapshot *producers_snapshot; /* taken at the last roll, to be written */
     int64_t bytes_since_checkpoint;
     bool is_on_disk;         /* its directory and its entry in the catalogue exist */
@@ -65,7 +65,8 @@ struct recovered_log {
     bool is_changed; /* the catalogue does not say all of this yet */
 };
 
-void partition_log_init(struct partition_log *log, struct shard *shard, struct recovered_log *found);
+void partition_log_init(struct partition_log *log, struct shard *shard,
+                        struct recovered_log *found);
 void partition_log_done(struct partition_log *log);
 /* Undoes init, when nothing happened since. */
 void partition_log_give_back(struct partition_log *log, struct recovered_log *found);

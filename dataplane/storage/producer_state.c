@@ -205,7 +205,8 @@ enum err producer_state_save(const struct producer_state *state, int64_t offset,
     writer_i32(&writer, (int32_t)state->table.count);
     list_for_each(&state->by_age, node)
     {
-        const struct producer_entry *entry = container_of(node, const struct producer_entry, by_age);
+        const struct producer_entry *entry =
+            container_of(node, const struct producer_entry, by_age);
 
         writer_i64(&writer, entry->producer_id);
         writer_i64(&writer, entry->last_write_ms);

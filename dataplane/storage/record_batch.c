@@ -51,7 +51,8 @@ enum err record_batch_parse(struct slice bytes, struct record_batch *ret_batch)
 bool record_batch_is_crc_right(const struct record_batch *batch, struct slice bytes)
 {
     return (int64_t)bytes.len >= batch->size_bytes &&
-           crc32c(bytes.data + ATTRIBUTES_AT, (size_t)batch->size_bytes - ATTRIBUTES_AT) == batch->crc;
+           crc32c(bytes.data + ATTRIBUTES_AT, (size_t)batch->size_bytes - ATTRIBUTES_AT) ==
+               batch->crc;
 }
 
 struct slice record_batch_records(const struct record_batch *batch, struct slice bytes)
@@ -78,14 +79,15 @@ static void update_crc(uint8_t *bytes, struct record_batch *batch)
     put(bytes + CRC_AT, batch->crc, 4);
 }
 
-static bool refuse(struct record_batch_verdict *verdict, enum kafka_error error, const char *message)
+static bool refuse(struct record_batch_verdict *verdict, enum kafka_error error,
+                   const char *message)
 {
     *verdict = (struct record_batch_verdict){error, message, -1};
     return false;
 }
 
-static bool refuse_record(struct record_batch_verdict *verdict, enum kafka_error error, int32_t index,
-                          const char *message)
+static bool refuse_record(struct record_batch_verdict *verdict, enum kafka_error error,
+                          int32_t index, const char *message)
 {
     *verdict = (struct record_batch_verdict){error, message, index};
     return false;
@@ -108,9 +110,11 @@ static bool check_frame(struct slice bytes, const struct record_batch_rules *rul
     if ((int64_t)bytes.len > batch->size_bytes)
         return refuse(verdict, KAFKA_INVALID_RECORD, "there must be exactly one record batch");
     if (batch->size_bytes > rules->max_message_bytes)
-        return refuse(verdict, KAFKA_MESSAGE_TOO_LARGE, "the record batch is over max.message.bytes");
+        return refuse(verdict, KAFKA_MESSAGE_TOO_LARGE,
+                      "the record batch is over max.message.bytes");
     if (batch->size_bytes > rules->segment_bytes)
-        return refuse(verdict, KAFKA_RECORD_LIST_TOO_LARGE, "the record batch is over segment.bytes");
+        return refuse(verdict, KAFKA_RECORD_LIST_TOO_LARGE,
+                      "the record batch is over segment.bytes");
     if (!record_batch_is_crc_right(batch, bytes))
         return refuse(verdict, KAFKA_CORRUPT_MESSAGE, "the record batch's CRC is wrong");
     return true;
@@ -160,14 +164,16 @@ static bool check_record(const struct record_batch *batch, const struct record_b
     int64_t timestamp = 0;
 
     if (record->offset_delta != index)
-        return refuse_record(verdict, KAFKA_INVALID_RECORD, index, "the offsets are not consecutive");
+        return refuse_record(verdict, KAFKA_INVALID_RECORD, index,
+                             "the offsets are not consecutive");
     if (rules->is_compacted && record->key_len < 0)
         return refuse_record(verdict, KAFKA_INVALID_RECORD, index,
                              "a compacted topic takes no record without a key");
     if (__builtin_add_overflow(batch->base_timestamp, record->timestamp_delta, &timestamp) ||
         (!rules->is_log_append_time && !is_in_window(timestamp, rules)))
-        return refuse_record(verdict, KAFKA_INVALID_TIMESTAMP, index,
-                             "the timestamp is outside message.timestamp.before.max.ms or after.max.ms");
+        return refuse_record(
+            verdict, KAFKA_INVALID_TIMESTAMP, index,
+            "the timestamp is outside message.timestamp.before.max.ms or after.max.ms");
     if (timestamp > *max_timestamp)
         *max_timestamp = timestamp;
     return true;

@@ -67,8 +67,8 @@ struct record_batch_rules {
     int64_t now_ms;
     int16_t produce_version;
     bool is_log_append_time;
-    bool is_compacted;       /* null keys are refused */
-    bool may_be_control;     /* of our own coordinators */
+    bool is_compacted;   /* null keys are refused */
+    bool may_be_control; /* of our own coordinators */
 };
 
 struct record_batch_verdict {

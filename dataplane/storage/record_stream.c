@@ -113,7 +113,8 @@ static int32_t next_len(struct record_stream *stream, int64_t record_end, bool m
     return stream->err == ERR_OK ? len : 0;
 }
 
-static void skip_headers(struct record_stream *stream, int64_t record_end, struct record_view *record)
+static void skip_headers(struct record_stream *stream, int64_t record_end,
+                         struct record_view *record)
 {
     const uint8_t *start = stream->at;
     struct slice ignored = SLICE_NULL;

@@ -37,9 +37,11 @@ struct record_view {
 };
 
 /* records is borrowed until done. ERR_UNSUPPORTED, ERR_NO_MEMORY. Call done after either. */
-enum err record_stream_init(struct record_stream *stream, int codec, struct slice records) WARN_UNUSED;
+enum err record_stream_init(struct record_stream *stream, int codec,
+                            struct slice records) WARN_UNUSED;
 /* ERR_INVALID or ERR_TRUNCATED: not a record; ERR_CORRUPT: not what the codec writes; ERR_TOO_LARGE. */
-enum err record_stream_next(struct record_stream *stream, struct record_view *ret_record) WARN_UNUSED;
+enum err record_stream_next(struct record_stream *stream,
+                            struct record_view *ret_record) WARN_UNUSED;
 /* True when nothing follows; false on an error, too. */
 bool record_stream_is_at_end(struct record_stream *stream);
 void record_stream_done(struct record_stream *stream);

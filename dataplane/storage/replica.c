@@ -79,8 +79,7 @@ bool replica_take_item(struct replica *replica, bool is_last)
         replica_complete_trims(replica, KAFKA_KAFKA_STORAGE_ERROR);
         log_start = -1;
     }
-    if (replica->state != REPLICA_OPEN ||
-        (log->runs == NULL && log_start < 0 && !is_end_unknown))
+    if (replica->state != REPLICA_OPEN || (log->runs == NULL && log_start < 0 && !is_end_unknown))
         return false;
     replica->taken_log_start = log_start;
     replica->wanted_log_start = -1;

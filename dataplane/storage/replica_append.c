@@ -236,8 +236,9 @@ static bool apply_codec(struct replica_append *append, const struct log_config *
     if (rc == ERR_OK)
         return true;
     if (rc == ERR_TOO_LARGE)
-        replica_append_fail(append, KAFKA_MESSAGE_TOO_LARGE,
-                            "with the topic's compression.type the batch is over max.message.bytes");
+        replica_append_fail(
+            append, KAFKA_MESSAGE_TOO_LARGE,
+            "with the topic's compression.type the batch is over max.message.bytes");
     else
         replica_append_fail(append, KAFKA_KAFKA_STORAGE_ERROR, "the broker is short of memory");
     return false;

@@ -79,7 +79,8 @@ bool replica_is_leading(const struct replica *replica);
 /* --- replica_append.c --- */
 
 void replica_append_resume(struct replica_append *append); /* was deferred; there is room now */
-void replica_append_fail(struct replica_append *append, enum kafka_error error, const char *message);
+void replica_append_fail(struct replica_append *append, enum kafka_error error,
+                         const char *message);
 /* Answers what is under the high watermark. */
 void replica_complete_appends(struct replica *replica);
 void replica_fail_appends(struct replica *replica, enum kafka_error error, const char *message);

@@ -54,8 +54,8 @@ static bool locate_in_chunk(const struct tail_view *chunk, log_offset offset, si
     while (at < chunk->visible_bytes) {
         struct record_batch batch;
 
-        if (record_batch_parse(slice_of(chunk->chunk->data + at, chunk->visible_bytes - at), &batch) !=
-            ERR_OK)
+        if (record_batch_parse(slice_of(chunk->chunk->data + at, chunk->visible_bytes - at),
+                               &batch) != ERR_OK)
             return false;
         if (record_batch_next_offset(&batch) > offset) {
             *ret_at = at;
@@ -77,8 +77,8 @@ static size_t fitting_bytes(const struct tail_view *chunk, size_t at, log_offset
     while (at < chunk->visible_bytes) {
         struct record_batch batch;
 
-        if (record_batch_parse(slice_of(chunk->chunk->data + at, chunk->visible_bytes - at), &batch) !=
-                ERR_OK ||
+        if (record_batch_parse(slice_of(chunk->chunk->data + at, chunk->visible_bytes - at),
+                               &batch) != ERR_OK ||
             batch.base_offset >= limit || at - start + (size_t)batch.size_bytes > room)
             return at - start;
         at += (size_t)batch.size_bytes;
@@ -213,8 +213,8 @@ void replica_read_done(struct replica_read *read)
 
 /* --- by time --- */
 
-static struct segment_range range_of(const struct log_view *view, const struct segment_view *segment,
-                                     log_offset limit)
+static struct segment_range range_of(const struct log_view *view,
+                                     const struct segment_view *segment, log_offset limit)
 {
     return (struct segment_range){
         .files = &view->shard->store->files,

@@ -36,8 +36,8 @@ void log_path_file(const struct log_identity *id, log_offset base_offset, const 
     char uuid[UUID_TEXT_LEN + 1];
 
     uuid_format(id->topic_id, uuid);
-    (void)snprintf(path, LOG_PATH_BYTES, "topics/%s/%" PRId32 "/%0*" PRId64 "%s", uuid, id->partition,
-                   OFFSET_DIGITS, base_offset, suffix);
+    (void)snprintf(path, LOG_PATH_BYTES, "topics/%s/%" PRId32 "/%0*" PRId64 "%s", uuid,
+                   id->partition, OFFSET_DIGITS, base_offset, suffix);
 }
 
 bool log_parse_file_name(const char *name, const char *suffix, log_offset *ret_base_offset)

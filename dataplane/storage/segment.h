@@ -47,7 +47,7 @@ struct segment {
     log_offset base_offset;
     /* the owner's loop */
     int refs;
-    bool is_doomed;     /* its files go with the last reference */
+    bool is_doomed;      /* its files go with the last reference */
     struct list leaving; /* in its shard, while a worker closes or removes the files */
     struct work removal;
     struct shard *shard;     /* of that worker */

@@ -49,9 +49,8 @@ static void install_index(const struct segment_range *range, struct offset_index
 
     pthread_mutex_lock(&range->files->lock);
     if (fresh->covered_bytes > segment->index.covered_bytes) {
-        range->files->index_bytes +=
-            ((int64_t)fresh->capacity - (int64_t)segment->index.capacity) *
-            (int64_t)sizeof(struct offset_index_entry);
+        range->files->index_bytes += ((int64_t)fresh->capacity - (int64_t)segment->index.capacity) *
+                                     (int64_t)sizeof(struct offset_index_entry);
         old = segment->index;
         segment->index = *fresh;
     }
@@ -135,8 +134,8 @@ static enum err locate(const struct segment_range *range, struct batch_cursor *c
     }
 }
 
-size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs, log_offset expected,
-                          log_offset limit, size_t max_bytes)
+size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs,
+                          log_offset expected, log_offset limit, size_t max_bytes)
 {
     size_t good = 0;
 
@@ -177,8 +176,8 @@ static enum err read_from(const struct segment_range *range, struct file *file,
         return ERR_NO_MEMORY;
     rc = file->ops->read_at(file, position, data, wanted, &len);
     if (rc == ERR_OK) {
-        len = batches_good_bytes(slice_of(data, len), range->epochs, first->base_offset, range->limit,
-                                 wanted);
+        len = batches_good_bytes(slice_of(data, len), range->epochs, first->base_offset,
+                                 range->limit, wanted);
         rc = len == 0 ? ERR_CORRUPT : ERR_OK;
     }
     if (rc != ERR_OK) {
@@ -191,7 +190,8 @@ static enum err read_from(const struct segment_range *range, struct file *file,
 }
 
 static enum err read_range(const struct segment_range *range, struct file *file, int64_t position,
-                           size_t max_bytes, bool must_progress, uint8_t **ret_data, size_t *ret_len)
+                           size_t max_bytes, bool must_progress, uint8_t **ret_data,
+                           size_t *ret_len)
 {
     struct batch_cursor cursor;
     struct record_batch first;

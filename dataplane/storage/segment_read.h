@@ -35,11 +35,12 @@ struct record_position {
 enum err segment_find_timestamp(const struct segment_range *range, int64_t timestamp,
                                 struct record_position *ret_record) WARN_UNUSED;
 /* The largest timestamp of records in [start, limit); -1 = none. */
-enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_timestamp) WARN_UNUSED;
+enum err segment_max_timestamp(const struct segment_range *range,
+                               int64_t *ret_timestamp) WARN_UNUSED;
 
 /* The same check for bytes that are in memory already, from `expected` on: how many of them are whole
  * good batches below limit, at most max_bytes. */
-size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs, log_offset expected,
-                          log_offset limit, size_t max_bytes);
+size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs,
+                          log_offset expected, log_offset limit, size_t max_bytes);
 
 #endif

@@ -31,10 +31,10 @@ struct shard {
     int64_t full_until_us; /* the disk was full: appends are refused until then */
     struct tail_budget tail;
     struct reclaim reclaim;
-    struct list leaving;   /* segments whose files are being closed or removed */
+    struct list leaving; /* segments whose files are being closed or removed */
     int leaving_count;
     struct timer retention;
-    bool is_closing; /* appends are refused */
+    bool is_closing;    /* appends are refused */
     bool is_last_round; /* the round under way, or the next, is the last of all */
     bool is_dead;       /* no loop runs any more: nothing may be submitted */
     void (*on_closed)(struct shard *shard);

@@ -21,7 +21,11 @@ struct uv_executor {
     uv_signal_t signals[2];
     void (*on_signal)(void *context, int number);
     void *signal_context;
+    bool is_running; /* set once: workers may read it */
 };
+
+/* The loop that this thread runs; NULL = none. */
+static _Thread_local const struct loop *running;
 
 static struct uv_executor *executor_of(const struct loop *loop)
 {
@@ -55,7 +59,8 @@ static int64_t loop_get_wall_ms(const struct loop *base)
 
 static bool loop_is_current(const struct loop *base)
 {
-    return pthread_equal(uv_loop_of(base)->thread, pthread_self()) != 0;
+    /* Before they run, all loops belong to the thread that made them. */
+    return running == NULL ? !executor_of(base)->is_running : running == base;
 }
 
 static void loop_post_mail(struct loop *base, struct mail *mail)
@@ -161,7 +166,6 @@ static enum err loop_setup(struct uv_executor *executor, int index)
     loop->base = (struct loop){&uv_loop_ops, &executor->base, index};
     loop->is_time_stale = true;
     loop->alarm_us = INT64_MAX;
-    loop->thread = pthread_self(); /* until its own thread runs */
     mailbox_init(&loop->mailbox);
     timer_queue_init(&loop->timers);
     if (uv_loop_init(&loop->uv) != 0)
@@ -237,8 +241,9 @@ static void *run_loop(void *context)
 {
     struct uv_executor_loop *loop = context;
 
-    loop->thread = pthread_self();
+    running = &loop->base;
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    running = NULL;
     return NULL;
 }
 
@@ -247,13 +252,13 @@ void uv_executor_run(struct uv_executor *executor)
     pthread_t threads[MAX_LOOPS];
     sigset_t all, old;
 
+    executor->is_running = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     for (int i = 1; i < executor->base.loop_count; i++) {
         int rc = pthread_create(&threads[i], NULL, run_loop, &executor->loops[i]);
 
         invariant(rc == 0);
-        executor->loops[i].thread = threads[i];
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     run_loop(&executor->loops[0]);

@@ -24,7 +24,6 @@ struct uv_executor_loop {
     int64_t now_us;
     int64_t wall_ms;
     bool is_time_stale;
-    pthread_t thread;
     struct mail stop_mail;
 };
 

@@ -48,6 +48,7 @@ static bool ask(SSL_CTX *context, int port, bool is_kafka)
 {
     const void *question = is_kafka ? (const void *)api_versions_v0 : (const void *)get_healthz;
     int len = is_kafka ? (int)sizeof(api_versions_v0) : (int)sizeof(get_healthz) - 1;
+    char server_name[] = "localhost"; /* OpenSSL's macro casts const away */
     char answer[16];
     int fd = connect_to(port);
     SSL *ssl = NULL;
@@ -57,7 +58,7 @@ static bool ask(SSL_CTX *context, int port, bool is_kafka)
         return false;
     ssl = SSL_new(context);
     SSL_set_fd(ssl, fd);
-    SSL_set_tlsext_host_name(ssl, "localhost");
+    SSL_set_tlsext_host_name(ssl, server_name);
     SSL_set1_host(ssl, "localhost");
     answered = SSL_connect(ssl) == 1 && SSL_write(ssl, question, len) == len &&
                SSL_read(ssl, answer, sizeof(answer)) > 0;

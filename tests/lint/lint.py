@@ -34,7 +34,6 @@ ROOMS = {
     "microhttpd.h": ["controlplane/http/"],
     "libpq-fe.h": ["controlplane/store/", "dataplane/pg/"],
     "uv.h": ["dataplane/uv/"],
-    "jansson.h": ["controlplane/", "common/kafka/codegen/", "dataplane/pg/", "dataplane/cluster/", "dataplane/main.c"],
 }
 
 # Our folder and what it may include of ours. The longest match of the including file decides.

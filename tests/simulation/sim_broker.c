@@ -105,7 +105,7 @@ void sim_broker_start(struct sim_broker *sim)
     directory.random = &sim->random.base;
     if (log_directory_open(&directory, &sim->directory, &sim->report, &error) != ERR_OK) {
         fprintf(stderr, "seed %llu: %s\n", (unsigned long long)sim->seed, error.message);
-        invariant(!"the directory opens");
+        invariant(false && "the directory opens");
     }
     broker.executor = directory.executor;
     broker.network = sim->network;
@@ -134,7 +134,7 @@ static bool is_stopped(void *context)
     return ((const struct sim_broker *)context)->is_stopped;
 }
 
-void sim_broker_stop(struct sim_broker *sim)
+static void end_process(struct sim_broker *sim)
 {
     sim_executor_call(sim->executor, 0, stop_broker, sim);
     invariant(sim_executor_run_until(sim->executor, is_stopped, sim, MAX_STEPS));
@@ -147,10 +147,16 @@ void sim_broker_stop(struct sim_broker *sim)
     sim->executor = NULL;
 }
 
+void sim_broker_stop(struct sim_broker *sim)
+{
+    end_process(sim);
+    sim_disk_kill(sim->disk); /* its lock ends with it; all else is closed */
+}
+
 static void take_down(struct sim_broker *sim)
 {
     sim_disk_die_after(sim->disk, 0);
-    sim_broker_stop(sim);
+    end_process(sim);
 }
 
 void sim_broker_kill(struct sim_broker *sim)

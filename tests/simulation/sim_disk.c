@@ -66,8 +66,7 @@ static void trace(struct sim_disk *disk, const char *what, int64_t number)
 
 static bool is_drawn(struct sim_disk *disk, int per_million)
 {
-    return per_million > 0 &&
-           seeded_random_below(&disk->random, 1000000) < (uint64_t)per_million;
+    return per_million > 0 && seeded_random_below(&disk->random, 1000000) < (uint64_t)per_million;
 }
 
 /* True = the process is still alive for this change. */
@@ -184,7 +183,8 @@ static bool has_parent(const struct sim_disk *disk, const char *path)
 
 /* --- files --- */
 
-static enum err file_read_at(struct file *base, int64_t offset, void *data, size_t len, size_t *ret_len)
+static enum err file_read_at(struct file *base, int64_t offset, void *data, size_t len,
+                             size_t *ret_len)
 {
     struct sim_file *file = sim_file_of(base);
     int64_t left = file->inode->now_size - offset;
@@ -215,8 +215,8 @@ static void put_bytes(struct inode *inode, int64_t offset, const uint8_t *data, 
 }
 
 /* How many of len bytes get written, and what is said. */
-static enum err draw_write(struct sim_disk *disk, const struct inode *inode, int64_t offset, int64_t len,
-                           int64_t *ret_len)
+static enum err draw_write(struct sim_disk *disk, const struct inode *inode, int64_t offset,
+                           int64_t len, int64_t *ret_len)
 {
     int64_t growth = offset + len - inode->now_size;
     int64_t used = sim_disk_used_bytes(&disk->base);
@@ -243,7 +243,8 @@ static enum err draw_write(struct sim_disk *disk, const struct inode *inode, int
     return ERR_OK;
 }
 
-static enum err file_write_at(struct file *base, int64_t offset, const struct iovec *iov, int iov_count)
+static enum err file_write_at(struct file *base, int64_t offset, const struct iovec *iov,
+                              int iov_count)
 {
     struct sim_file *file = sim_file_of(base);
     int64_t len = 0;
@@ -279,7 +280,8 @@ static enum err file_sync(struct file *base)
 {
     struct sim_file *file = sim_file_of(base);
 
-    if (!count_change(file->disk) || is_drawn(file->disk, file->disk->faults.sync_error_per_million))
+    if (!count_change(file->disk) ||
+        is_drawn(file->disk, file->disk->faults.sync_error_per_million))
         return ERR_IO;
     file->disk->sync_count++;
     trace(file->disk, "sync", file->inode->now_size);
@@ -505,7 +507,8 @@ static enum err disk_lock(struct disk *base, const char *path)
 static enum err disk_free_bytes(struct disk *base, int64_t *ret_free, int64_t *ret_total)
 {
     struct sim_disk *disk = sim_disk_of(base);
-    int64_t total = disk->faults.capacity_bytes > 0 ? disk->faults.capacity_bytes : (int64_t)1 << 40;
+    int64_t total =
+        disk->faults.capacity_bytes > 0 ? disk->faults.capacity_bytes : (int64_t)1 << 40;
 
     *ret_total = total;
     *ret_free = total - sim_disk_used_bytes(base);
@@ -550,8 +553,7 @@ static void entry_free(struct entry *entry)
 
 static void close_all(struct sim_disk *disk)
 {
-    list_for_each(&disk->files, node)
-        file_free(container_of(node, struct sim_file, link));
+    list_for_each(&disk->files, node) file_free(container_of(node, struct sim_file, link));
     disk->is_locked = false;
     disk->changes_left = -1;
 }
@@ -561,8 +563,7 @@ void sim_disk_free(struct disk *base)
     struct sim_disk *disk = sim_disk_of(base);
 
     close_all(disk);
-    list_for_each(&disk->entries, node)
-        entry_free(container_of(node, struct entry, link));
+    list_for_each(&disk->entries, node) entry_free(container_of(node, struct entry, link));
     free(disk);
 }
 

@@ -169,7 +169,8 @@ static void connect_store(struct sim_meta_store *store)
     if (store->acknowledged_version > 0)
         sim_cell_acknowledge(store->cell, store->broker_id, store->acknowledged_version);
     poll_changes(store, true);
-    list_for_each (&store->requests, node) {
+    list_for_each(&store->requests, node)
+    {
         struct sim_request *sim = container_of(node, struct sim_request, link);
 
         timer_start_in(store->loop, &sim->timer, draw_delay(store));
@@ -196,7 +197,8 @@ void sim_meta_store_set_reachable(struct sim_meta_store *store, bool is_reachabl
         return;
     store->state = SIM_DOWN;
     timer_start_in(store->loop, &store->timer, RETRY_US);
-    list_for_each (&store->requests, node) {
+    list_for_each(&store->requests, node)
+    {
         struct sim_request *sim = container_of(node, struct sim_request, link);
 
         free(sim->answer); /* lost on the way; asked again with the same id */

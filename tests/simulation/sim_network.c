@@ -200,7 +200,8 @@ static int listener_port(struct network_listener *listener)
 
 static void listener_close(struct network_listener *listener)
 {
-    list_for_each (&listener->network->streams, link) {
+    list_for_each(&listener->network->streams, link)
+    {
         struct sim_stream *stream = container_of(link, struct sim_stream, link);
 
         if (stream->listener == listener) { /* not accepted yet, and never will be */
@@ -250,7 +251,8 @@ struct sim_client *sim_client_connect(struct network *base, int port)
     struct sim_client *client = NULL;
     struct sim_stream *stream = NULL;
 
-    list_for_each (&network->listeners, link) {
+    list_for_each(&network->listeners, link)
+    {
         struct network_listener *each = container_of(link, struct network_listener, link);
 
         if (each->port == port)

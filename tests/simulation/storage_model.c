@@ -70,9 +70,9 @@ void storage_model_see(struct storage_model *model, int64_t offset, int64_t numb
     if (model->is_damaged && model->offset_of[number] >= 0 && model->offset_of[number] != offset)
         model->offset_of[number] = -1;
     if (slot->number >= 0 && slot->number != number)
-        storage_model_fail(model,
-                           "offset %" PRId64 " held record %" PRId64 ", now %s record %" PRId64, offset,
-                           slot->number, is_acknowledged ? "acknowledged for" : "shows", number);
+        storage_model_fail(
+            model, "offset %" PRId64 " held record %" PRId64 ", now %s record %" PRId64, offset,
+            slot->number, is_acknowledged ? "acknowledged for" : "shows", number);
     if (is_unique && model->offset_of[number] >= 0 && model->offset_of[number] != offset)
         storage_model_fail(model,
                            "idempotent record %" PRId64 " is at offsets %" PRId64 " and %" PRId64,
@@ -85,8 +85,9 @@ void storage_model_see(struct storage_model *model, int64_t offset, int64_t numb
         model->required_end = offset + 1;
 }
 
-void storage_model_see_bounds(struct storage_model *model, int64_t log_start, int64_t high_watermark,
-                              int64_t least_log_start, int64_t least_high_watermark)
+void storage_model_see_bounds(struct storage_model *model, int64_t log_start,
+                              int64_t high_watermark, int64_t least_log_start,
+                              int64_t least_high_watermark)
 {
     if (log_start > high_watermark)
         storage_model_fail(model, "log start %" PRId64 " is above the high watermark %" PRId64,
@@ -95,8 +96,8 @@ void storage_model_see_bounds(struct storage_model *model, int64_t log_start, in
         storage_model_fail(model, "the high watermark fell from %" PRId64 " to %" PRId64,
                            least_high_watermark, high_watermark);
     if (!model->is_damaged && log_start < least_log_start)
-        storage_model_fail(model, "the log start fell from %" PRId64 " to %" PRId64, least_log_start,
-                           log_start);
+        storage_model_fail(model, "the log start fell from %" PRId64 " to %" PRId64,
+                           least_log_start, log_start);
     if (high_watermark > model->high_watermark)
         model->high_watermark = high_watermark;
     if (log_start > model->log_start)

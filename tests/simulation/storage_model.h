@@ -32,8 +32,9 @@ void storage_model_see(struct storage_model *model, int64_t offset, int64_t numb
                        bool is_acknowledged);
 /* Log start and high watermark are shown; they may not be below what was known when they were asked
  * for. */
-void storage_model_see_bounds(struct storage_model *model, int64_t log_start, int64_t high_watermark,
-                              int64_t least_log_start, int64_t least_high_watermark);
+void storage_model_see_bounds(struct storage_model *model, int64_t log_start,
+                              int64_t high_watermark, int64_t least_log_start,
+                              int64_t least_high_watermark);
 void storage_model_fail(struct storage_model *model, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

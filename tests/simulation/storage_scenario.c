@@ -266,8 +266,8 @@ static void on_record(void *context, int64_t offset, int64_t number)
     struct read_check *check = context;
 
     if (check->expected >= 0 && offset != check->expected)
-        storage_model_fail(check->model, "offset %" PRId64 " follows where %" PRId64 " should", offset,
-                           check->expected);
+        storage_model_fail(check->model, "offset %" PRId64 " follows where %" PRId64 " should",
+                           offset, check->expected);
     if (number < 0 || number >= check->scenario->next_number) {
         storage_model_fail(check->model, "record %" PRId64 " was never sent", number);
         return;
@@ -282,17 +282,18 @@ static void check_read(struct scenario *s, const struct read_operation *operatio
     const struct replica_read *read = &operation->read;
     struct read_check check = {&s->models[operation->partition], -1, 0, s};
 
-    storage_model_see_bounds(check.model, read->log_start, read->high_watermark, operation->log_start,
-                             operation->high_watermark);
+    storage_model_see_bounds(check.model, read->log_start, read->high_watermark,
+                             operation->log_start, operation->high_watermark);
     sim_records_read(slice_of(read->records, read->records_len), on_record, &check);
     s->result->read_records += check.count;
     if (read->records_len == 0 && read->must_progress && read->offset < read->high_watermark)
-        storage_model_fail(check.model, "nothing was read at %" PRId64 " below %" PRId64, read->offset,
-                           read->high_watermark);
+        storage_model_fail(check.model, "nothing was read at %" PRId64 " below %" PRId64,
+                           read->offset, read->high_watermark);
     if (read->records_len > 0 && check.expected <= read->offset)
         storage_model_fail(check.model, "what was read ends below offset %" PRId64, read->offset);
     if (check.expected > read->high_watermark)
-        storage_model_fail(check.model, "offset %" PRId64 " was shown above the high watermark %" PRId64,
+        storage_model_fail(check.model,
+                           "offset %" PRId64 " was shown above the high watermark %" PRId64,
                            check.expected - 1, read->high_watermark);
 }
 
@@ -396,10 +397,10 @@ static void trim_somewhere(void *context)
     operation->trim = (struct replica_trim){
         .replica = s->replicas[partition],
         .home = sim_executor_loop(s->executor, home),
-        .offset = draw(s, 8) == 0 ? -1
-                                  : snapshot->log_start +
-                                        (int64_t)draw(s, (uint64_t)(snapshot->high_watermark -
-                                                                    snapshot->log_start + 1)),
+        .offset = draw(s, 8) == 0
+                      ? -1
+                      : snapshot->log_start + (int64_t)draw(s, (uint64_t)(snapshot->high_watermark -
+                                                                          snapshot->log_start + 1)),
         .done = on_trimmed,
     };
     list_push_back(&s->trims, &operation->link);
@@ -485,7 +486,8 @@ static void open_replicas(void *context)
             s->replicas[i] = NULL;
             s->is_isolated[i] = true;
             if (!s->models[i].is_damaged)
-                storage_model_fail(&s->models[i], "partition %d does not open: %s", i, err_text(rc));
+                storage_model_fail(&s->models[i], "partition %d does not open: %s", i,
+                                   err_text(rc));
             continue;
         }
         replica_become_leader(s->replicas[i], s->epoch);
@@ -646,8 +648,8 @@ static void flip_bits(struct scenario *s)
             if (size > 0)
                 break;
         }
-        if (size > 0 && sim_disk_flip_bit(s->disk, path, (int64_t)draw(s, (uint64_t)size),
-                                          (int)draw(s, 8)))
+        if (size > 0 &&
+            sim_disk_flip_bit(s->disk, path, (int64_t)draw(s, (uint64_t)size), (int)draw(s, 8)))
             s->models[i].is_damaged = true;
     }
 }
@@ -683,8 +685,9 @@ static void tell(const struct scenario *s, const char *what)
         return;
     fprintf(stderr, "%s", what);
     for (int i = 0; i < PARTITIONS; i++) {
-        const struct log_snapshot *snapshot =
-            s->directory != NULL && s->replicas[i] != NULL ? replica_snapshot(s->replicas[i]) : NULL;
+        const struct log_snapshot *snapshot = s->directory != NULL && s->replicas[i] != NULL
+                                                  ? replica_snapshot(s->replicas[i])
+                                                  : NULL;
 
         if (snapshot != NULL)
             fprintf(stderr, "  [%" PRId64 ", %" PRId64 ", %" PRId64 ")", snapshot->log_start,
@@ -750,7 +753,8 @@ static void scenario_done(struct scenario *s)
     for (int i = 0; i < PARTITIONS; i++) {
         if (s->models[i].why[0] != '\0' && !s->result->is_broken) {
             s->result->is_broken = true;
-            snprintf(s->result->why, sizeof(s->result->why), "partition %d: %s", i, s->models[i].why);
+            snprintf(s->result->why, sizeof(s->result->why), "partition %d: %s", i,
+                     s->models[i].why);
         }
         storage_model_done(&s->models[i]);
     }

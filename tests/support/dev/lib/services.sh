@@ -121,8 +121,7 @@ services_wait() {
         fail "the shared cell has no broker that listens after 30 s" "see $STATE/log and $STATE/cells/*/*/broker.log"
     }
     [[ -z $plaintext_port ]] || wait_until 30 port_is_taken "$plaintext_port" ||
-        fail "nothing listens on the plaintext port $plaintext_port after 30 s" \
-            "a DIR keeps its first plaintext port: use that one, or another --state DIR"
+        fail "nothing listens on the plaintext port $plaintext_port after 30 s" "see $STATE/log/provision.log"
 }
 
 # The reconciler makes a shared cell for the first instance that wants one. On a new DIR that instance is one of ours, gone

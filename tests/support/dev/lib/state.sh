@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The state directory of one `up`: where its things lie, its ports for life, its processes.
 #
-#   DIR/ports            name=number, chosen once
+#   DIR/ports            name=number, chosen once; DIR/plaintext_port, when one was ever asked for
 #   DIR/secrets/         passwords and keys, mode 0600
 #   DIR/tls/             the private CA and certificates
 #   DIR/conf/ DIR/log/   settings and logs of each process
@@ -123,6 +123,12 @@ start_daemon() {
     ) >>"$STATE/log/$name.log" 2>&1 </dev/null &
     printf '%s\n' "$!" >"$STATE/$name.pid"
     disown
+    # Between the fork and the exec it is not yet recognised as ours.
+    wait_until 5 daemon_is_known "$name" "$!" || true
+}
+
+daemon_is_known() { # NAME PID
+    daemon_pid "$1" >/dev/null || process_is_gone "$2"
 }
 
 # A daemon of ours that still runs: its pid file, believed only when the process really is of this DIR.

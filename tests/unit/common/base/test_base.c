@@ -29,7 +29,8 @@ START_TEST(list_keeps_order_and_survives_removal_while_walked)
     list_init(&head);
     for (int i = 0; i < 3; i++)
         list_push_back(&head, &nodes[i]);
-    list_for_each (&head, node) {
+    list_for_each(&head, node)
+    {
         ck_assert_ptr_eq(node, &nodes[seen]);
         list_remove(node);
         seen++;

@@ -111,8 +111,7 @@ void rig_call_free(struct rig_call *call)
 void rig_done(struct rig *rig)
 {
     drop_shard(rig);
-    list_for_each (&rig->calls, node)
-        rig_call_free(container_of(node, struct rig_call, link));
+    list_for_each(&rig->calls, node) rig_call_free(container_of(node, struct rig_call, link));
     for (size_t i = 0; i < rig->log_count; i++) {
         slice_free(&rig->log[i].key);
         slice_free(&rig->log[i].value);
@@ -246,7 +245,7 @@ static char *dump_group(const struct group *group)
                                        SLICE_ARG(group->protocol_type),
                                        SLICE_ARG(group->protocol_name)),
                          ERR_OK);
-        list_for_each (&group->members, node)
+        list_for_each(&group->members, node)
             dump_member(&line, group, container_of(node, struct group_member, link));
     }
     ck_assert_int_eq(buffer_append(&line, "\n", 2), ERR_OK);

@@ -289,7 +289,8 @@ static void submit_lookup(void *context)
     replica_lookup_submit(context);
 }
 
-struct replica_lookup rig_lookup(struct storage_rig *rig, struct replica *replica, int64_t timestamp)
+struct replica_lookup rig_lookup(struct storage_rig *rig, struct replica *replica,
+                                 int64_t timestamp)
 {
     struct waiting_lookup waiting = {.lookup = {
                                          .replica = replica,

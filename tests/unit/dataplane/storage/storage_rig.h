@@ -52,7 +52,8 @@ struct replica_read rig_read(struct storage_rig *rig, struct replica *replica, l
 /* Reads from offset to the end; returns how many records; numbers must be first_number on. */
 int64_t rig_read_all(struct storage_rig *rig, struct replica *replica, log_offset offset,
                      int64_t first_number);
-struct replica_lookup rig_lookup(struct storage_rig *rig, struct replica *replica, int64_t timestamp);
+struct replica_lookup rig_lookup(struct storage_rig *rig, struct replica *replica,
+                                 int64_t timestamp);
 struct replica_trim rig_trim(struct storage_rig *rig, struct replica *replica, log_offset offset);
 /* The path of a file of the rig's topic. */
 void rig_path(const struct storage_rig *rig, int32_t partition, log_offset base, const char *suffix,

@@ -467,7 +467,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_read_in_the_middle_of_a_batch_gives_the_whole_batch);
     tcase_add_test(tc, reads_outside_the_log_are_out_of_range_and_at_its_end_empty);
     tcase_add_test(tc, who_does_not_lead_refuses);
-    tcase_add_test(tc, nothing_is_on_disk_before_the_first_write_and_nothing_is_open_after_a_read_of_nothing);
+    tcase_add_test(
+        tc, nothing_is_on_disk_before_the_first_write_and_nothing_is_open_after_a_read_of_nothing);
     tcase_add_test(tc, an_idempotent_batch_sent_again_gets_its_first_offset_even_after_a_restart);
     tcase_add_test(tc, an_older_producer_epoch_is_fenced_and_a_newer_one_starts_at_zero);
     tcase_add_test(tc, a_time_leads_to_the_first_record_that_is_not_older);

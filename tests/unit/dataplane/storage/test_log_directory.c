@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/check_main.h"
+#include "tests/unit/dataplane/storage/storage_rig.h"
+
+static struct storage_rig rig;
+
+static void setup(void)
+{
+    rig_init(&rig, 1);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+}
+
+static void teardown(void)
+{
+    rig_done(&rig);
+}
+
+static void restart(enum rig_end end)
+{
+    rig_stop(&rig, end);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+}
+
+static void replace_meta(const char *text)
+{
+    ck_assert_int_eq(disk_replace_file(rig.disk, "", "meta.json", text, strlen(text)), ERR_OK);
+}
+
+START_TEST(a_directory_keeps_its_identity_and_refuses_another_broker)
+{
+    struct uuid id = log_directory_uuid(rig.directory);
+    char uuid[UUID_TEXT_LEN + 1];
+    char text[256];
+    struct error error;
+
+    restart(RIG_CLEAN);
+    ck_assert(uuid_equal(log_directory_uuid(rig.directory), id));
+    rig_stop(&rig, RIG_CLEAN);
+    uuid_format(id, uuid);
+    snprintf(text, sizeof(text),
+             "{\"format\": 1, \"cell\": \"00000000-0000-0000-0000-000000000000\", \"broker\": 4, "
+             "\"directory\": \"%s\"}",
+             uuid);
+    replace_meta(text);
+    ck_assert_int_eq(rig_start(&rig, &error), ERR_FENCED);
+    ck_assert_ptr_nonnull(strstr(error.message, "broker 4"));
+}
+END_TEST
+
+START_TEST(an_unknown_format_is_refused_and_says_what_to_do)
+{
+    struct error error;
+
+    rig_stop(&rig, RIG_CLEAN);
+    replace_meta("{\"format\": 2, \"new\": true}");
+    ck_assert_int_eq(rig_start(&rig, &error), ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(error.message, "start the broker version"));
+    sim_disk_kill(rig.disk);
+    replace_meta("nonsense");
+    ck_assert_int_eq(rig_start(&rig, &error), ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST(a_second_process_finds_it_locked)
+{
+    struct storage_rig second = rig;
+    struct error error;
+
+    ck_assert_int_eq(rig_start(&second, &error), ERR_LOCKED);
+}
+END_TEST
+
+static void set_cell(void *context)
+{
+    enum err *rc = context;
+    struct uuid cell = {{9, 9, 9, 9, 9, 9, 0x49, 9, 0x89}};
+
+    cell.bytes[15] = (uint8_t)(*rc == ERR_INTERNAL ? 1 : 2);
+    *rc = log_directory_set_cell(rig.directory, cell);
+}
+
+START_TEST(the_cell_is_learned_once_and_kept)
+{
+    enum err rc = ERR_INTERNAL;
+
+    rig_call(&rig, set_cell, &rc);
+    ck_assert_int_eq(rc, ERR_OK);
+    restart(RIG_POWER_CUT);
+    rc = ERR_INTERNAL;
+    rig_call(&rig, set_cell, &rc);
+    ck_assert_int_eq(rc, ERR_OK);
+    rc = ERR_OK;
+    rig_call(&rig, set_cell, &rc);
+    ck_assert_int_eq(rc, ERR_FENCED);
+}
+END_TEST
+
+START_TEST(a_clean_end_is_seen_and_nothing_is_read_again)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    rig_put(&rig, replica, 5);
+    restart(RIG_CLEAN);
+    ck_assert(rig.report.was_clean);
+    ck_assert_int_eq(rig.report.partitions, 1);
+    ck_assert_int_eq(rig.report.recovered_bytes, 0);
+    /* Started and killed: not clean, though nothing was written. */
+    restart(RIG_KILL);
+    ck_assert(!rig.report.was_clean);
+    ck_assert_int_gt(rig.report.recovered_bytes, 0);
+    replica = rig_open(&rig, 0, 1);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 5);
+}
+END_TEST
+
+START_TEST(a_torn_tail_is_cut)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct file *file = NULL;
+    struct iovec iov = {(void *)(uintptr_t) "\0\0\0\0\0\0\0\5garbage", 15};
+    int64_t size = 0;
+    char path[128];
+
+    rig_put(&rig, replica, 5);
+    rig_path(&rig, 0, 0, ".log", path);
+    size = sim_disk_file_size(rig.disk, path);
+    rig_stop(&rig, RIG_KILL);
+    ck_assert_int_eq(rig.disk->ops->open(rig.disk, path, 0, &file), ERR_OK);
+    ck_assert_int_eq(file->ops->write_at(file, size, &iov, 1), ERR_OK);
+    file->ops->close(file);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    ck_assert_int_eq(rig.report.truncated_bytes, 15);
+    ck_assert_int_eq(sim_disk_file_size(rig.disk, path), size);
+    replica = rig_open(&rig, 0, 1);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 5);
+    ck_assert_int_eq(rig_put(&rig, replica, 1), 5);
+}
+END_TEST
+
+START_TEST(damage_below_what_was_flushed_isolates_the_partition_for_good_and_no_other)
+{
+    char path[128];
+    int64_t size = 0;
+
+    for (int i = 0; i < 2; i++)
+        rig_put(&rig, rig_open(&rig, i, 0), 5);
+    restart(RIG_KILL); /* what is there is flushed for sure from now on */
+    rig_stop(&rig, RIG_KILL);
+    rig_path(&rig, 0, 0, ".log", path);
+    size = sim_disk_file_size(rig.disk, path);
+    ck_assert(sim_disk_flip_bit(rig.disk, path, 100, 3));
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    ck_assert_int_eq(rig.report.corrupt_partitions, 1);
+    ck_assert_ptr_null(rig_open(&rig, 0, 1));
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 1, 1), 0, 5), 5);
+    ck_assert_int_eq(sim_disk_file_size(rig.disk, path), size);
+    restart(RIG_CLEAN);
+    ck_assert_int_eq(rig.report.corrupt_partitions, 1);
+    ck_assert_ptr_null(rig_open(&rig, 0, 2));
+}
+END_TEST
+
+START_TEST(a_flipped_bit_is_not_served)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct replica_read read;
+    char path[128];
+    int64_t size = 0;
+
+    rig_put(&rig, replica, 5);
+    restart(RIG_CLEAN);
+    rig_path(&rig, 0, 0, ".log", path);
+    size = sim_disk_file_size(rig.disk, path);
+    replica = rig_open(&rig, 0, 1);
+    for (int64_t at = 0; at < size; at++) {
+        ck_assert(sim_disk_flip_bit(rig.disk, path, at, (int)(at % 8)));
+        read = rig_read(&rig, replica, 0, 1 << 20);
+        ck_assert_msg(read.error == KAFKA_KAFKA_STORAGE_ERROR, "byte %" PRId64, at);
+        replica_read_done(&read);
+        ck_assert(sim_disk_flip_bit(rig.disk, path, at, (int)(at % 8)));
+    }
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 5);
+}
+END_TEST
+
+START_TEST(a_missing_segment_isolates_and_a_missing_index_does_not)
+{
+    struct replica *replica = NULL;
+    char path[128];
+
+    rig.config.segment_bytes = 200;
+    replica = rig_open(&rig, 0, 0);
+    for (int i = 0; i < 6; i++)
+        rig_put(&rig, replica, 2);
+    rig_path(&rig, 0, 2, ".index", path);
+    ck_assert_int_gt(sim_disk_file_size(rig.disk, path), 0);
+    ck_assert_int_eq(rig.disk->ops->remove(rig.disk, path), ERR_OK);
+    restart(RIG_CLEAN);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 12);
+    rig_stop(&rig, RIG_CLEAN);
+    rig_path(&rig, 0, 2, ".log", path);
+    ck_assert_int_eq(rig.disk->ops->remove(rig.disk, path), ERR_OK);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    ck_assert_int_eq(rig.report.corrupt_partitions, 1);
+}
+END_TEST
+
+START_TEST(a_failed_sync_fails_the_directory_and_reads_go_on)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct sim_disk_faults broken = {.sync_error_per_million = 1000000};
+    struct sim_disk_faults fine = {0};
+    struct sim_batch batch = rig_batch(&rig, 1);
+    struct replica_append append;
+
+    rig_put(&rig, replica, 2);
+    sim_disk_set_faults(rig.disk, &broken);
+    append = rig_append(&rig, replica, &batch);
+    ck_assert_int_eq(append.error, KAFKA_KAFKA_STORAGE_ERROR);
+    ck_assert(log_directory_is_failed(rig.directory));
+    /* Never in the hope that it helps. */
+    sim_disk_set_faults(rig.disk, &fine);
+    append = rig_append(&rig, replica, &batch);
+    ck_assert_int_eq(append.error, KAFKA_KAFKA_STORAGE_ERROR);
+    ck_assert_int_eq(replica_snapshot(replica)->high_watermark, 2);
+}
+END_TEST
+
+START_TEST(a_full_disk_refuses_and_recovers_when_there_is_room_again)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct sim_disk_faults full = {0};
+    struct sim_disk_faults roomy = {0};
+    struct sim_batch batch = rig_batch(&rig, 1);
+    struct sim_batch again = batch;
+
+    again.producer_id = batch.producer_id = 6;
+    rig_put(&rig, replica, 2);
+    full.capacity_bytes = sim_disk_used_bytes(rig.disk) + 20;
+    sim_disk_set_faults(rig.disk, &full);
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_KAFKA_STORAGE_ERROR);
+    ck_assert(!log_directory_is_failed(rig.directory));
+    sim_disk_set_faults(rig.disk, &roomy);
+    sim_executor_run_for(rig.executor, 1000000);
+    ck_assert_int_eq(rig_append(&rig, replica, &again).base_offset, 2);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(replica_snapshot(rig_open(&rig, 0, 1))->high_watermark, 3);
+}
+END_TEST
+
+START_TEST(a_trim_works_on_a_full_disk_and_frees_it)
+{
+    struct replica *replica = NULL;
+    struct sim_disk_faults full = {0};
+    struct sim_batch batch = rig_batch(&rig, 1);
+
+    rig.config.segment_bytes = 5000;
+    replica = rig_open(&rig, 0, 0);
+    for (int i = 0; i < 40; i++) {
+        struct sim_batch large = rig_batch(&rig, 1);
+
+        large.padding = 4500;
+        ck_assert_int_eq(rig_append(&rig, replica, &large).error, KAFKA_NONE);
+    }
+    full.capacity_bytes = sim_disk_used_bytes(rig.disk) + 3000;
+    sim_disk_set_faults(rig.disk, &full);
+    batch.padding = 3500;
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_KAFKA_STORAGE_ERROR);
+    ck_assert_int_eq(rig_trim(&rig, replica, 30).error, KAFKA_NONE);
+    sim_executor_run_for(rig.executor, 1000000);
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
+}
+END_TEST
+
+struct unknown {
+    struct uuid known;
+    int asked;
+};
+
+static bool is_known(void *context, struct uuid topic_id)
+{
+    struct unknown *unknown = context;
+
+    unknown->asked++;
+    return uuid_equal(topic_id, unknown->known);
+}
+
+static void remove_unknown(void *context)
+{
+    log_directory_remove_unknown(rig.directory, is_known, context);
+}
+
+START_TEST(topics_that_nobody_knows_are_removed_and_known_ones_stay)
+{
+    struct unknown unknown = {.known = rig.topic};
+    struct uuid mine = rig.topic;
+    char gone[128];
+    char kept[128];
+
+    rig_put(&rig, rig_open(&rig, 0, 0), 1);
+    rig_path(&rig, 0, 0, ".log", kept);
+    rig.topic.bytes[0] = 0x99;
+    rig_put(&rig, rig_open(&rig, 0, 0), 1);
+    rig_path(&rig, 0, 0, ".log", gone);
+    restart(RIG_CLEAN);
+    rig_call(&rig, remove_unknown, &unknown);
+    ck_assert_int_eq(unknown.asked, 2);
+    ck_assert_int_eq(sim_disk_file_size(rig.disk, gone), -1);
+    ck_assert_int_gt(sim_disk_file_size(rig.disk, kept), 0);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig.report.partitions, 1);
+    rig.topic = mine;
+    ck_assert_int_eq(replica_snapshot(rig_open(&rig, 0, 1))->high_watermark, 1);
+}
+END_TEST
+
+struct ids {
+    struct producer_id_request requests[3];
+    int64_t given[3];
+    enum err errs[3];
+    int count;
+};
+
+static struct ids ids;
+
+static void on_id(struct producer_id_request *request, enum err err, int64_t producer_id)
+{
+    (void)request;
+    ids.errs[ids.count] = err;
+    ids.given[ids.count++] = producer_id;
+}
+
+static void ask_ids(void *context)
+{
+    int64_t registration = *(int64_t *)context;
+
+    ids = (struct ids){.count = 0};
+    if (registration >= 0)
+        log_directory_set_producer_registration(rig.directory, registration);
+    for (int i = 0; i < 3; i++) {
+        ids.requests[i].done = on_id;
+        log_directory_next_producer_id(rig.directory, &ids.requests[i]);
+    }
+}
+
+START_TEST(producer_ids_are_never_given_twice)
+{
+    int64_t none = -1;
+    int64_t registration = 7;
+
+    rig_call(&rig, ask_ids, &none);
+    ck_assert_int_eq(ids.errs[0], ERR_UNAVAILABLE);
+    rig_call(&rig, ask_ids, &registration);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(ids.errs[i], ERR_OK);
+        ck_assert_int_eq(ids.given[i], ((int64_t)7 << 32) + i);
+    }
+    rig_call(&rig, ask_ids, &none);
+    ck_assert_int_eq(ids.given[2], ((int64_t)7 << 32) + 5);
+    restart(RIG_POWER_CUT);
+    rig_call(&rig, ask_ids, &none); /* the registration is kept in the directory */
+    ck_assert_int_eq(ids.given[0], ((int64_t)7 << 32) + 1000);
+}
+END_TEST
+
+START_TEST(many_partitions_cost_a_bounded_number_of_open_files)
+{
+    for (int i = 0; i < 1100; i++)
+        rig_put(&rig, rig_open(&rig, i, 0), 1);
+    ck_assert_int_le(sim_disk_open_files(rig.disk), 1024 + 1);
+    restart(RIG_CLEAN);
+    ck_assert_int_le(sim_disk_open_files(rig.disk), 1024 + 1);
+    ck_assert_int_eq(rig.report.partitions, 1100);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 77, 1), 0, 77), 1);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("dataplane/storage/log_directory");
+    TCase *tc = tcase_create("log_directory");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, a_directory_keeps_its_identity_and_refuses_another_broker);
+    tcase_add_test(tc, an_unknown_format_is_refused_and_says_what_to_do);
+    tcase_add_test(tc, a_second_process_finds_it_locked);
+    tcase_add_test(tc, the_cell_is_learned_once_and_kept);
+    tcase_add_test(tc, a_clean_end_is_seen_and_nothing_is_read_again);
+    tcase_add_test(tc, a_torn_tail_is_cut);
+    tcase_add_test(tc, damage_below_what_was_flushed_isolates_the_partition_for_good_and_no_other);
+    tcase_add_test(tc, a_flipped_bit_is_not_served);
+    tcase_add_test(tc, a_missing_segment_isolates_and_a_missing_index_does_not);
+    tcase_add_test(tc, a_failed_sync_fails_the_directory_and_reads_go_on);
+    tcase_add_test(tc, a_full_disk_refuses_and_recovers_when_there_is_room_again);
+    tcase_add_test(tc, a_trim_works_on_a_full_disk_and_frees_it);
+    tcase_add_test(tc, topics_that_nobody_knows_are_removed_and_known_ones_stay);
+    tcase_add_test(tc, producer_ids_are_never_given_twice);
+    tcase_add_test(tc, many_partitions_cost_a_bounded_number_of_open_files);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
