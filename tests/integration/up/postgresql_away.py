@@ -28,7 +28,7 @@ from steady_work import PARTITIONS, TOPIC, SteadyWork
 
 PLANS = ("standard", "enterprise")
 CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS, INIT_PRODUCER_ID, INCREMENTAL_ALTER_CONFIGS = 19, 20, 37, 22, 44
-NOT_CONTROLLER, REQUEST_TIMED_OUT, SASL_AUTHENTICATION_FAILED = 41, 7, 58
+NOT_CONTROLLER, SASL_AUTHENTICATION_FAILED = 41, 58
 AT_ONCE_SECONDS = 2
 ANSWER_SECONDS = 20
 HEAL_SECONDS = 20
@@ -64,7 +64,9 @@ class Instance:
             "ssl.ca.location": self.ca_file,
             "log_level": 0,
         }
-        self.refused = []  # topics that must never appear
+        self.refused = set()  # topics that must never appear
+        self.undecided = set()  # those asked for when PostgreSQL stood still and nobody could know: the question may lie in its
+        #                         socket and be answered when it goes on
         self.wait_for_topic(TOPIC)
         self.work = SteadyWork(plan, self.common)
 
@@ -154,9 +156,8 @@ class Instance:
     def changes_are_refused(self, tag, noticed):
         """Topics and settings, by a stock client and by single requests; the longest answer in seconds."""
         limit = AT_ONCE_SECONDS if noticed else NOTICE_SECONDS
-        allowed = {NOT_CONTROLLER} if noticed else {NOT_CONTROLLER, REQUEST_TIMED_OUT}
         tag = tag.replace(" ", "-")
-        self.refused += [f"stock-{tag}", f"single-{tag}"]
+        (self.refused if noticed else self.undecided).update({f"stock-{tag}", f"single-{tag}"})
         answers = {"CreateTopics by a stock client": self.create(f"stock-{tag}")}
         with self.session() as session:
             for what, api, version, request in (
@@ -173,14 +174,15 @@ class Instance:
                 items = next(answer[name] for name in ("Topics", "Responses", "Results") if name in answer)
                 answers[what] = (time.monotonic() - started, items[0]["ErrorCode"])
         for what, (seconds, code) in answers.items():
-            if seconds >= limit or code not in allowed:
-                raise AssertionError(f"{self.plan}: {what} answered {code} after {seconds:.2f} s, not one of {allowed} within {limit} s")
+            if seconds >= limit or code != NOT_CONTROLLER:
+                raise AssertionError(f"{self.plan}: {what} answered {code} after {seconds:.2f} s, not {NOT_CONTROLLER} "
+                                     f"within {limit} s")
         return max(seconds for seconds, _ in answers.values())
 
     def topics(self):
-        """Without Kafka's own, which Enterprise shows."""
+        """{name: partitions}, without Kafka's own, which Enterprise shows."""
         found = AdminClient(self.common).list_topics(timeout=ANSWER_SECONDS).topics
-        return {name for name in found if not name.startswith("__")}
+        return {name: len(topic.partitions) for name, topic in found.items() if not name.startswith("__")}
 
 
 class Test:
@@ -281,11 +283,12 @@ class Test:
         for instance in self.instances:
             instance.work.may_err.set()
         marks = [(len(instance.work.records), len(instance.work.read)) for instance in self.instances]
+        killed_at = time.monotonic()
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         for instance in self.instances:
             wait_for(f"{instance.plan}: its broker answers again", ANSWER_SECONDS, functools.partial(self.answers, instance))
-        back_s = time.monotonic() - started
+        back_s = time.monotonic() - killed_at
         after = {process["pid"] for process in self.millrace.processes() if process["role"] == "broker"}
         expect("brokers that were started again", (len(after), len(after & before)), (len(before), 0))
         for instance, mark in zip(self.instances, marks):
@@ -327,8 +330,9 @@ class Test:
         for instance in self.instances:
             started = time.monotonic()
             topics = instance.topics()
-            expect(f"{instance.plan}: refused topics that are there", topics & set(instance.refused), set())
-            expect(f"{instance.plan}: topics", topics, {TOPIC, "news", "kept", "healed"})
+            expect(f"{instance.plan}: refused topics that are there", set(topics) & instance.refused, set())
+            made = {name: count for name, count in topics.items() if name not in instance.undecided}
+            expect(f"{instance.plan}: topics", made, dict.fromkeys((TOPIC, "news", "kept", "healed"), PARTITIONS))
             checked = instance.work.verify()
             waits = ", ".join(f"{who} {seconds:.1f} s" for who, seconds in sorted(instance.work.longest_wait_s.items()))
             tell(f"{instance.plan}, nothing acknowledged is lost",
