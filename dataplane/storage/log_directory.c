@@ -336,14 +336,19 @@ void log_directory_forget(struct log_directory *directory, struct replica *repli
 
 /* --- topics that nobody knows --- */
 
+static void write_clean_mark(struct log_directory *directory);
+
 static void stray_finished(struct work *work)
 {
     struct stored_log *log = container_of(work, struct stored_log, work);
+    struct log_directory *directory = log->directory;
     char path[LOG_PATH_BYTES];
 
     log_path(&log->id, path);
     log_event(LOG_INFO, "unknown_partition_removed", f_str("path", path), f_err(log->removal_err));
-    remove_stored(log->directory, log);
+    directory->strays_leaving--;
+    remove_stored(directory, log);
+    write_clean_mark(directory);
 }
 
 static void remove_stray_files(struct work *work)
@@ -385,6 +390,7 @@ void log_directory_remove_unknown(struct log_directory *directory,
 
         if (log->replica != NULL || log->work.run != NULL || is_known(context, log->id.topic_id))
             continue;
+        directory->strays_leaving++;
         log->work = (struct work){.run = forget_stray, .done = stray_forgotten};
         worker_submit(directory->executor->loops[0], WORKER_FLUSH, &log->work);
     }
@@ -411,7 +417,8 @@ static void run_clean_mark(struct work *work)
     struct log_store *store = &directory->store;
     enum err rc = ERR_OK;
 
-    if (shared_flag_is_up(&store->failed) || directory->is_something_unread)
+    if (shared_flag_is_up(&store->failed) || directory->is_something_unread ||
+        directory->is_end_unknown)
         return;
     rc = catalogue_mark(store->catalogue, true);
     if (rc == ERR_OK)
@@ -427,15 +434,24 @@ static void clean_mark_done(struct work *work)
     directory->on_closed(directory->on_closed_context);
 }
 
+static void write_clean_mark(struct log_directory *directory)
+{
+    if (directory->on_closed == NULL || directory->closing_count > 0 ||
+        directory->strays_leaving > 0)
+        return;
+    for (int i = 0; i < directory->executor->loop_count; i++)
+        directory->is_end_unknown |= directory->shards[i].is_end_unknown;
+    directory->close_work = (struct work){.run = run_clean_mark, .done = clean_mark_done};
+    worker_submit(directory->executor->loops[0], WORKER_FLUSH, &directory->close_work);
+}
+
 static void shard_closed_at_home(struct mail *mail)
 {
     struct shard_closing *closing = container_of(mail, struct shard_closing, mail);
     struct log_directory *directory = closing->directory;
 
-    if (--directory->closing_count > 0)
-        return;
-    directory->close_work = (struct work){.run = run_clean_mark, .done = clean_mark_done};
-    worker_submit(directory->executor->loops[0], WORKER_FLUSH, &directory->close_work);
+    directory->closing_count--;
+    write_clean_mark(directory);
 }
 
 static void shard_closed(struct shard *shard)

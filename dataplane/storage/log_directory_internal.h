@@ -42,7 +42,9 @@ struct log_directory {
     struct producer_ids producer_ids;
     struct work meta_work;    /* meta.json is being rewritten with the cell's id */
     struct uuid meta_cell_id; /* what the worker writes */
-    int closing_count;
+    int closing_count;   /* shards that are not closed yet */
+    int strays_leaving;  /* logs of unknown topics that are being removed */
+    bool is_end_unknown; /* a shard could not say where its logs end: no clean mark */
     struct work close_work;
     void (*on_closed)(void *context);
     void *on_closed_context;

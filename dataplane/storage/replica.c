@@ -170,8 +170,7 @@ static void control_arrived(struct mail *mail)
         replica->config = control->config;
         control->config = NULL;
     }
-    if (!list_is_linked(&replica->in_shard))
-        list_push_back(&replica->shard->replicas, &replica->in_shard);
+    shard_adopt(replica->shard, replica);
     if (replica->state == REPLICA_OPEN) {
         apply_epoch(replica, control->epoch);
         replica_publish(replica);
@@ -315,6 +314,7 @@ static void removal_finished(struct work *work)
     struct replica *replica = container_of(removal, struct replica, removal);
 
     replica->state = REPLICA_REMOVED;
+    shard_removal_ended(replica->shard);
     removal->mail.deliver = removal_came_home;
     loop_post(removal->home, &removal->mail);
 }
@@ -365,6 +365,7 @@ static void begin_removal_work(struct replica *replica)
     struct replica_removal *removal = &replica->removal;
     bool is_on_disk = replica->log.is_on_disk;
 
+    shard_removal_began(replica->shard);
     replica_fail_appends(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted");
     replica_complete_trims(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     empty_log(replica);

@@ -151,7 +151,7 @@ static void trim_arrived(struct mail *mail)
     log_offset high_watermark = replica->partition.high_watermark;
     log_offset log_start = trim->offset == -1 ? high_watermark : trim->offset;
 
-    if (!replica_is_leading(replica)) {
+    if (!replica_is_leading(replica) || replica->shard->is_closing) {
         answer_trim(trim, KAFKA_NOT_LEADER_OR_FOLLOWER);
     } else if (log_start < 0 || log_start > high_watermark) {
         answer_trim(trim, KAFKA_OFFSET_OUT_OF_RANGE);

@@ -100,10 +100,17 @@ static void on_kick(struct mail *mail)
     begin_round(shard);
 }
 
-void shard_kick(struct shard *shard)
+void shard_adopt(struct shard *shard, struct replica *replica)
 {
+    if (list_is_linked(&replica->in_shard))
+        return;
+    list_push_back(&shard->replicas, &replica->in_shard);
     if (!timer_is_armed(&shard->retention) && !shard->is_closing)
         timer_start_in(shard->loop, &shard->retention, RETENTION_CHECK_US);
+}
+
+void shard_kick(struct shard *shard)
+{
     if (shard->is_kicked || shard->is_round_running)
         return;
     shard->is_kicked = true;
@@ -139,6 +146,8 @@ static void on_round_done(struct work *work)
         struct replica *replica = replica_of_item(node);
 
         list_remove(node);
+        if (shard->is_last_round && replica->item.err != ERR_OK)
+            shard->is_end_unknown = true;
         if (replica->item.err == ERR_NO_SPACE)
             shard->full_until_us = loop_now_us(shard->loop) + FULL_PAUSE_US;
         replica_round_done(replica);
@@ -163,6 +172,18 @@ static void on_retention(struct timer *timer)
 
 /* --- segments that go --- */
 
+void shard_removal_began(struct shard *shard)
+{
+    shard->removals++;
+}
+
+void shard_removal_ended(struct shard *shard)
+{
+    shard->removals--;
+    if (shard->is_closing && !shard->is_round_running)
+        finish_closing(shard);
+}
+
 static void close_or_remove(struct work *work)
 {
     struct segment *segment = container_of(work, struct segment, removal);
@@ -185,9 +206,7 @@ static void segment_left(struct work *work)
     struct shard *shard = segment->shard;
 
     segment_free(segment);
-    shard->leaving_count--;
-    if (shard->is_closing && !shard->is_round_running)
-        finish_closing(shard);
+    shard_removal_ended(shard);
 }
 
 void shard_segment_unref(struct shard *shard, struct segment *segment)
@@ -203,7 +222,7 @@ void shard_segment_unref(struct shard *shard, struct segment *segment)
     segment->shard = shard;
     segment->removal = (struct work){.run = close_or_remove, .done = segment_left};
     list_push_back(&shard->leaving, &segment->leaving);
-    shard->leaving_count++;
+    shard_removal_began(shard);
     worker_submit(shard->loop, WORKER_SLOW, &segment->removal);
 }
 
@@ -224,7 +243,7 @@ static void on_reclaim_home(struct reclaim *reclaim)
     void (*on_closed)(struct shard *) = shard->on_closed;
 
     /* What came home may have been the last to hold a segment. */
-    if (on_closed == NULL || shard->leaving_count > 0)
+    if (on_closed == NULL || shard->removals > 0)
         return;
     shard->on_closed = NULL;
     on_closed(shard);
@@ -239,7 +258,7 @@ static void finish_closing(struct shard *shard)
             replica_mark_dirty(container_of(node, struct replica, in_shard));
         begin_round(shard);
     }
-    if (!shard->is_round_running && shard->leaving_count == 0)
+    if (!shard->is_round_running && shard->removals == 0)
         reclaim_close(&shard->reclaim, on_reclaim_home);
 }
 

@@ -32,9 +32,10 @@ struct shard {
     struct tail_budget tail;
     struct reclaim reclaim;
     struct list leaving; /* segments whose files are being closed or removed */
-    int leaving_count;
+    int removals; /* of those, and of whole partitions */
     struct timer retention;
     bool is_closing;    /* appends are refused */
+    bool is_end_unknown; /* the last round failed: there may be no clean mark */
     bool is_last_round; /* the round under way, or the next, is the last of all */
     bool is_dead;       /* no loop runs any more: nothing may be submitted */
     void (*on_closed)(struct shard *shard);
@@ -48,6 +49,13 @@ void shard_done(struct shard *shard);
 /* Any loop: flushes everything, marks each log's end; on_closed is called on the shard's loop. */
 void shard_close(struct shard *shard, void (*on_closed)(struct shard *shard));
 
+struct replica;
+
+/* A replica lives here from now on. */
+void shard_adopt(struct shard *shard, struct replica *replica);
+/* Files of a partition or a segment are being removed: closing waits for it. */
+void shard_removal_began(struct shard *shard);
+void shard_removal_ended(struct shard *shard);
 /* Something of the replica is to be written: a round begins at the end of this turn. */
 void shard_kick(struct shard *shard);
 /* A reference to a segment goes; with the last one its file is closed, and removed when it is doomed. */

@@ -226,10 +226,8 @@ static enum err draw_write(struct sim_disk *disk, const struct inode *inode, int
         *ret_len = 0;
         return ERR_IO;
     }
-    /* The last change before death may be half a one. */
-    if (disk->changes_left == 0)
-        *ret_len = (int64_t)seeded_random_below(&disk->random, (uint64_t)len + 1);
-    if (is_drawn(disk, disk->faults.write_error_per_million)) {
+    /* The last change before death may be half a one; nobody lives to hear that it worked. */
+    if (disk->changes_left == 0 || is_drawn(disk, disk->faults.write_error_per_million)) {
         *ret_len = (int64_t)seeded_random_below(&disk->random, (uint64_t)len + 1);
         return ERR_IO;
     }

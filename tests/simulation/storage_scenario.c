@@ -450,10 +450,15 @@ static bool begin_life(struct scenario *s)
     s->executor = sim_executor_new(&executor_options);
     options.executor = sim_executor_base(s->executor);
     options.random = &sim_executor_random(s->executor)->base;
+    if (draw(s, 4) == 0)
+        sim_disk_die_after(s->disk, 1 + (int64_t)draw(s, 20));
     if (log_directory_open(&options, &s->directory, &report, &error) != ERR_OK) {
-        storage_model_fail(&s->models[0], "the directory does not open: %s", error.message);
+        if (!sim_disk_is_dead(s->disk))
+            storage_model_fail(&s->models[0], "the directory does not open: %s", error.message);
+        s->result->deaths_at_start += sim_disk_is_dead(s->disk);
         return false;
     }
+    sim_disk_die_after(s->disk, -1);
     s->result->recoveries += !report.was_clean;
     s->result->clean_starts += report.was_clean;
     s->result->torn_bytes += report.truncated_bytes;
@@ -475,7 +480,7 @@ static void open_replicas(void *context)
         .timestamp_after_max_ms = 3600000,
         .cleanup_policy = CLEANUP_DELETE,
         .compression = -1,
-        .flush = FLUSH_COMMIT,
+        .flush = s->options->has_os_flush ? FLUSH_OS : FLUSH_COMMIT,
     };
 
     s->epoch++;
@@ -654,6 +659,19 @@ static void flip_bits(struct scenario *s)
     }
 }
 
+/* A killed process loses nothing that was written; a power cut loses what was not flushed, and with
+ * FLUSH_OS that may be what was acknowledged. */
+static void cut_power(struct scenario *s, bool is_only_killed)
+{
+    if (is_only_killed) {
+        sim_disk_kill(s->disk);
+        return;
+    }
+    sim_disk_crash(s->disk);
+    for (int i = 0; i < PARTITIONS && s->options->has_os_flush; i++)
+        s->models[i].is_damaged |= !s->is_closed;
+}
+
 static void end_life(struct scenario *s)
 {
     uint64_t how = draw(s, 3);
@@ -665,13 +683,11 @@ static void end_life(struct scenario *s)
         if (!sim_executor_run_until(s->executor, has_closed, s, STEPS_PER_LIFE_MAX))
             storage_model_fail(&s->models[0], "the directory does not close");
     }
+    s->is_closed &= !sim_disk_is_dead(s->disk); /* it died while it closed */
     s->wall_ms = clock_wall_ms(sim_executor_clock(s->executor));
     log_directory_free(s->directory);
     s->directory = NULL;
-    if (how == 1 && !s->options->sabotage)
-        sim_disk_kill(s->disk);
-    else
-        sim_disk_crash(s->disk);
+    cut_power(s, how == 1 && !s->options->sabotage);
     sim_executor_free(s->executor);
     s->executor = NULL;
     forget_operations(s);
@@ -702,6 +718,7 @@ static void live(struct scenario *s)
     if (!begin_life(s)) {
         sim_executor_free(s->executor);
         s->executor = NULL;
+        cut_power(s, false);
         return;
     }
     sim_executor_call(s->executor, 0, open_replicas, s);

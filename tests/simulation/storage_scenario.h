@@ -23,6 +23,7 @@ struct storage_scenario_options {
     unsigned sabotage;
     bool has_full_disk;
     bool has_failing_disk; /* write and sync errors */
+    bool has_os_flush;     /* FLUSH_OS: a power cut may take what was acknowledged, a kill not */
     bool has_bit_flips;    /* at power cuts; what is damaged may go, but nothing wrong is served */
     bool is_verbose;
 };
@@ -40,6 +41,7 @@ struct storage_scenario_result {
     int64_t torn_bytes;
     int64_t isolated;
     int64_t refused_appends;
+    int64_t deaths_at_start; /* the process died while it recovered */
 };
 
 void storage_scenario_run(const struct storage_scenario_options *options,

@@ -34,6 +34,7 @@ static void add(struct storage_scenario_result *sum, const struct storage_scenar
     sum->torn_bytes += one->torn_bytes;
     sum->isolated += one->isolated;
     sum->refused_appends += one->refused_appends;
+    sum->deaths_at_start += one->deaths_at_start;
 }
 
 static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
@@ -75,6 +76,7 @@ START_TEST(nothing_acknowledged_is_lost_whatever_ends_a_life)
     ck_assert_int_gt(sum.recoveries, 10);
     ck_assert_int_gt(sum.clean_starts, 10);
     ck_assert_int_gt(sum.torn_bytes, 100);
+    ck_assert_int_gt(sum.deaths_at_start, 10);
 }
 END_TEST
 
@@ -107,6 +109,20 @@ START_TEST(a_failing_disk_fails_the_directory_and_loses_nothing)
     run_seeds(options, &sum);
     if (!is_few())
         ck_assert_int_gt(sum.refused_appends, 100);
+}
+END_TEST
+
+START_TEST(with_flush_os_a_kill_or_a_clean_stop_loses_nothing)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i],
+        .lives = 6,
+        .steps = 300,
+        .has_os_flush = true,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
 }
 END_TEST
 
@@ -179,6 +195,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, nothing_acknowledged_is_lost_whatever_ends_a_life, 0, 3);
     tcase_add_loop_test(tc, a_full_disk_refuses_appends_and_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, a_failing_disk_fails_the_directory_and_loses_nothing, 0, 3);
+    tcase_add_loop_test(tc, with_flush_os_a_kill_or_a_clean_stop_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, flipped_bits_are_never_served, 0, 3);
     tcase_add_loop_test(tc, the_same_seed_gives_the_same_trace_twice, 0, 3);
     tcase_add_loop_test(tc, a_broken_log_is_found_out, 0, 3);

@@ -7,8 +7,12 @@
 
 int main(void)
 {
-    SRunner *runner = srunner_create(test_suite());
+    SRunner *runner = NULL;
     int failed = 0;
+
+    /* Hangs end the program, slow machines must not: Check's own four seconds are too few. */
+    setenv("CK_DEFAULT_TIMEOUT", "120", 0);
+    runner = srunner_create(test_suite());
 
 #ifdef MILLRACE_SANITIZED
     srunner_set_fork_status(runner, CK_NOFORK);

@@ -70,6 +70,7 @@ START_TEST(a_large_frame_is_read_in_place)
     struct slice piece = slice_of(size, 4);
     struct frame frame;
     size_t filled = 0;
+    size_t others = 0;
 
     frame_reader_init(&reader, 100 * 1048576);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
@@ -95,7 +96,8 @@ START_TEST(a_large_frame_is_read_in_place)
     ck_assert(frame_reader_take(&reader, &frame));
     ck_assert_uint_eq(frame.len, SIZE);
     for (size_t i = 0; i < SIZE; i++)
-        ck_assert(frame.data[i] == 'x');
+        others += frame.data[i] != 'x';
+    ck_assert_uint_eq(others, 0);
     free(frame.data);
 }
 END_TEST
