@@ -4,7 +4,8 @@
  * The store away means NOT_CONTROLLER, at once: the one code that every client takes as "nothing was
  * done, ask again" (Java, franz-go, sarama, kafkajs and kafka-python look up the controller anew and
  * retry). REQUEST_TIMED_OUT would not do: librdkafka hides it as a success from callers that do not wait.
- * That one is for a change that was made and is not yet seen everywhere. */
+ * That one is for a change that was made and is not yet seen everywhere. When the store fell silent with a
+ * change under way, the change may still be made after the 41; the client's retry then finds it there. */
 #ifndef DATAPLANE_HANDLERS_TOPIC_CHANGE_H
 #define DATAPLANE_HANDLERS_TOPIC_CHANGE_H
 

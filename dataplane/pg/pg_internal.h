@@ -18,7 +18,7 @@
 #include <libpq-fe.h>
 #include <pthread.h>
 
-#define PG_ANSWER_TIMEOUT_US 2000000
+#define PG_ANSWER_TIMEOUT_US 1800000 /* over lock_timeout (1.5 s); clients hear within 2 s */
 #define PG_SNAPSHOT_TIMEOUT_US 15000000
 #define PG_CONNECT_TIMEOUT_US 5000000
 #define PG_POLL_US 500000
