@@ -85,11 +85,12 @@ def run_round(number, millrace, loads, chance, wanted):
     victim = VICTIMS[number % len(VICTIMS)]
     before = sum(len(load.records) for load in loads)
     for load in loads:
+        load.delete_oldest_topic()
         load.start()
     time.sleep(chance.uniform(0.5, 2.5))
     load = loads[number % len(loads)]
     if not load.create_topic(f"round-{number}-before", chance.randrange(3600000, 86400000)):
-        return {"round": number, "victim": victim, "fault": "a topic could not be made before anything was killed"}
+        raise RuntimeError(f"round {number}: a topic could not be made before anything was killed")
     millrace.kill(victim)
     made = load.create_topic(f"round-{number}-after", chance.randrange(3600000, 86400000))
     asked_at = time.monotonic()
@@ -131,7 +132,11 @@ def main():
     wanted = millrace.count()
 
     for number in range(done, rounds):
-        outcome = run_round(number, millrace, loads, random.Random(f"{seed}/{number}"), wanted)
+        try:
+            outcome = run_round(number, millrace, loads, random.Random(f"{seed}/{number}"), wanted)
+        finally:
+            for load in loads:
+                load.stop()
         with open(results, "a", encoding="utf-8") as file:
             file.write(json.dumps(outcome) + "\n")
         print(json.dumps(outcome), flush=True)

@@ -2,7 +2,7 @@
 """Load on one instance that remembers what it was promised, and the check that all of it was kept.
 
 What a broker acknowledged is written down here in memory: records by (partition, offset), commits by partition, topics with
-their settings. `verify` asks a fresh client for all of it.
+their settings, and topics deleted. `verify` asks a fresh client for all of it.
 """
 
 import threading
@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 PARTITIONS = 3
 RECORDS_PER_SECOND = 2000
 CLIENT_SECONDS = 60
+MAX_TOPICS = 10
 TOPIC = "ledger"
 GROUP = "readers"
 
@@ -34,6 +35,7 @@ class Load:
         self.records = {}  # (partition, offset): value
         self.commits = {}  # partition: offset
         self.topics = {}  # name: retention.ms
+        self.deleted = set()  # names
         self.sent = 0
         self.stopping = threading.Event()
         self.threads = []
@@ -51,6 +53,19 @@ class Load:
             return False
         self.topics[name] = str(retention_ms)
         return True
+
+    def delete_oldest_topic(self):
+        """Keeps the instance below its limit of partitions; what is deleted must stay so."""
+        names = [name for name in self.topics if name != TOPIC]
+        if len(names) <= MAX_TOPICS:
+            return
+        del self.topics[names[0]]
+        admin = AdminClient(self.common)
+        try:
+            admin.delete_topics([names[0]], operation_timeout=10, request_timeout=10)[names[0]].result(15)
+        except KafkaException:
+            return  # neither promised to be there nor to be gone
+        self.deleted.add(names[0])
 
     # ---- during a round ----
 
@@ -113,6 +128,8 @@ class Load:
     def verify_topics(self):
         admin = AdminClient(self.common)
         there = admin.list_topics(timeout=20).topics
+        for name in self.deleted & set(there):
+            return f"{self.name}: topic {name} is back"
         for name, retention_ms in self.topics.items():
             if name not in there:
                 return f"{self.name}: topic {name} is gone"
