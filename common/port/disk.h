@@ -31,6 +31,13 @@ enum disk_open {
 /* name is borrowed for the call. Return false to stop. */
 typedef bool (*disk_list_fn)(void *context, const char *name, bool is_directory);
 
+/* One of several that shall become durable together: a file, or the names in a directory. */
+struct disk_sync {
+    struct file *file; /* NULL = dir */
+    const char *dir;
+    enum err err; /* the answer */
+};
+
 struct disk_ops {
     enum err (*open)(struct disk *disk, const char *path, int flags, struct file **ret_file);
     enum err (*rename)(struct disk *disk, const char *from, const char *to);
@@ -39,6 +46,8 @@ struct disk_ops {
     enum err (*remove_dir)(struct disk *disk, const char *path); /* with all that is in it */
     enum err (*list)(struct disk *disk, const char *path, disk_list_fn each, void *context);
     enum err (*sync_dir)(struct disk *disk, const char *path);
+    /* As sync and sync_dir one by one, but a disk may do several at once. */
+    void (*sync_all)(struct disk *disk, struct disk_sync *syncs, int count);
     /* Held until the process ends; ERR_LOCKED when another holds it. */
     enum err (*lock)(struct disk *disk, const char *path);
     enum err (*free_bytes)(struct disk *disk, int64_t *ret_free, int64_t *ret_total);

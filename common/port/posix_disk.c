@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #define PATH_MAX_BYTES 512
 #define LOCKS_MAX 4
 #define REMOVE_DEPTH_MAX 8
+#define SYNC_THREADS_MAX 15
 
 struct posix_disk {
     struct disk base;
@@ -328,6 +330,54 @@ static enum err disk_sync_dir(struct disk *disk, const char *path)
     return rc;
 }
 
+/* Flushes of different files wait for the disk, not for each other: a few threads for as long as it
+ * takes cost far less than one flush. */
+struct sync_team {
+    pthread_mutex_t lock;
+    struct disk *disk;
+    struct disk_sync *syncs;
+    int next;
+    int count;
+};
+
+static struct disk_sync *next_sync(struct sync_team *team)
+{
+    struct disk_sync *sync = NULL;
+
+    pthread_mutex_lock(&team->lock);
+    if (team->next < team->count)
+        sync = &team->syncs[team->next++];
+    pthread_mutex_unlock(&team->lock);
+    return sync;
+}
+
+static void *run_syncs(void *context)
+{
+    struct sync_team *team = context;
+    struct disk_sync *sync = NULL;
+
+    while ((sync = next_sync(team)) != NULL)
+        sync->err =
+            sync->file != NULL ? file_sync(sync->file) : disk_sync_dir(team->disk, sync->dir);
+    return NULL;
+}
+
+static void disk_sync_all(struct disk *disk, struct disk_sync *syncs, int count)
+{
+    struct sync_team team = {.disk = disk, .syncs = syncs, .count = count};
+    pthread_t threads[SYNC_THREADS_MAX];
+    int wanted = count < SYNC_THREADS_MAX ? count - 1 : SYNC_THREADS_MAX;
+    int started = 0;
+
+    pthread_mutex_init(&team.lock, NULL);
+    while (started < wanted && pthread_create(&threads[started], NULL, run_syncs, &team) == 0)
+        started++;
+    (void)run_syncs(&team); /* alone, if no thread could be had */
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&team.lock);
+}
+
 static enum err disk_lock(struct disk *disk, const char *path)
 {
     struct posix_disk *posix = posix_disk_of(disk);
@@ -369,6 +419,7 @@ static const struct disk_ops posix_disk_ops = {
     .remove_dir = disk_remove_dir,
     .list = disk_list,
     .sync_dir = disk_sync_dir,
+    .sync_all = disk_sync_all,
     .lock = disk_lock,
     .free_bytes = disk_free_bytes,
 };

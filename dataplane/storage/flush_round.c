@@ -2,6 +2,7 @@
 #include "dataplane/storage/flush_round.h"
 
 #include "common/observe/log.h"
+#include "dataplane/storage/sync_batch.h"
 
 #define IOV_PER_CALL 64
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
@@ -143,18 +144,6 @@ static void index_item(struct log_store *store, const struct flush_item *item)
 
 /* --- 2 sync --- */
 
-static enum err sync_segment(struct log_store *store, struct segment *segment)
-{
-    struct file *file = NULL;
-    enum err rc = segment_files_acquire(&store->files, segment, 0, &file);
-
-    if (rc != ERR_OK)
-        return rc;
-    rc = file->ops->sync(file);
-    segment_files_release(&store->files, segment);
-    return rc;
-}
-
 static bool is_closed_by(const struct flush_item *item, const struct segment *segment)
 {
     for (int i = 0; i < item->closed_count; i++) {
@@ -165,48 +154,39 @@ static bool is_closed_by(const struct flush_item *item, const struct segment *se
 }
 
 /* A closed segment is synced whatever the policy: from then on its size is trusted. */
-static enum err sync_files(struct log_store *store, const struct flush_item *item,
-                           bool *ret_new_names)
+static void sync_segments(struct sync_batch *batch, struct flush_item *item, bool *ret_new_names)
 {
     const struct segment *done = NULL;
-    enum err rc = ERR_OK;
 
-    for (int i = 0; i < item->closed_count && rc == ERR_OK; i++)
-        rc = sync_segment(store, item->closed[i].segment);
-    for (const struct write_run *run = item->runs; run != NULL && rc == ERR_OK; run = run->next) {
+    for (int i = 0; i < item->closed_count; i++)
+        sync_batch_segment(batch, item, item->closed[i].segment);
+    for (const struct write_run *run = item->runs; run != NULL; run = run->next) {
         if (run->segment == done)
             continue;
         done = run->segment;
         *ret_new_names |= run->position == 0;
         if (item->must_sync && !is_closed_by(item, run->segment))
-            rc = sync_segment(store, run->segment);
+            sync_batch_segment(batch, item, run->segment);
     }
-    if (rc == ERR_OK && item->must_sync_end && item->end.segment != NULL)
-        rc = sync_segment(store, item->end.segment);
-    return rc;
+    if (item->must_sync_end && item->end.segment != NULL && item->end.segment != done)
+        sync_batch_segment(batch, item, item->end.segment);
 }
 
-static enum err sync_item(struct log_store *store, const struct flush_item *item)
+static void sync_item(struct sync_batch *batch, struct flush_item *item,
+                      const struct flush_item *before)
 {
-    struct disk *disk = store->disk;
-    char path[LOG_PATH_BYTES];
+    bool is_new_topic = item->is_new && (before == NULL || !before->is_new ||
+                                         !uuid_equal(before->id.topic_id, item->id.topic_id));
     bool has_new_names = false;
-    enum err rc = ERR_OK;
+    char path[LOG_PATH_BYTES];
 
-    if ((store->sabotage & SABOTAGE_SKIP_SYNC) != 0)
-        return ERR_OK;
-    rc = sync_files(store, item, &has_new_names);
-    if (rc == ERR_OK && has_new_names) {
-        log_path(&item->id, path);
-        rc = disk->ops->sync_dir(disk, path);
-    }
-    if (rc == ERR_OK && item->is_new) {
-        log_path_topic(&item->id, path);
-        rc = disk->ops->sync_dir(disk, path);
-    }
-    if (rc == ERR_OK && item->is_new)
-        rc = disk->ops->sync_dir(disk, "topics");
-    return rc;
+    sync_segments(batch, item, &has_new_names);
+    log_path(&item->id, path);
+    if (has_new_names)
+        sync_batch_dir(batch, item, path);
+    log_path_topic(&item->id, path);
+    if (is_new_topic)
+        sync_batch_dir(batch, item, path);
 }
 
 /* --- 3 snapshot: caches, so a failure costs time at the next start and nothing else --- */
@@ -381,6 +361,39 @@ static void commit_catalogue(struct log_store *store, struct list *items)
     }
 }
 
+/* New topics' names lie in one directory: synced once, after all that lies below. Any failure is the
+ * directory's. */
+static void sync_items(struct log_store *store, struct list *items)
+{
+    const struct flush_item *before = NULL;
+    struct flush_item *newest = NULL;
+    struct sync_batch batch;
+
+    if ((store->sabotage & SABOTAGE_SKIP_SYNC) != 0)
+        return;
+    sync_batch_init(&batch, store);
+    list_for_each(items, node)
+    {
+        struct flush_item *item = item_of(node);
+
+        if (item->err != ERR_OK)
+            continue;
+        sync_item(&batch, item, before);
+        before = item;
+        newest = item->is_new ? item : newest;
+    }
+    if (newest != NULL)
+        sync_batch_dir(&batch, newest, "topics");
+    sync_batch_run(&batch);
+    list_for_each(items, node)
+    {
+        const struct flush_item *item = item_of(node);
+
+        if (item->err != ERR_OK && item->err != ERR_NO_SPACE)
+            fail_directory(store, "sync", item->err);
+    }
+}
+
 /* The directory failed on the way: what the others need of the catalogue is not recorded. */
 static void fail_rest(struct list *items)
 {
@@ -410,16 +423,7 @@ void flush_round_run(struct log_store *store, struct list *items)
             item->err = settle(store, item, "write", write_item(store, item));
         room -= bytes;
     }
-    list_for_each(items, node)
-    {
-        struct flush_item *item = item_of(node);
-
-        if (item->err != ERR_OK)
-            continue;
-        item->err = sync_item(store, item);
-        if (item->err != ERR_OK)
-            fail_directory(store, "sync", item->err);
-    }
+    sync_items(store, items);
     list_for_each(items, node)
     {
         struct flush_item *item = item_of(node);

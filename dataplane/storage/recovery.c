@@ -176,6 +176,12 @@ static enum err scan(struct log_recovery *log, struct file *file, int64_t size,
     return rc == ERR_NOT_FOUND || rc == ERR_TRUNCATED || rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
+static bool is_flushed_to(const struct log_recovery *log, const struct segment_view *view)
+{
+    return log->facts->flushed.base_offset == view->base_offset &&
+           log->facts->flushed.size_bytes == view->size_bytes;
+}
+
 /* Cuts a torn tail, or says that it is none, and makes what stays durable. */
 static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t size,
                             const struct segment_view *view)
@@ -185,6 +191,9 @@ static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t
     if (view->size_bytes < flushed_bytes(log, view->base_offset, size) &&
         (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
         return ERR_CORRUPT;
+    /* Nothing beyond what was flushed for sure: nothing that a sync could add. */
+    if (view->size_bytes == size && is_flushed_to(log, view))
+        return ERR_OK;
     if (view->size_bytes < size) {
         log->recovery->truncated_bytes += size - view->size_bytes;
         rc = file->ops->truncate(file, view->size_bytes);
@@ -436,6 +445,8 @@ static enum err save_producers(struct log_recovery *log, const struct producer_s
     struct buffer bytes;
     enum err rc = ERR_OK;
 
+    if (log->facts->producers_offset == log->end && log->facts->producers_count == count)
+        return ERR_OK;
     buffer_init(&bytes, PRODUCERS_FILE_MAX_BYTES);
     log_path(&log->id, dir);
     log_file_name(log->end, PRODUCERS_SUFFIX, name);
@@ -455,16 +466,30 @@ static struct segment_fact fact_of(const struct segment_view *view)
                                  view->max_timestamp};
 }
 
+/* How many of the epochs the catalogue has already. */
+static int count_known_epochs(const struct log_recovery *log)
+{
+    int count = 0;
+
+    while (count < log->epochs->count && count < log->facts->epoch_count &&
+           log->epochs->entries[count].epoch == log->facts->epochs[count].epoch &&
+           log->epochs->entries[count].start == log->facts->epochs[count].start)
+        count++;
+    return count;
+}
+
 static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
 {
     struct catalogue *catalogue = log->recovery->store->catalogue;
     enum err rc = ERR_OK;
 
-    for (int i = 0; i < log->epochs->count && rc == ERR_OK; i++)
+    for (int i = count_known_epochs(log); i < log->epochs->count && rc == ERR_OK; i++)
         rc = catalogue_add_epoch(catalogue, &log->id, log->epochs->entries[i]);
     for (int i = 0; i < log->view_count && rc == ERR_OK; i++) {
         struct segment_fact fact = fact_of(&log->views[i]);
 
+        if (i + 1 == log->view_count && !is_last_closed && is_flushed_to(log, &log->views[i]))
+            continue;
         if (i + 1 == log->view_count && !is_last_closed)
             rc = catalogue_set_flushed(catalogue, &log->id, &fact);
         else if (find_fact(log, fact.base_offset) == NULL)

@@ -221,6 +221,13 @@ static enum err disk_sync_dir(struct disk *base, const char *path)
     return ERR_OK;
 }
 
+static void disk_sync_all(struct disk *base, struct disk_sync *syncs, int count)
+{
+    for (int i = 0; i < count; i++)
+        syncs[i].err = syncs[i].file != NULL ? syncs[i].file->ops->sync(syncs[i].file)
+                                             : disk_sync_dir(base, syncs[i].dir);
+}
+
 static enum err disk_lock(struct disk *base, const char *path)
 {
     struct sim_disk *disk = sim_disk_of(base);
@@ -251,6 +258,7 @@ const struct disk_ops sim_disk_ops = {
     .remove_dir = disk_remove_dir,
     .list = disk_list,
     .sync_dir = disk_sync_dir,
+    .sync_all = disk_sync_all,
     .lock = disk_lock,
     .free_bytes = disk_free_bytes,
 };

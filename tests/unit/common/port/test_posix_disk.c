@@ -149,6 +149,28 @@ START_TEST(a_whole_file_is_replaced_and_read_up_to_a_maximum)
 }
 END_TEST
 
+START_TEST(many_syncs_at_once_answer_each_for_itself)
+{
+    struct disk_sync syncs[40];
+    char path[32];
+
+    ck_assert_int_eq(disk->ops->make_dir(disk, "d"), ERR_OK);
+    for (int i = 0; i < 40; i++) {
+        syncs[i] = (struct disk_sync){.dir = i % 4 == 1 ? "d" : "nowhere", .err = ERR_INTERNAL};
+        snprintf(path, sizeof(path), "d/%d", i);
+        if (i % 2 == 0)
+            ck_assert_int_eq(disk->ops->open(disk, path, DISK_CREATE, &syncs[i].file), ERR_OK);
+    }
+    disk->ops->sync_all(disk, syncs, 40);
+    for (int i = 0; i < 40; i++) {
+        ck_assert_int_eq(syncs[i].err, i % 4 == 3 ? ERR_NOT_FOUND : ERR_OK);
+        if (syncs[i].file != NULL)
+            syncs[i].file->ops->close(syncs[i].file);
+    }
+    disk->ops->sync_all(disk, syncs, 0);
+}
+END_TEST
+
 START_TEST(a_missing_root_says_what_to_do)
 {
     struct disk *other = NULL;
@@ -171,6 +193,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_directory_is_listed_and_removed_with_all_that_is_in_it);
     tcase_add_test(tc, a_second_opener_finds_the_directory_locked);
     tcase_add_test(tc, a_whole_file_is_replaced_and_read_up_to_a_maximum);
+    tcase_add_test(tc, many_syncs_at_once_answer_each_for_itself);
     tcase_add_test(tc, a_missing_root_says_what_to_do);
     suite_add_tcase(suite, tc);
     return suite;

@@ -446,6 +446,61 @@ START_TEST(with_a_codec_of_the_topic_batches_are_stored_in_it)
 }
 END_TEST
 
+#define MANY 200
+
+struct many {
+    struct replica *replica;
+    struct replica_append appends[MANY];
+    struct buffer bytes[MANY];
+    int answered;
+};
+
+static struct many many;
+
+static void on_one_of_many(struct replica_append *append)
+{
+    /* Nothing overtakes: answers come in the order of the log, which is the order of arrival. */
+    ck_assert_ptr_eq(append, &many.appends[many.answered]);
+    ck_assert_int_eq(append->error, KAFKA_NONE);
+    ck_assert_int_eq(append->base_offset, many.answered);
+    many.answered++;
+}
+
+static void submit_many(void *context)
+{
+    (void)context;
+    for (int i = 0; i < MANY; i++) {
+        many.appends[i] = (struct replica_append){
+            .replica = many.replica,
+            .records = many.bytes[i].data,
+            .records_len = many.bytes[i].len,
+            .acks = -1,
+            .produce_version = 9,
+            .home = sim_executor_loop(rig.executor, 0),
+            .done = on_one_of_many,
+        };
+        replica_append_submit(&many.appends[i]);
+    }
+}
+
+START_TEST(what_finds_no_room_in_memory_waits_its_turn)
+{
+    many = (struct many){.replica = rig_open(&rig, 0, 0)};
+    for (int i = 0; i < MANY; i++) {
+        struct sim_batch batch = rig_batch(&rig, 1);
+
+        batch.padding = 100000; /* 20 MB in all; 4 MB may be on its way */
+        buffer_init(&many.bytes[i], 1 << 20);
+        sim_batch_write(&batch, &many.bytes[i]);
+    }
+    rig_call(&rig, submit_many, NULL);
+    ck_assert_int_eq(many.answered, MANY);
+    ck_assert_int_eq(rig_read_all(&rig, many.replica, 0, 0), MANY);
+    for (int i = 0; i < MANY; i++)
+        buffer_done(&many.bytes[i]);
+}
+END_TEST
+
 START_TEST(internal_topics_take_nothing_from_clients)
 {
     struct replica *replica = NULL;
@@ -481,6 +536,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_removed_partition_leaves_nothing_on_disk_and_answers_who_still_holds_it);
     tcase_add_test(tc, the_append_time_is_written_and_answered);
     tcase_add_test(tc, with_a_codec_of_the_topic_batches_are_stored_in_it);
+    tcase_add_test(tc, what_finds_no_room_in_memory_waits_its_turn);
     tcase_add_test(tc, internal_topics_take_nothing_from_clients);
     suite_add_tcase(suite, tc);
     return suite;
