@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/uuid.h"
 
+#include "common/base/hex.h"
+
 bool uuid_is_zero(struct uuid uuid)
 {
     return uuid_equal(uuid, (struct uuid){{0}});
@@ -9,17 +11,6 @@ bool uuid_is_zero(struct uuid uuid)
 bool uuid_equal(struct uuid a, struct uuid b)
 {
     return memcmp(a.bytes, b.bytes, sizeof(a.bytes)) == 0;
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 static bool is_dash_position(size_t i)
@@ -35,7 +26,7 @@ enum err uuid_parse(struct slice text, struct uuid *ret)
     if (text.len != UUID_TEXT_LEN)
         return ERR_INVALID;
     for (size_t i = 0; i < text.len; i++) {
-        int digit = hex_digit(text.data[i]);
+        int digit = hex_digit_value(text.data[i]);
 
         if (is_dash_position(i)) {
             if (text.data[i] != '-')

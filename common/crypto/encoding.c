@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/crypto/encoding.h"
 
+#include "common/base/hex.h"
+
 #include <limits.h>
 #include <openssl/evp.h>
 
@@ -34,17 +36,6 @@ void hex_encode(const void *data, size_t len, char *text)
     text[2 * len] = '\0';
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 enum err hex_decode(struct slice text, void *data, size_t len)
 {
     uint8_t *out = data;
@@ -52,8 +43,8 @@ enum err hex_decode(struct slice text, void *data, size_t len)
     if (text.len / 2 != len || text.len % 2 != 0)
         return ERR_INVALID;
     for (size_t i = 0; i < len; i++) {
-        int high = hex_digit(text.data[2 * i]);
-        int low = hex_digit(text.data[2 * i + 1]);
+        int high = hex_digit_value(text.data[2 * i]);
+        int low = hex_digit_value(text.data[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return ERR_INVALID;
