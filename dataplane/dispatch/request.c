@@ -192,6 +192,18 @@ static void on_sent(struct outgoing *outgoing)
     request_release(request);
 }
 
+static void count_finished(const struct request *request)
+{
+    struct api_metrics *metrics = &request->broker->metrics->apis[request->api->key];
+
+    histogram_note(&metrics->time, loop_now_us(request->broker->loop) - request->started_us);
+    if (request->has_answer)
+        counter_add(&metrics->bytes_out,
+                    (int64_t)(request->response.len + request->cuts.total_bytes));
+    else if (request->closes)
+        counter_add(&metrics->refused, 1);
+}
+
 /* Takes a finished request out of the queue and sends its answer. */
 static void finish(struct session *session, struct request *request)
 {
@@ -202,6 +214,7 @@ static void finish(struct session *session, struct request *request)
     session->request_count--;
     session->request_bytes -= request->frame.len;
     request->state = REQUEST_SENT;
+    count_finished(request);
     if (request->throttle_time_ms > 0)
         mute(session, request->throttle_time_ms);
     if (session->is_closing || !has_answer || !make_iov(request)) {
@@ -287,6 +300,7 @@ static void refuse_frame(struct session *session, struct frame frame, const char
     log_event(LOG_INFO, "frame_refused", f_str("peer", connection_peer(session->connection)),
               f_i64("api_key", key), f_i64("version", version), f_str("why", why));
     free(frame.data);
+    counter_add(&session->broker->metrics->frames_refused, 1);
     connection_close(session->connection, ERR_INVALID);
 }
 
@@ -330,7 +344,8 @@ void dispatch_frame(struct session *session, struct frame frame)
     list_push_back(&session->requests, &request->link);
     session->request_count++;
     session->request_bytes += frame.len;
-    session->broker->request_count++;
+    counter_add(&session->broker->metrics->apis[api->key].requests, 1);
+    counter_add(&session->broker->metrics->apis[api->key].bytes_in, (int64_t)frame.len);
     update_pause(session);
     handler->handle(request);
 }

@@ -37,6 +37,7 @@ static void on_gone(void *owner)
     struct session *session = owner;
 
     list_remove(&session->link);
+    counter_add(&session->broker->metrics->connections[session->listener->security], -1);
     if (session->usage != NULL) {
         instance_usage_disconnect(session->usage);
         instance_usage_unref(session->usage);
@@ -85,6 +86,7 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
     }
     image_record_ref(&listener->record);
     list_push_back(&broker->sessions, &session->link);
+    counter_add(&broker->metrics->connections[listener->security], 1);
     if (listener->security == LISTENER_PLAINTEXT) {
         struct tenant_binding binding = session->binding;
 

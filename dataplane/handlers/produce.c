@@ -37,6 +37,7 @@ struct produce {
 static void set_error(struct produce *produce, struct kafka_produce_response_partition *out,
                       enum kafka_error error, const char *message)
 {
+    counter_add(&produce->request->broker->metrics->produce_failures, 1);
     out->error_code = (int16_t)error;
     out->base_offset = -1;
     out->log_append_time_ms = -1;
@@ -83,6 +84,7 @@ static void fill_in(struct produce_append *item)
 {
     const struct replica_append *append = &item->append;
     struct kafka_produce_response_partition *out = item->out;
+    struct loop_metrics *metrics = item->produce->request->broker->metrics;
 
     if (append->error != KAFKA_NONE) {
         set_error(item->produce, out, append->error, append->error_message);
@@ -94,6 +96,8 @@ static void fill_in(struct produce_append *item)
         }
         return;
     }
+    counter_add(&metrics->records_in, append->last_offset - append->base_offset + 1);
+    counter_add(&metrics->record_bytes_in, (int64_t)append->records_len);
     out->error_code = KAFKA_NONE;
     out->base_offset = append->base_offset;
     out->log_append_time_ms = append->log_append_time_ms;

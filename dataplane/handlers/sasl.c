@@ -38,8 +38,8 @@ void handle_sasl_handshake(struct request *request)
 }
 
 /* Runs a token through the session; on success binds the connection to its instance. */
-static enum kafka_error authenticate(struct session *session, struct slice token,
-                                     char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
+static enum kafka_error step(struct session *session, struct slice token,
+                             char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
 {
     struct broker_loop *broker = session->broker;
     struct sasl_directory directory =
@@ -63,6 +63,19 @@ static enum kafka_error authenticate(struct session *session, struct slice token
     auth_session_refuse(&session->auth);
     *ret_reply_len = 0;
     return KAFKA_SASL_AUTHENTICATION_FAILED;
+}
+
+static enum kafka_error authenticate(struct session *session, struct slice token,
+                                     char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
+{
+    enum kafka_error error = step(session, token, reply, ret_reply_len);
+    struct loop_metrics *metrics = session->broker->metrics;
+
+    if (error != KAFKA_NONE)
+        counter_add(&metrics->logins_failed, 1);
+    else if (session->auth.state == AUTH_AUTHENTICATED)
+        counter_add(&metrics->logins, 1);
+    return error;
 }
 
 /* --- SaslAuthenticate --- */
