@@ -136,6 +136,8 @@ static enum kafka_error check(struct produce *produce,
     enum kafka_error error = hosted_partition_find(request, &reference, index, -1, ret_hosted);
     uint64_t hash = 0;
 
+    if (!request_may(request, ACCESS_WRITE) && error != KAFKA_UNKNOWN_TOPIC_ID)
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
     image_topic = ret_hosted->topic;
     if (!reference.by_id && slice_equal_cstring(topic->name, "__consumer_offsets"))
         return KAFKA_INVALID_TOPIC_EXCEPTION;
