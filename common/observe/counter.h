@@ -21,6 +21,12 @@ static inline void counter_add(struct counter *counter, int64_t more)
     atomic_store_explicit(&counter->value, value + more, memory_order_relaxed);
 }
 
+/* Where there are several writers. */
+static inline void counter_add_shared(struct counter *counter, int64_t more)
+{
+    atomic_fetch_add_explicit(&counter->value, more, memory_order_relaxed);
+}
+
 /* The writer. For gauges: what it is now. */
 static inline void counter_set(struct counter *counter, int64_t value)
 {

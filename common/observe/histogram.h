@@ -20,12 +20,16 @@ struct histogram {
 
 /* The writer. Negative durations (a clock that was set) count as zero. */
 void histogram_note(struct histogram *histogram, int64_t duration_us);
+/* Where there are several writers. */
+void histogram_note_shared(struct histogram *histogram, int64_t duration_us);
 
 /* What several writers noted, added up. Any thread. */
 struct histogram_sum {
     int64_t buckets[HISTOGRAM_BUCKETS + 1];
     int64_t sum_us;
 };
+
+int64_t histogram_sum_count(const struct histogram_sum *sum);
 void histogram_sum_add(struct histogram_sum *sum, const struct histogram *histogram);
 
 #endif

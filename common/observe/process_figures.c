@@ -91,3 +91,17 @@ enum err process_figures_read(struct process_figures *ret_figures)
     };
     return ERR_OK;
 }
+
+void exposition_add_process(struct exposition *exposition)
+{
+    struct process_figures figures;
+
+    if (process_figures_read(&figures) != ERR_OK)
+        return;
+    exposition_add(exposition, PROCESS_RESIDENT, NULL, figures.resident_bytes);
+    exposition_add(exposition, PROCESS_VIRTUAL, NULL, figures.virtual_bytes);
+    exposition_add_us(exposition, PROCESS_CPU, NULL, figures.cpu_us);
+    exposition_add(exposition, PROCESS_OPEN_FDS, NULL, figures.open_fds);
+    exposition_add(exposition, PROCESS_MAX_FDS, NULL, figures.max_fds);
+    exposition_add_us(exposition, PROCESS_START, NULL, figures.started_unix_us);
+}

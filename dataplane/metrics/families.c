@@ -2,17 +2,8 @@
 #include "dataplane/metrics/families.h"
 
 const struct metric_family broker_families[] = {
+    PROCESS_METRIC_FAMILIES,
     [FAMILY_BUILD_INFO] = {"millrace_build_info", METRIC_GAUGE, "Always 1; labels say what runs."},
-    [FAMILY_PROCESS_RESIDENT] = {"process_resident_memory_bytes", METRIC_GAUGE,
-                                 "Memory of the process that is in RAM."},
-    [FAMILY_PROCESS_VIRTUAL] = {"process_virtual_memory_bytes", METRIC_GAUGE,
-                                "Address space of the process."},
-    [FAMILY_PROCESS_CPU] = {"process_cpu_seconds_total", METRIC_COUNTER,
-                            "User and system time of the process."},
-    [FAMILY_PROCESS_OPEN_FDS] = {"process_open_fds", METRIC_GAUGE, "Open file descriptors."},
-    [FAMILY_PROCESS_MAX_FDS] = {"process_max_fds", METRIC_GAUGE, "Most open file descriptors."},
-    [FAMILY_PROCESS_START] = {"process_start_time_seconds", METRIC_GAUGE,
-                              "When the process started, as Unix time."},
     [FAMILY_RECORDS_IN] = {"kafka_server_brokertopicmetrics_messagesin_total", METRIC_COUNTER,
                            "Records appended for producers."},
     [FAMILY_BYTES_IN] = {"kafka_server_brokertopicmetrics_bytesin_total", METRIC_COUNTER,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the loops count, added up; the process; the log directory. */
-#include "common/observe/process_figures.h"
 #include "dataplane/metrics/scrape_internal.h"
 #include "dataplane/storage/log_directory.h"
 
@@ -118,21 +117,6 @@ static void add_loops(struct scrape *scrape)
     }
 }
 
-static void add_process(struct scrape *scrape)
-{
-    struct exposition *exposition = &scrape->exposition;
-    struct process_figures figures;
-
-    if (!scrape->source->has_process || process_figures_read(&figures) != ERR_OK)
-        return;
-    exposition_add(exposition, FAMILY_PROCESS_RESIDENT, NULL, figures.resident_bytes);
-    exposition_add(exposition, FAMILY_PROCESS_VIRTUAL, NULL, figures.virtual_bytes);
-    exposition_add_us(exposition, FAMILY_PROCESS_CPU, NULL, figures.cpu_us);
-    exposition_add(exposition, FAMILY_PROCESS_OPEN_FDS, NULL, figures.open_fds);
-    exposition_add(exposition, FAMILY_PROCESS_MAX_FDS, NULL, figures.max_fds);
-    exposition_add_us(exposition, FAMILY_PROCESS_START, NULL, figures.started_unix_us);
-}
-
 static void add_directory(struct scrape *scrape)
 {
     struct histogram_sum flushes = {{0}, 0};
@@ -160,7 +144,8 @@ static void add_build(struct scrape *scrape)
 void scrape_counters(struct scrape *scrape)
 {
     add_build(scrape);
-    add_process(scrape);
+    if (scrape->source->has_process)
+        exposition_add_process(&scrape->exposition);
     add_sum(scrape, FAMILY_RECORDS_IN, AT(records_in));
     add_sum(scrape, FAMILY_BYTES_IN, AT(record_bytes_in));
     add_sum(scrape, FAMILY_BYTES_OUT, AT(record_bytes_out));

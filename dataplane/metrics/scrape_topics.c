@@ -4,6 +4,7 @@
 #include "dataplane/metrics/scrape_internal.h"
 #include "dataplane/quota/instance_usage.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { PARTITIONS_A_TURN = 256 };
@@ -51,12 +52,14 @@ static void add_cell(struct scrape *scrape, const struct image *image)
     exposition_add(&scrape->exposition, FAMILY_GROUPS_NOT_SHOWN, NULL, scrape->groups_not_shown);
     for (size_t i = 0; i < image_listener_count(image); i++) {
         const struct image_listener *listener = image_listener_at(image, i);
+        char address[IMAGE_HOST_MAX + 8];
         struct metric_labels labels;
 
         metric_labels_clear(&labels);
         metric_labels_add_i64(&labels, "id", listener->broker);
-        metric_labels_add(&labels, "address", slice_from_cstring(listener->host));
-        metric_labels_add_i64(&labels, "port", listener->port);
+        snprintf(address, sizeof(address), "%s:%d", listener->host, listener->port);
+        metric_labels_add(&labels, "address", slice_from_cstring(address));
+        metric_labels_add(&labels, "listener", slice_from_cstring(listener->name));
         exposition_add(&scrape->exposition, FAMILY_BROKER_INFO, &labels, 1);
     }
 }
