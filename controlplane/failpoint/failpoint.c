@@ -52,10 +52,11 @@ enum err failpoint_pass(enum failpoint failpoint, struct error *error)
     if (unlink(arming_file) != 0)
         return ERR_OK; /* another replica acts */
     atomic_store(&passages[failpoint], 0);
+    /* To this thread: sent to the process, another thread could take it and this one run on a little. */
     if (strcmp(action, "kill") == 0)
-        kill(getpid(), SIGKILL);
+        raise(SIGKILL);
     if (strcmp(action, "freeze") == 0)
-        kill(getpid(), SIGSTOP);
+        raise(SIGSTOP);
     if (strcmp(action, "error") == 0)
         return error_set(error, ERR_UNAVAILABLE, "failpoint %s", name);
     return ERR_OK;
