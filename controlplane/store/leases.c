@@ -53,7 +53,7 @@ static const struct db_statement releases[KIND_COUNT] = {
 
 #define RELEASE_ALL(table)                                                                         \
     "UPDATE " table " SET lease_until = '-infinity' WHERE lease_owner = $1 AND lease_until > "     \
-                    "now()"
+    "now()"
 
 static const struct db_statement release_all = {
     "WITH cells AS (" RELEASE_ALL("fleet.cell") "), instances AS (" RELEASE_ALL(
