@@ -24,6 +24,9 @@ struct provision_config {
     int64_t broker_loops;
     int64_t workers;
     int64_t create_timeout_ms;
+    int64_t lease_ms;
+    int64_t poll_ms;
+    const char *failpoint_file;
     int log_format;
     int log_level;
 };
