@@ -32,7 +32,7 @@ const struct metric_family broker_families[] = {
                         "Partitions of this cell without a leader."},
     [FAMILY_REQUESTS] = {"kafka_network_requestmetrics_requests_total", METRIC_COUNTER,
                          "Requests by API."},
-    [FAMILY_CONNECTIONS] = {"kafka_server_socket_server_metrics_connection_count", METRIC_GAUGE,
+    [FAMILY_CONNECTIONS] = {"millrace_connections", METRIC_GAUGE,
                             "Open connections by kind of listener."},
     [FAMILY_REQUEST_SECONDS] = {"millrace_request_seconds", METRIC_HISTOGRAM,
                                 "From the whole request to its answer, waits of fetches "

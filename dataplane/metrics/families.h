@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every metric of the broker. Names come from three places, so that dashboards people own work as they
  * are: kafka_exporter (kafka_topic_*, kafka_consumergroup_*), the Prometheus JMX exporter as Strimzi sets
- * it up (kafka_server_*, kafka_network_*), and our own (millrace_*). operations-security.md 1.1.
+ * it up (kafka_server_*, kafka_network_*), and our own (millrace_*). operations-security.md 1.1. Names that promtool objects to
+ * (_sum and _count of what is no histogram) are ours instead.
  *
  * The target's own label is `instance`, so a service instance is `instance_id`. */
 #ifndef DATAPLANE_METRICS_FAMILIES_H

@@ -126,8 +126,7 @@ START_TEST(totals_count_what_was_produced_and_hide_who_did)
     has(answer, "\nkafka_server_brokertopicmetrics_failedproducerequests_total 1\n");
     has(answer, "\nkafka_network_requestmetrics_requests_total{request=\"CreateTopics\"} 1\n");
     has(answer, "\nmillrace_request_seconds_count{request=\"Produce\"} 2\n");
-    has(answer,
-        "\nkafka_server_socket_server_metrics_connection_count{listener=\"PLAINTEXT\"} 2\n");
+    has(answer, "\nmillrace_connections{listener=\"PLAINTEXT\"} 2\n");
     has(answer,
         "\nkafka_server_replicamanager_leadercount 7\n"); /* 3, and 2 internal an instance */
     has(answer, "\nkafka_controller_kafkacontroller_offlinepartitionscount 0\n");
