@@ -18,13 +18,6 @@
 
 enum { SCRATCH_BYTES = 64 * 1024, FETCH_SLOTS = 1000, DRAIN_CHECK_US = 10000 };
 
-static const struct broker_settings_view settings = {
-    .login_deadline_us = 10000000,
-    .idle_timeout_us = 600000000,
-    .max_frame_bytes = 100 * 1048576,
-    .max_login_frame_bytes = 64 * 1024,
-};
-
 /* One a loop, with the mail that starts and stops it. */
 struct hosted_loop {
     struct broker_loop base;
@@ -189,7 +182,7 @@ static enum err make_loops(struct broker *broker)
             .broker_id = broker->options.broker_id,
             .handlers = served_apis,
             .handle_raw_sasl = handle_raw_sasl,
-            .settings = &settings,
+            .limits = &broker->options.limits,
             .scratch = {malloc(SCRATCH_BYTES), SCRATCH_BYTES},
         };
         list_init(&hosted->base.sessions);

@@ -11,6 +11,7 @@
 #include "common/port/executor.h"
 #include "common/port/network.h"
 #include "common/port/random.h"
+#include "dataplane/dispatch/broker_limits.h"
 #include "dataplane/port/meta_store.h"
 #include "dataplane/storage/log_directory.h"
 
@@ -31,6 +32,7 @@ struct broker_options {
     const char *bind_addresses[BROKER_MAX_BIND_ADDRESSES]; /* NULL ends */
     int32_t broker_id;
     int32_t group_initial_rebalance_delay_ms;
+    struct broker_limits limits;
 };
 
 /* Before the loops run. Serves from the cached image when there is one. */

@@ -27,6 +27,10 @@ struct config {
     int64_t read_workers;
     int64_t tail_cache_bytes;
     int64_t group_initial_rebalance_delay_ms;
+    int64_t login_deadline_ms;
+    int64_t idle_timeout_ms;
+    int64_t stalled_timeout_ms;
+    int64_t topic_mutations_per_second;
     int log_level;
     int log_format;
 };
@@ -60,6 +64,18 @@ static const struct option options[] = {
      "bytes", NULL, false, "Recent records kept in memory, all partitions together."},
     {"group_initial_rebalance_delay_ms", OPTION_I64, FIELD(group_initial_rebalance_delay_ms), "0",
      0, 60000, "ms", NULL, false, "How long an empty consumer group waits for more members."},
+    {"login_deadline_ms", OPTION_I64, FIELD(login_deadline_ms), "10000", 100, 600000, "ms", NULL,
+     false, "A connection that has not logged in by then is closed."},
+    {"idle_timeout_ms", OPTION_I64, FIELD(idle_timeout_ms), "600000", 1000, 86400000, "ms", NULL,
+     false, "A connection without traffic is closed after this long."},
+    {"stalled_timeout_ms", OPTION_I64, FIELD(stalled_timeout_ms), "30000", 100, 600000, "ms", NULL,
+     false,
+     "A peer that stops in the middle of a request, or does not read its answers, is closed after "
+     "this long."},
+    {"topic_mutations_per_second", OPTION_I64, FIELD(topic_mutations_per_second), "500", -1,
+     1000000, "1/s", NULL, false,
+     "Partitions that an instance may create and delete, ten seconds' worth at once; -1 is no "
+     "bound."},
     {"log_level", OPTION_ENUM, FIELD(log_level), "info", 0, 0, "", log_levels, false,
      "Least level that is logged."},
     {"log_format", OPTION_ENUM, FIELD(log_format), "text", 0, 0, "", log_formats, false,
@@ -133,6 +149,17 @@ static void split_addresses(char *text, const char *addresses[BROKER_MAX_BIND_AD
     addresses[count] = NULL;
 }
 
+static struct broker_limits limits_of(const struct config *config)
+{
+    struct broker_limits limits = broker_limits_default;
+
+    limits.login_deadline_us = config->login_deadline_ms * 1000;
+    limits.idle_timeout_us = config->idle_timeout_ms * 1000;
+    limits.stalled_timeout_us = config->stalled_timeout_ms * 1000;
+    limits.topic_mutations_per_second = config->topic_mutations_per_second;
+    return limits;
+}
+
 static enum err open_broker(struct process *process, struct error *error)
 {
     struct config *config = &process->config;
@@ -145,6 +172,7 @@ static enum err open_broker(struct process *process, struct error *error)
         .directory = process->directory,
         .broker_id = (int32_t)config->broker_id,
         .group_initial_rebalance_delay_ms = (int32_t)config->group_initial_rebalance_delay_ms,
+        .limits = limits_of(config),
     };
     enum err rc = ERR_OK;
 

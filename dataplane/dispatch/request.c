@@ -6,6 +6,7 @@
 #include "dataplane/dispatch/request.h"
 
 #include "common/observe/log.h"
+#include "dataplane/dispatch/throttle.h"
 
 #include <stdlib.h>
 
@@ -59,29 +60,6 @@ static void update_pause(struct session *session)
         connection_pause(session->connection);
     else
         connection_resume(session->connection);
-}
-
-static void on_unmute(struct timer *timer)
-{
-    struct session *session = container_of(timer, struct session, unmute);
-
-    session->is_muted = false;
-    connection_resume(session->connection);
-}
-
-/* KIP-219: the answer leaves at once, then nothing is read for the time it names. */
-static void mute(struct session *session, int32_t throttle_time_ms)
-{
-    struct loop *loop = session->broker->loop;
-    int64_t until_us = loop_now_us(loop) + (int64_t)throttle_time_ms * 1000;
-
-    if (session->is_closing || (session->is_muted && session->unmute.deadline_us >= until_us))
-        return;
-    if (!session->is_muted)
-        connection_pause(session->connection);
-    session->is_muted = true;
-    session->unmute.fire = on_unmute;
-    timer_start(loop, &session->unmute, until_us);
 }
 
 /* --- answers --- */
@@ -202,8 +180,7 @@ static void finish(struct session *session, struct request *request)
     session->request_count--;
     session->request_bytes -= request->frame.len;
     request->state = REQUEST_SENT;
-    if (request->throttle_time_ms > 0)
-        mute(session, request->throttle_time_ms);
+    throttle_mute(session, request->throttle_time_ms);
     if (session->is_closing || !has_answer || !make_iov(request)) {
         if (!session->is_closing && (closes || has_answer))
             connection_close(session->connection, ERR_CLOSED);

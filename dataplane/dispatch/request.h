@@ -28,6 +28,7 @@ struct request {
     struct reader body;       /* after the header */
     struct arena arena;       /* freed with the request */
     int32_t throttle_time_ms; /* goes into the answer by the handler; then the client is muted */
+    int64_t throttle_until_us; /* the same as a time */
     bool closes;              /* close after the answer */
     void (*cancel)(struct request *request);
     void (*release)(

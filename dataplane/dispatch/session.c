@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SWEEP_US = 1000000, PARTIAL_FRAME_US = 30000000 };
+enum { SWEEP_US = 1000000 };
 
 static void on_frame(void *owner, struct frame frame)
 {
@@ -56,7 +56,7 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
         .stream = stream,
         .tls = tls,
         .scratch = &broker->scratch,
-        .max_frame_bytes = broker->settings->max_login_frame_bytes,
+        .max_frame_bytes = broker->limits->max_login_frame_bytes,
         .calls = &session_calls,
     };
 
@@ -76,7 +76,7 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
             return false;
         }
         auth_session_skip(&session->auth, session->accepted_us);
-        options.max_frame_bytes = broker->settings->max_frame_bytes;
+        options.max_frame_bytes = broker->limits->max_frame_bytes;
     }
     options.owner = session;
     if (connection_new(&options, &session->connection) != ERR_OK) {
@@ -107,7 +107,7 @@ enum err session_bind(struct session *session, const struct tenant_binding *bind
         session->usage = tenant->usage;
     }
     session->binding = *binding;
-    connection_set_max_frame(session->connection, session->broker->settings->max_frame_bytes);
+    connection_set_max_frame(session->connection, session->broker->limits->max_frame_bytes);
     return ERR_OK;
 }
 
@@ -126,16 +126,16 @@ void session_principal(const struct session *session, char text[64])
 
 static enum err why_to_close(const struct session *session, int64_t now_us)
 {
-    const struct broker_settings_view *settings = session->broker->settings;
+    const struct broker_limits *limits = session->broker->limits;
     int64_t idle_us = now_us - connection_last_active_us(session->connection);
 
     if (session->binding.instance_no == 0)
-        return now_us - session->accepted_us > settings->login_deadline_us ? ERR_TIMEOUT : ERR_OK;
+        return now_us - session->accepted_us > limits->login_deadline_us ? ERR_TIMEOUT : ERR_OK;
     if (session->request_count > 0 || session->is_muted)
         return ERR_OK;
-    if (connection_has_partial_frame(session->connection) && idle_us > PARTIAL_FRAME_US)
+    if (connection_has_partial_frame(session->connection) && idle_us > limits->stalled_timeout_us)
         return ERR_TIMEOUT;
-    return idle_us > settings->idle_timeout_us ? ERR_TIMEOUT : ERR_OK;
+    return idle_us > limits->idle_timeout_us ? ERR_TIMEOUT : ERR_OK;
 }
 
 static void on_sweep(struct timer *timer)

@@ -12,8 +12,8 @@
 
 #include "common/kafka/produce_request.h"
 #include "common/kafka/produce_response.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/hosted_partition.h"
-#include "dataplane/quota/instance_usage.h"
 
 struct produce_append {
     struct replica_append append;
@@ -48,14 +48,10 @@ static void set_error(struct produce *produce, struct kafka_produce_response_par
 static void answer(struct produce *produce)
 {
     struct request *request = produce->request;
-    const struct image_tenant *tenant = request_tenant(request);
 
     produce->is_answered = true;
     timer_stop(request->broker->loop, &produce->timeout);
-    if (tenant != NULL && request->session->usage != NULL)
-        request->throttle_time_ms = token_bucket_take(
-            &request->session->usage->produce, tenant->limits.produce_bytes_per_second,
-            (int64_t)request->frame.len, loop_now_us(request->broker->loop));
+    throttle_refresh(request);
     produce->response.throttle_time_ms = request->throttle_time_ms;
     if (produce->body.acks != 0) {
         request_reply(request, kafka_produce_response, &produce->response);
@@ -248,6 +244,7 @@ void handle_produce(struct request *request)
     }
     if (!request_read(request, kafka_produce_request, &produce->body))
         return;
+    throttle_produce(request);
     produce->request = request;
     produce->timeout.fire = on_timeout;
     kafka_produce_response_init_defaults(&produce->response);

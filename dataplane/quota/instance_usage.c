@@ -10,8 +10,9 @@ enum err instance_usage_new(int64_t now_us, struct instance_usage **ret_usage)
     if (usage == NULL)
         return ERR_NO_MEMORY;
     atomic_init(&usage->reference_count, 1);
-    token_bucket_init(&usage->produce, now_us);
-    token_bucket_init(&usage->consume, now_us);
+    token_bucket_init(&usage->produce, TOKEN_BUCKET_DEPTH_US, now_us);
+    token_bucket_init(&usage->consume, TOKEN_BUCKET_DEPTH_US, now_us);
+    token_bucket_init(&usage->mutations, INSTANCE_MUTATIONS_DEPTH_US, now_us);
     atomic_init(&usage->connections, 0);
     *ret_usage = usage;
     return ERR_OK;

@@ -3,7 +3,11 @@
  * taken down in order, so that its memory is freed and the sanitizers see real leaks only. */
 #include "tests/simulation/sim_broker.h"
 
+#include "common/kafka/kafka_messages.h"
+
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { WORK_DELAY_US = 2000, MAX_STEPS = 20000000 };
@@ -53,6 +57,7 @@ void sim_broker_init(struct sim_broker *sim, uint64_t seed, int loop_count)
     sim->seed = seed;
     sim->loop_count = loop_count;
     sim->wall_ms = 1700000000000;
+    sim->limits = broker_limits_default;
     sim->cell = sim_cell_new(cell_id, 1);
     sim->disk = sim_disk_new(seed, &sim->trace);
     sim_cell_put(sim->cell, "broker", "0", "{\"id\": 0, \"epoch\": 1, \"rack\": null}");
@@ -91,7 +96,8 @@ void sim_broker_start(struct sim_broker *sim)
     };
     struct log_directory_options directory = {
         .disk = sim->disk, .cell_id = cell_id, .tail_cache_bytes = 1 << 20};
-    struct broker_options broker = {.disk = sim->disk, .bind_addresses = {"127.0.0.1", NULL}};
+    struct broker_options broker = {
+        .disk = sim->disk, .bind_addresses = {"127.0.0.1", NULL}, .limits = sim->limits};
     struct error error = {.code = ERR_OK};
 
     sim->incarnation++;
@@ -115,6 +121,48 @@ void sim_broker_start(struct sim_broker *sim)
     invariant(broker_new(&broker, &sim->broker, &error) == ERR_OK);
     sim_executor_call(sim->executor, 0, start_broker, sim);
     invariant(sim_executor_run_until(sim->executor, is_listening, sim, MAX_STEPS));
+}
+
+static void notify(void *context)
+{
+    sim_meta_store_notify(context);
+}
+
+void sim_broker_set_limit(struct sim_broker *sim, int tenant, const char *name, int64_t value)
+{
+    json_t *row = json_loads(sim_cell_find(sim->cell, "tenant", instances[tenant]), 0, NULL);
+    char *payload = NULL;
+
+    invariant(row != NULL);
+    json_object_set_new(json_object_get(row, "limits"), name, json_integer(value));
+    payload = json_dumps(row, JSON_COMPACT);
+    sim_cell_put(sim->cell, "tenant", instances[tenant], payload);
+    free(payload);
+    json_decref(row);
+    if (sim->executor == NULL)
+        return;
+    sim_executor_call(sim->executor, 0, notify, sim->store);
+    sim_executor_run_for(sim->executor, 1000000);
+}
+
+int16_t sim_broker_create_topic(struct sim_broker *sim, struct sim_kafka *kafka, const char *name,
+                                int32_t partitions)
+{
+    struct kafka_create_topics_request request;
+    struct kafka_create_topics_request_topic topic;
+    struct kafka_create_topics_response response;
+
+    kafka_create_topics_request_init_defaults(&request);
+    kafka_create_topics_request_topic_init_defaults(&topic);
+    topic.name = slice_from_cstring(name);
+    topic.num_partitions = partitions;
+    topic.replication_factor = -1;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    sim_broker_call(sim, kafka, KAFKA_API_CREATE_TOPICS, 7, kafka_create_topics_request, &request,
+                    kafka_create_topics_response, &response);
+    invariant(response.topics.count == 1);
+    return response.topics.items[0].error_code;
 }
 
 static void on_stopped(void *context)

@@ -23,6 +23,7 @@ struct sim_broker {
     struct disk *disk;
     int64_t incarnation;
     int64_t wall_ms; /* carried over restarts */
+    struct broker_limits limits; /* of the next start; the defaults at first */
     /* of the running process */
     struct sim_executor *executor;
     struct network *network;
@@ -48,6 +49,11 @@ void sim_broker_connect(struct sim_broker *sim, int tenant, struct sim_kafka *ka
 /* Runs until the answer is there or the connection is closed. False = closed. */
 bool sim_broker_wait(struct sim_broker *sim, struct sim_kafka *kafka);
 int32_t sim_broker_instance_no(int tenant);
+/* A limit of the tenant's row, by its name, put anew; waits until the broker knows it. */
+void sim_broker_set_limit(struct sim_broker *sim, int tenant, const char *name, int64_t value);
+/* Creates a topic; its error code. */
+int16_t sim_broker_create_topic(struct sim_broker *sim, struct sim_kafka *kafka, const char *name,
+                                int32_t partitions);
 
 /* sim_broker_call(sim, kafka, KAFKA_API_X, 3, kafka_x_request, &request, kafka_x_response, &response) */
 #define sim_broker_call(sim, kafka, key, ver, in, request, out, response)                          \

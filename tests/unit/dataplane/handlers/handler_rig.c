@@ -16,13 +16,25 @@ struct sim_kafka rig_other;
 static const char *const instances[SIM_TENANTS] = {"aaaaaaaa-0000-4000-8000-000000000001",
                                                    "bbbbbbbb-0000-4000-8000-000000000002"};
 
-void rig_setup(void)
+#define TAKE(field)                                                                                \
+    if (limits->field != 0)                                                                        \
+    rig.limits.field = limits->field
+
+void rig_setup_with(const struct broker_limits *limits)
 {
     log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT);
     sim_broker_init(&rig, SEED, LOOPS);
+    TAKE(topic_mutations_per_second);
     sim_broker_start(&rig);
     sim_broker_connect(&rig, 0, &rig_client);
     sim_broker_connect(&rig, 1, &rig_other);
+}
+
+void rig_setup(void)
+{
+    static const struct broker_limits none;
+
+    rig_setup_with(&none);
 }
 
 void rig_teardown(void)
@@ -40,20 +52,7 @@ void rig_run_ms(int64_t duration_ms)
 
 int rig_create_topic(struct sim_kafka *kafka, const char *name, int32_t partitions)
 {
-    struct kafka_create_topics_request request;
-    struct kafka_create_topics_request_topic topic;
-    struct kafka_create_topics_response response;
-
-    kafka_create_topics_request_init_defaults(&request);
-    kafka_create_topics_request_topic_init_defaults(&topic);
-    topic.name = text(name);
-    topic.num_partitions = partitions;
-    topic.replication_factor = -1;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    rig_call(kafka, CREATE_TOPICS, create_topics, 7, &request, &response);
-    ck_assert_int_eq(response.topics.count, 1);
-    return response.topics.items[0].error_code;
+    return sim_broker_create_topic(&rig, kafka, name, partitions);
 }
 
 static struct kafka_metadata_response_topic describe(struct sim_kafka *kafka, const char *name)
@@ -113,10 +112,7 @@ static json_t *load(const char *kind, const char *key)
 
 void rig_limit_partitions(int tenant, int64_t partitions)
 {
-    json_t *row = load("tenant", instances[tenant]);
-
-    json_object_set_new(json_object_get(row, "limits"), "partitions", json_integer(partitions));
-    put("tenant", instances[tenant], row);
+    sim_broker_set_limit(&rig, tenant, "partitions", partitions);
 }
 
 void rig_hide_internal_topics(int tenant)

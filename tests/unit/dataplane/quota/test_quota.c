@@ -9,7 +9,7 @@ START_TEST(a_full_bucket_holds_a_quarter_of_a_second)
 {
     struct token_bucket bucket;
 
-    token_bucket_init(&bucket, NOW_US);
+    token_bucket_init(&bucket, TOKEN_BUCKET_DEPTH_US, NOW_US);
     ck_assert_int_eq(token_bucket_take(&bucket, 1000000, 250000, NOW_US), 0);
     ck_assert_int_eq(token_bucket_throttle_ms(&bucket, 1000000, NOW_US), 0);
     ck_assert_int_eq(token_bucket_take(&bucket, 1000000, 1, NOW_US), 1);
@@ -20,7 +20,7 @@ START_TEST(one_request_may_overdraw_and_is_told_for_how_long)
 {
     struct token_bucket bucket;
 
-    token_bucket_init(&bucket, NOW_US);
+    token_bucket_init(&bucket, TOKEN_BUCKET_DEPTH_US, NOW_US);
     ck_assert_int_eq(token_bucket_take(&bucket, 1000000, 1250000, NOW_US), 1000);
     ck_assert_int_eq(token_bucket_throttle_ms(&bucket, 1000000, NOW_US + SECOND_US / 2), 500);
     ck_assert_int_eq(token_bucket_throttle_ms(&bucket, 1000000, NOW_US + SECOND_US), 0);
@@ -31,7 +31,7 @@ START_TEST(an_idle_bucket_never_holds_more_than_its_depth)
 {
     struct token_bucket bucket;
 
-    token_bucket_init(&bucket, NOW_US);
+    token_bucket_init(&bucket, TOKEN_BUCKET_DEPTH_US, NOW_US);
     ck_assert_int_eq(token_bucket_take(&bucket, 1000, 350, NOW_US + 3600 * (int64_t)SECOND_US),
                      100);
 }
@@ -43,7 +43,7 @@ START_TEST(over_ten_seconds_no_more_than_the_rate_passes)
     int64_t passed = 0;
     int64_t now_us = NOW_US;
 
-    token_bucket_init(&bucket, now_us);
+    token_bucket_init(&bucket, TOKEN_BUCKET_DEPTH_US, now_us);
     while (now_us < NOW_US + 10 * SECOND_US) {
         passed += 70000;
         now_us += 1000 + 1000 * (int64_t)token_bucket_take(&bucket, 1000000, 70000, now_us);
@@ -57,12 +57,25 @@ START_TEST(no_bound_takes_nothing_and_a_rate_of_zero_is_for_ever)
 {
     struct token_bucket bucket;
 
-    token_bucket_init(&bucket, NOW_US);
+    token_bucket_init(&bucket, TOKEN_BUCKET_DEPTH_US, NOW_US);
     ck_assert_int_eq(token_bucket_take(&bucket, -1, INT64_MAX, NOW_US), 0);
     ck_assert_int_eq(token_bucket_take(&bucket, 1000, 250, NOW_US), 0);
     ck_assert_int_eq(token_bucket_take(&bucket, 0, 1, NOW_US), TOKEN_BUCKET_MAX_THROTTLE_MS);
     ck_assert_int_eq(token_bucket_take(&bucket, 1, INT64_MAX, NOW_US),
                      TOKEN_BUCKET_MAX_THROTTLE_MS);
+}
+END_TEST
+
+START_TEST(what_was_taken_and_not_used_is_given_back)
+{
+    struct token_bucket bucket;
+
+    token_bucket_init(&bucket, TOKEN_BUCKET_DEPTH_US, NOW_US);
+    ck_assert_int_eq(token_bucket_depth(&bucket, 1000000), 250000);
+    ck_assert_int_eq(token_bucket_depth(&bucket, -1), INT64_MAX);
+    ck_assert_int_eq(token_bucket_take(&bucket, 1000000, 1250000, NOW_US), 1000);
+    token_bucket_give(&bucket, 1000000, 500000);
+    ck_assert_int_eq(token_bucket_throttle_ms(&bucket, 1000000, NOW_US), 500);
 }
 END_TEST
 
@@ -93,6 +106,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, an_idle_bucket_never_holds_more_than_its_depth);
     tcase_add_test(tc, over_ten_seconds_no_more_than_the_rate_passes);
     tcase_add_test(tc, no_bound_takes_nothing_and_a_rate_of_zero_is_for_ever);
+    tcase_add_test(tc, what_was_taken_and_not_used_is_given_back);
     tcase_add_test(tc, connections_over_the_limit_are_refused_and_existing_ones_stay);
     suite_add_tcase(suite, tc);
     return suite;

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The broker's own bounds, whatever the plans say: numbers from its configuration, the same for all
+ * instances. Read-only once the loops run. */
+#ifndef DATAPLANE_DISPATCH_BROKER_LIMITS_H
+#define DATAPLANE_DISPATCH_BROKER_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct broker_limits {
+    int64_t login_deadline_us;  /* from accept to the end of SASL */
+    int64_t idle_timeout_us;    /* nothing in, nothing out */
+    int64_t stalled_timeout_us; /* in the middle of a frame, or of an answer */
+    size_t max_frame_bytes;
+    size_t max_login_frame_bytes;       /* before login */
+    int64_t topic_mutations_per_second; /* of an instance: partitions made or deleted; -1 = no bound */
+};
+
+extern const struct broker_limits broker_limits_default;
+
+#endif
