@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/handlers/plan_limits.h"
 
+#include "dataplane/cluster/reserved_storage.h"
+
 bool plan_limits_make(struct request *request, struct topic_plan_limits *ret_limits)
 {
     const struct image *image = request->broker->image;
@@ -18,6 +20,8 @@ bool plan_limits_make(struct request *request, struct topic_plan_limits *ret_lim
         .broker_count = (int32_t)count,
         .max_partitions = tenant->limits.partitions,
         .partitions = image_partition_count(image, request_instance(request)),
+        .max_reserved = reserved_storage_limit(tenant->limits.storage_bytes),
+        .reserved = reserved_storage_of(image, tenant),
     };
     return true;
 }
