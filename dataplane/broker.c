@@ -33,6 +33,7 @@ struct broker {
     struct broker_listeners *listeners;
     struct hosted_loop *loops;
     struct image_observer observer; /* loop 0: who coordinates what */
+    struct memory_budget memory;
     uint8_t pepper[32];
     struct hash_seed seed;
     int loops_open;
@@ -151,6 +152,7 @@ static void lead_known(struct broker *broker)
 static void free_loops(struct broker *broker)
 {
     for (int i = 0; broker->loops != NULL && i < broker->options.executor->loop_count; i++) {
+        scheduler_done(&broker->loops[i].base.scheduler);
         free(broker->loops[i].base.scratch.data);
         fetch_sessions_free(broker->loops[i].base.fetch_sessions);
     }
@@ -183,9 +185,12 @@ static enum err make_loops(struct broker *broker)
             .handlers = served_apis,
             .handle_raw_sasl = handle_raw_sasl,
             .limits = &broker->options.limits,
+            .memory = &broker->memory,
             .scratch = {malloc(SCRATCH_BYTES), SCRATCH_BYTES},
         };
         list_init(&hosted->base.sessions);
+        list_init(&hosted->base.starved);
+        scheduler_init(&hosted->base.scheduler, executor->loops[i], broker->seed);
         if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL)
             return ERR_NO_MEMORY;
     }
@@ -242,6 +247,7 @@ enum err broker_new(const struct broker_options *options, struct broker **ret_br
     if (broker == NULL)
         return error_set(error, ERR_NO_MEMORY, "broker");
     broker->options = *options;
+    memory_budget_init(&broker->memory, &options->limits.memory);
     rc = random_fill(options->random, broker->pepper, sizeof(broker->pepper));
     if (rc == ERR_OK)
         rc = random_fill(options->random, &broker->seed, sizeof(broker->seed));
@@ -385,4 +391,9 @@ void broker_free(struct broker *broker)
 int broker_listener_port(const struct broker *broker, const char *name)
 {
     return broker_listeners_port(broker->listeners, name);
+}
+
+const struct memory_budget *broker_memory(const struct broker *broker)
+{
+    return &broker->memory;
 }

@@ -31,6 +31,9 @@ struct config {
     int64_t idle_timeout_ms;
     int64_t stalled_timeout_ms;
     int64_t topic_mutations_per_second;
+    int64_t memory_bytes;
+    int64_t connection_memory_bytes;
+    int64_t max_control_frame_bytes;
     int log_level;
     int log_format;
 };
@@ -72,6 +75,15 @@ static const struct option options[] = {
      false,
      "A peer that stops in the middle of a request, or does not read its answers, is closed after "
      "this long."},
+    {"memory_bytes", OPTION_I64, FIELD(memory_bytes), "536870912", 16777216, 1LL << 40, "bytes",
+     NULL, false,
+     "Requests, answers and records under way, all clients together; an instance gets half of it at "
+     "most, and a 64th at least."},
+    {"connection_memory_bytes", OPTION_I64, FIELD(connection_memory_bytes), "67108864", 65536,
+     1LL << 40, "bytes", NULL, false,
+     "Answers that wait on one connection; one that is larger still fits."},
+    {"max_control_frame_bytes", OPTION_I64, FIELD(max_control_frame_bytes), "8388608", 65536,
+     104857600, "bytes", NULL, false, "The largest request that is not a Produce (100 MiB)."},
     {"topic_mutations_per_second", OPTION_I64, FIELD(topic_mutations_per_second), "500", -1,
      1000000, "1/s", NULL, false,
      "Partitions that an instance may create and delete, ten seconds' worth at once; -1 is no "
@@ -157,6 +169,9 @@ static struct broker_limits limits_of(const struct config *config)
     limits.idle_timeout_us = config->idle_timeout_ms * 1000;
     limits.stalled_timeout_us = config->stalled_timeout_ms * 1000;
     limits.topic_mutations_per_second = config->topic_mutations_per_second;
+    limits.memory = memory_limits_of(config->memory_bytes);
+    limits.connection_memory_bytes = (size_t)config->connection_memory_bytes;
+    limits.max_control_frame_bytes = (size_t)config->max_control_frame_bytes;
     return limits;
 }
 

@@ -11,6 +11,7 @@
 #include "common/port/random.h"
 #include "dataplane/cluster/image.h"
 #include "dataplane/dispatch/broker_limits.h"
+#include "dataplane/dispatch/scheduler.h"
 #include "dataplane/net/connection.h"
 
 struct cluster;
@@ -44,6 +45,10 @@ struct broker_loop {
     const struct broker_limits *limits;
 
     struct connection_scratch scratch;
+    struct scheduler scheduler;
+    struct memory_budget *memory; /* of the broker; any loop */
+    struct list starved;          /* sessions that wait for memory */
+    struct timer memory_retry;
     struct list sessions; /* all of this loop */
     struct timer sweep;   /* login deadlines, idle connections */
     struct image_observer observer;

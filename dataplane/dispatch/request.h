@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One request from its frame to its answer.
  *
- *   RUNNING ──request_reply / request_finish──▶ DONE ──(all before it are done)──▶ sent ──▶ freed
+ *   QUEUED ──scheduler──▶ RUNNING ──request_reply / request_finish──▶ DONE ──(all before it are
+ *                                                                 done)──▶ sent ──▶ freed
  *
  * A handler reads request->body, and answers now or later, exactly once, on this loop. A handler that
  * waits sets `cancel`: called at most once when the connection closes; it must then finish soon. What
@@ -15,7 +16,7 @@
 #include "common/kafka/kafka_wire.h"
 #include "dataplane/dispatch/session.h"
 
-enum request_state { REQUEST_RUNNING, REQUEST_DONE, REQUEST_SENT };
+enum request_state { REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_DONE, REQUEST_SENT };
 
 struct request {
     /* for handlers */
@@ -39,6 +40,9 @@ struct request {
     int holds; /* dispatch's own, and request_hold */
     bool has_answer;
     struct frame frame;
+    struct memory_account *account;
+    size_t memory_bytes;
+    struct list queued_link;
     struct buffer response;
     struct kafka_cut_list cuts; /* items in the arena, made on demand */
     struct outgoing outgoing;
@@ -77,8 +81,14 @@ void request_release(struct request *request);
                                                &(request)->arena, (pointer)))
 bool request_check_read(struct request *request, enum err rc);
 
-/* A frame of a session: header, version, permission, then the handler. Takes the frame. */
+/* A frame of a session, into its queue; before login it starts at once. Takes the frame. */
 void dispatch_frame(struct session *session, struct frame frame);
+/* The request that starts next; NULL = none, or not yet. */
+struct request *dispatch_next(struct session *session);
+/* Header, version, permission, then the handler. */
+void dispatch_start(struct request *request);
+/* Moves records: Produce, Fetch. */
+bool request_is_data(const struct request *request);
 /* Sends answers that are due, in order. */
 void dispatch_flush(struct session *session);
 /* The connection is closing: running requests are told. */

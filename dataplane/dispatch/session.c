@@ -3,7 +3,7 @@
 #include "dataplane/dispatch/session.h"
 
 #include "common/observe/log.h"
-#include "dataplane/dispatch/request.h"
+#include "dataplane/dispatch/request_memory.h"
 #include "dataplane/quota/instance_usage.h"
 
 #include <stdio.h>
@@ -21,6 +21,11 @@ static void on_frame(void *owner, struct frame frame)
         dispatch_frame(session, frame);
 }
 
+static void on_starved(void *owner)
+{
+    session_starve(owner);
+}
+
 static void on_closing(void *owner, enum err why)
 {
     struct session *session = owner;
@@ -29,6 +34,8 @@ static void on_closing(void *owner, enum err why)
               f_err(why));
     session->is_closing = true;
     timer_stop(session->broker->loop, &session->unmute);
+    session_unstarve(session);
+    scheduler_leave(&session->broker->scheduler, session);
     dispatch_cancel_all(session);
 }
 
@@ -46,7 +53,7 @@ static void on_gone(void *owner)
     free(session);
 }
 
-static const struct connection_owner session_calls = {on_frame, on_closing, on_gone};
+static const struct connection_owner session_calls = {on_frame, on_starved, on_closing, on_gone};
 
 bool session_accept(struct broker_loop *broker, struct stream *stream,
                     const struct image_listener *listener, struct tls_context *tls)
@@ -57,6 +64,7 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
         .tls = tls,
         .scratch = &broker->scratch,
         .max_frame_bytes = broker->limits->max_login_frame_bytes,
+        .budget = broker->memory,
         .calls = &session_calls,
     };
 
@@ -69,6 +77,9 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
     session->listener = listener;
     session->accepted_us = loop_now_us(broker->loop);
     list_init(&session->requests);
+    list_init(&session->queued);
+    list_init(&session->ready_link);
+    list_init(&session->starved_link);
     auth_session_init(&session->auth);
     if (listener->security == LISTENER_PLAINTEXT) {
         if (tenant_bind_listener(broker->image, listener, &session->binding) != ERR_OK) {
@@ -76,7 +87,6 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
             return false;
         }
         auth_session_skip(&session->auth, session->accepted_us);
-        options.max_frame_bytes = broker->limits->max_frame_bytes;
     }
     options.owner = session;
     if (connection_new(&options, &session->connection) != ERR_OK) {
@@ -94,6 +104,24 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
     return true;
 }
 
+/* Once in a session's life: from a stranger to one of the instance's. */
+static enum err join_instance(struct session *session, const struct image_tenant *tenant)
+{
+    if (!instance_usage_connect(tenant->usage, tenant->limits.connections)) {
+        instance_usage_count(&tenant->usage->counts.refused_connections, 1);
+        return ERR_LIMIT;
+    }
+    if (!scheduler_join(&session->broker->scheduler, session, tenant->instance_no)) {
+        instance_usage_disconnect(tenant->usage);
+        return ERR_NO_MEMORY;
+    }
+    instance_usage_ref(tenant->usage);
+    session->usage = tenant->usage;
+    connection_set_frames(session->connection, session->broker->limits->max_frame_bytes,
+                          &tenant->usage->memory);
+    return ERR_OK;
+}
+
 enum err session_bind(struct session *session, const struct tenant_binding *binding)
 {
     const struct image_tenant *tenant = tenant_of(session->broker->image, binding);
@@ -101,13 +129,12 @@ enum err session_bind(struct session *session, const struct tenant_binding *bind
     if (tenant == NULL)
         return ERR_DENIED;
     if (session->usage == NULL) {
-        if (!instance_usage_connect(tenant->usage, tenant->limits.connections))
-            return ERR_LIMIT;
-        instance_usage_ref(tenant->usage);
-        session->usage = tenant->usage;
+        enum err rc = join_instance(session, tenant);
+
+        if (rc != ERR_OK)
+            return rc;
     }
     session->binding = *binding;
-    connection_set_max_frame(session->connection, session->broker->limits->max_frame_bytes);
     return ERR_OK;
 }
 
@@ -131,6 +158,9 @@ static enum err why_to_close(const struct session *session, int64_t now_us)
 
     if (session->binding.instance_no == 0)
         return now_us - session->accepted_us > limits->login_deadline_us ? ERR_TIMEOUT : ERR_OK;
+    /* It does not read its answers. */
+    if (connection_unsent_bytes(session->connection) > 0 && idle_us > limits->stalled_timeout_us)
+        return ERR_TIMEOUT;
     if (session->request_count > 0 || session->is_muted)
         return ERR_OK;
     if (connection_has_partial_frame(session->connection) && idle_us > limits->stalled_timeout_us)
@@ -195,6 +225,8 @@ void broker_loop_stop(struct broker_loop *broker)
     broker->is_stopping = true;
     image_unobserve(&broker->observer);
     timer_stop(broker->loop, &broker->sweep);
+    timer_stop(broker->loop, &broker->memory_retry);
+    scheduler_stop(&broker->scheduler);
     list_for_each(&broker->sessions, link)
     {
         struct session *session = container_of(link, struct session, link);

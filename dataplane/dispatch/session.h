@@ -19,7 +19,15 @@ struct session {
     struct instance_usage *usage;  /* counted there; owned reference; NULL until login */
     struct list link;              /* in broker->sessions */
     struct list requests;          /* struct request, arrival order */
+    struct list queued;            /* those of them that have not started */
     int request_count;
+    int fetch_count;              /* Fetches under way */
+    struct instance_queue *queue; /* scheduler.h; NULL until login, and when closing */
+    struct list ready_link;
+    bool is_ready;
+    size_t memory_bytes; /* request_memory.h */
+    bool is_starved;     /* paused because memory is short */
+    struct list starved_link;
     size_t request_bytes;
     bool is_full;  /* paused because of count or bytes */
     bool is_muted; /* paused because of a throttle time */

@@ -9,11 +9,17 @@
  * LOOKING takes each partition's snapshot on this loop. READING asks for ranges, in order, within the
  * request's bytes; the first partition with data makes progress whatever its size. GATHERING waits until
  * every waiter is ours again. Cancelled (connection closed): ends without an answer from any state. */
+#include "dataplane/dispatch/request_memory.h"
 #include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/fetch_internal.h"
 #include "dataplane/handlers/hosted_partition.h"
 
-enum { FETCH_MAX_BYTES = 57671680, MAX_WAIT_MS = 300000 };
+enum {
+    FETCH_MAX_BYTES = 57671680,
+    LEAST_BYTES = 65536, /* with less memory than this a fetch waits, when it wants so much */
+    MEMORY_RETRY_US = 5000,
+    MAX_WAIT_MS = 300000
+};
 
 static void look(struct fetch *fetch);
 
@@ -31,6 +37,8 @@ static void drop_records(struct request *request)
             replica_read_done(&fetch->items[i].read);
         fetch->items[i].has_read = false;
     }
+    request_give_memory(request, fetch->held_bytes);
+    fetch->held_bytes = 0;
 }
 
 void fetch_leave(struct fetch *fetch)
@@ -166,6 +174,16 @@ static void decide(struct fetch *fetch)
     }
 }
 
+/* One batch may be larger than what was asked for: the first partition makes progress. */
+static void hold_what_was_read(struct fetch *fetch)
+{
+    if (fetch->read_bytes > fetch->held_bytes)
+        request_force_memory(fetch->request, fetch->read_bytes - fetch->held_bytes);
+    else
+        request_give_memory(fetch->request, fetch->held_bytes - fetch->read_bytes);
+    fetch->held_bytes = fetch->read_bytes;
+}
+
 static void on_read(struct replica_read *read)
 {
     struct fetch_item *item = container_of(read, struct fetch_item, read);
@@ -182,8 +200,10 @@ static void on_read(struct replica_read *read)
         item->log_start = read->log_start;
         fetch->read_bytes += read->records_len;
     }
-    if (--fetch->open_count == 0)
-        decide(fetch);
+    if (--fetch->open_count > 0)
+        return;
+    hold_what_was_read(fetch);
+    decide(fetch);
 }
 
 static size_t at_most(int32_t bytes, size_t bound)
@@ -206,17 +226,38 @@ static size_t wanted_bytes(const struct fetch *fetch)
     return wanted > 0 ? wanted : 1;
 }
 
+/* Memory, then quota, for as much of `wanted` as there is of both; 0 = the fetch waits or is answered. */
+static size_t get_leave_to_read(struct fetch *fetch, size_t wanted)
+{
+    struct request *request = fetch->request;
+    size_t least = wanted < LEAST_BYTES ? wanted : LEAST_BYTES;
+    size_t granted = request_take_memory(request, wanted, least);
+
+    if (granted == 0 && !is_time_over(fetch)) {
+        fetch->state = FETCH_WAITING;
+        timer_start_in(request->broker->loop, &fetch->timer, MEMORY_RETRY_US);
+        return 0;
+    }
+    if (granted > 0) {
+        fetch->held_bytes = granted;
+        fetch->reserved_bytes = throttle_reserve_fetch(request, granted);
+        if (fetch->reserved_bytes > 0)
+            return fetch->reserved_bytes;
+        request_give_memory(request, granted);
+        fetch->held_bytes = 0;
+    }
+    fetch_answer(fetch);
+    return 0;
+}
+
 static void start_reads(struct fetch *fetch)
 {
     size_t wanted = wanted_bytes(fetch);
-    size_t left = throttle_reserve_fetch(fetch->request, wanted);
+    size_t left = get_leave_to_read(fetch, wanted);
     bool is_first = true;
 
-    if (left == 0) {
-        fetch_answer(fetch);
+    if (left == 0)
         return;
-    }
-    fetch->reserved_bytes = left;
     fetch->is_short = left < wanted;
     fetch->state = FETCH_READING;
     for (int32_t i = 0; i < fetch->item_count; i++) {

@@ -159,7 +159,7 @@ void handle_raw_sasl(struct session *session, struct frame frame)
 
     if (reply != NULL)
         error = authenticate(session, slice_of(frame.data, frame.len), (char *)reply->bytes, &len);
-    free(frame.data);
+    frame_free(session->broker->memory, &frame);
     if (error != KAFKA_NONE) {
         free(reply);
         connection_close(session->connection, ERR_UNAUTHENTICATED);

@@ -25,6 +25,10 @@ void rig_setup_with(const struct broker_limits *limits)
     log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT);
     sim_broker_init(&rig, SEED, LOOPS);
     TAKE(topic_mutations_per_second);
+    TAKE(connection_memory_bytes);
+    TAKE(max_control_frame_bytes);
+    if (limits->memory.limit_bytes != 0)
+        rig.limits.memory = limits->memory;
     sim_broker_start(&rig);
     sim_broker_connect(&rig, 0, &rig_client);
     sim_broker_connect(&rig, 1, &rig_other);
