@@ -153,6 +153,7 @@ static void free_loops(struct broker *broker)
 {
     for (int i = 0; broker->loops != NULL && i < broker->options.executor->loop_count; i++) {
         scheduler_done(&broker->loops[i].base.scheduler);
+        login_guard_done(&broker->loops[i].base.guard);
         free(broker->loops[i].base.scratch.data);
         fetch_sessions_free(broker->loops[i].base.fetch_sessions);
     }
@@ -190,6 +191,7 @@ static enum err make_loops(struct broker *broker)
         };
         list_init(&hosted->base.sessions);
         list_init(&hosted->base.starved);
+        login_guard_init(&hosted->base.guard, &broker->options.limits.logins, broker->seed);
         scheduler_init(&hosted->base.scheduler, executor->loops[i], broker->seed);
         if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL)
             return ERR_NO_MEMORY;

@@ -31,6 +31,8 @@ struct config {
     int64_t idle_timeout_ms;
     int64_t stalled_timeout_ms;
     int64_t topic_mutations_per_second;
+    int64_t pending_logins;
+    int64_t pending_logins_per_address;
     int64_t memory_bytes;
     int64_t connection_memory_bytes;
     int64_t max_control_frame_bytes;
@@ -75,6 +77,10 @@ static const struct option options[] = {
      false,
      "A peer that stops in the middle of a request, or does not read its answers, is closed after "
      "this long."},
+    {"pending_logins", OPTION_I64, FIELD(pending_logins), "2000", 1, 1000000, "", NULL, false,
+     "Connections that have not logged in yet, on each event loop; more are closed."},
+    {"pending_logins_per_address", OPTION_I64, FIELD(pending_logins_per_address), "500", 1, 1000000,
+     "", NULL, false, "The same from one address."},
     {"memory_bytes", OPTION_I64, FIELD(memory_bytes), "536870912", 16777216, 1LL << 40, "bytes",
      NULL, false,
      "Requests, answers and records under way, all clients together; an instance gets half of it at "
@@ -169,6 +175,9 @@ static struct broker_limits limits_of(const struct config *config)
     limits.idle_timeout_us = config->idle_timeout_ms * 1000;
     limits.stalled_timeout_us = config->stalled_timeout_ms * 1000;
     limits.topic_mutations_per_second = config->topic_mutations_per_second;
+    limits.logins = (struct login_guard_limits){
+        .strangers = (size_t)config->pending_logins,
+        .strangers_per_address = (size_t)config->pending_logins_per_address};
     limits.memory = memory_limits_of(config->memory_bytes);
     limits.connection_memory_bytes = (size_t)config->connection_memory_bytes;
     limits.max_control_frame_bytes = (size_t)config->max_control_frame_bytes;

@@ -14,6 +14,7 @@ const struct broker_limits broker_limits_default = {
                .instance_bytes = 256LL << 20,
                .stranger_bytes = 32LL << 20},
     .connection_memory_bytes = 64 * 1048576,
+    .logins = {.strangers = 2000, .strangers_per_address = 500},
     .topic_mutations_per_second = 500,
 };
 

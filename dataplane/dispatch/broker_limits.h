@@ -4,6 +4,7 @@
 #ifndef DATAPLANE_DISPATCH_BROKER_LIMITS_H
 #define DATAPLANE_DISPATCH_BROKER_LIMITS_H
 
+#include "dataplane/auth/login_guard.h"
 #include "dataplane/quota/memory_budget.h"
 
 #include <stddef.h>
@@ -18,6 +19,7 @@ struct broker_limits {
     size_t max_control_frame_bytes;     /* of all requests but Produce */
     struct memory_limits memory;        /* memory_budget.h */
     size_t connection_memory_bytes;     /* answers that wait on one connection; one larger still fits */
+    struct login_guard_limits logins;   /* login_guard.h; of each loop */
     int64_t topic_mutations_per_second; /* of an instance: partitions made or deleted; -1 = no bound */
 };
 

@@ -46,6 +46,7 @@ struct broker_loop {
 
     struct connection_scratch scratch;
     struct scheduler scheduler;
+    struct login_guard guard;
     struct memory_budget *memory; /* of the broker; any loop */
     struct list starved;          /* sessions that wait for memory */
     struct timer memory_retry;

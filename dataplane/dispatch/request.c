@@ -357,6 +357,8 @@ static const char *read_header(struct request *request, const struct api_handler
         return "not logged in";
     if (!handler->is_sasl && session_tenant(session) == NULL)
         return "instance is gone or suspended";
+    if (!handler->is_sasl && !session_enter_client(session, request->client_id))
+        return "too many active clients";
     return NULL;
 }
 

@@ -39,12 +39,21 @@ static void on_closing(void *owner, enum err why)
     dispatch_cancel_all(session);
 }
 
+static void stranger_no_more(struct session *session)
+{
+    if (session->is_stranger)
+        login_guard_leave(&session->broker->guard, connection_peer_host(session->connection));
+    session->is_stranger = false;
+}
+
 static void on_gone(void *owner)
 {
     struct session *session = owner;
 
     list_remove(&session->link);
+    stranger_no_more(session);
     if (session->usage != NULL) {
+        client_count_leave(&session->usage->clients, session->client);
         instance_usage_disconnect(session->usage);
         instance_usage_unref(session->usage);
     }
@@ -55,10 +64,10 @@ static void on_gone(void *owner)
 
 static const struct connection_owner session_calls = {on_frame, on_starved, on_closing, on_gone};
 
-bool session_accept(struct broker_loop *broker, struct stream *stream,
-                    const struct image_listener *listener, struct tls_context *tls)
+static struct session *new_session(struct broker_loop *broker, struct stream *stream,
+                                   const struct image_listener *listener, struct tls_context *tls)
 {
-    struct session *session = NULL;
+    struct session *session = calloc(1, sizeof(*session));
     struct connection_options options = {
         .stream = stream,
         .tls = tls,
@@ -66,13 +75,11 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
         .max_frame_bytes = broker->limits->max_login_frame_bytes,
         .budget = broker->memory,
         .calls = &session_calls,
+        .owner = session,
     };
 
-    if (broker->is_stopping)
-        return false;
-    session = calloc(1, sizeof(*session));
     if (session == NULL)
-        return false;
+        return NULL;
     session->broker = broker;
     session->listener = listener;
     session->accepted_us = loop_now_us(broker->loop);
@@ -81,26 +88,50 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
     list_init(&session->ready_link);
     list_init(&session->starved_link);
     auth_session_init(&session->auth);
-    if (listener->security == LISTENER_PLAINTEXT) {
-        if (tenant_bind_listener(broker->image, listener, &session->binding) != ERR_OK) {
-            free(session);
-            return false;
-        }
-        auth_session_skip(&session->auth, session->accepted_us);
-    }
-    options.owner = session;
     if (connection_new(&options, &session->connection) != ERR_OK) {
         free(session);
-        return false;
+        return NULL;
     }
     image_record_ref(&listener->record);
     list_push_back(&broker->sessions, &session->link);
-    if (listener->security == LISTENER_PLAINTEXT) {
-        struct tenant_binding binding = session->binding;
+    return session;
+}
 
-        if (session_bind(session, &binding) != ERR_OK)
-            connection_close(session->connection, ERR_LIMIT);
+/* Without a login the port says whose connection it is. */
+static bool accept_plaintext(struct broker_loop *broker, struct stream *stream,
+                             const struct image_listener *listener)
+{
+    struct session *session = NULL;
+    struct tenant_binding binding;
+
+    if (tenant_bind_listener(broker->image, listener, &binding) != ERR_OK)
+        return false;
+    session = new_session(broker, stream, listener, NULL);
+    if (session == NULL)
+        return false;
+    auth_session_skip(&session->auth, session->accepted_us);
+    if (session_bind(session, &binding) != ERR_OK)
+        connection_close(session->connection, ERR_LIMIT);
+    return true;
+}
+
+bool session_accept(struct broker_loop *broker, struct stream *stream,
+                    const struct image_listener *listener, struct tls_context *tls)
+{
+    struct session *session = NULL;
+
+    if (broker->is_stopping)
+        return false;
+    if (listener->security == LISTENER_PLAINTEXT)
+        return accept_plaintext(broker, stream, listener);
+    if (!login_guard_admit(&broker->guard, stream->peer_host))
+        return false;
+    session = new_session(broker, stream, listener, tls);
+    if (session == NULL) {
+        login_guard_leave(&broker->guard, stream->peer_host);
+        return false;
     }
+    session->is_stranger = true;
     return true;
 }
 
@@ -117,6 +148,7 @@ static enum err join_instance(struct session *session, const struct image_tenant
     }
     instance_usage_ref(tenant->usage);
     session->usage = tenant->usage;
+    stranger_no_more(session);
     connection_set_frames(session->connection, session->broker->limits->max_frame_bytes,
                           &tenant->usage->memory);
     return ERR_OK;
@@ -136,6 +168,33 @@ enum err session_bind(struct session *session, const struct tenant_binding *bind
     }
     session->binding = *binding;
     return ERR_OK;
+}
+
+bool session_enter_client(struct session *session, struct slice client_id)
+{
+    const struct image_tenant *tenant = session_tenant(session);
+    enum err rc = ERR_OK;
+
+    if (session->client != NULL || tenant == NULL)
+        return tenant != NULL;
+    rc = client_count_enter(&session->usage->clients, session->broker->seed, client_id,
+                            connection_peer_host(session->connection), tenant->limits.clients,
+                            &session->client);
+    if (rc != ERR_OK)
+        instance_usage_count(&session->usage->counts.refused_connections, 1);
+    return rc == ERR_OK;
+}
+
+static void on_close_later(struct timer *timer)
+{
+    connection_close(container_of(timer, struct session, unmute)->connection, ERR_UNAUTHENTICATED);
+}
+
+void session_close_later(struct session *session, int64_t delay_us)
+{
+    connection_pause(session->connection);
+    session->unmute.fire = on_close_later;
+    timer_start_in(session->broker->loop, &session->unmute, delay_us);
 }
 
 const struct image_tenant *session_tenant(const struct session *session)

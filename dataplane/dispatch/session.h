@@ -34,6 +34,9 @@ struct session {
     bool is_closing;
     bool is_cancelling; /* requests are being told; answers wait */
     struct timer unmute;
+    bool is_stranger;                /* counted as one by the loop's guard */
+    char tried_key[KEY_ID_LEN + 1];  /* the key id that a login named; "" = none */
+    struct active_client *client;    /* counted there since its first request after login */
     int64_t accepted_us;
     char software_name[64];
     char software_version[64];
@@ -45,6 +48,10 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
 
 /* After login: binds the session to its instance, counts the connection. ERR_DENIED, ERR_LIMIT. */
 enum err session_bind(struct session *session, const struct tenant_binding *binding) WARN_UNUSED;
+/* Counts the session as a connection of this client, once. False = one client too many. */
+bool session_enter_client(struct session *session, struct slice client_id);
+/* Nothing is read any more, and the connection closes after a while. */
+void session_close_later(struct session *session, int64_t delay_us);
 /* The session's tenant; NULL = gone or suspended meanwhile. */
 const struct image_tenant *session_tenant(const struct session *session);
 /* "User:ANONYMOUS" or "User:<key id>", into text. */

@@ -6,6 +6,7 @@
 #define DATAPLANE_QUOTA_INSTANCE_USAGE_H
 
 #include "common/base/error.h"
+#include "dataplane/quota/client_count.h"
 #include "dataplane/quota/memory_budget.h"
 #include "dataplane/quota/token_bucket.h"
 
@@ -31,6 +32,7 @@ struct instance_usage {
     struct token_bucket consume;
     struct token_bucket mutations;
     _Atomic int64_t connections;
+    struct client_count clients;
     struct memory_account memory; /* of requests and answers */
     struct instance_counts counts;
 };

@@ -51,6 +51,18 @@ static void put_tenant(struct sim_cell *cell, int tenant)
     sim_cell_put(cell, "listener", key, payload);
 }
 
+static void put_sasl_listener(struct sim_cell *cell)
+{
+    char payload[256];
+
+    snprintf(payload, sizeof(payload),
+             "{\"broker\": 0, \"name\": \"sasl\", \"host\": \"localhost\", \"port\": %d,"
+             " \"security\": \"SASL_PLAINTEXT\", \"instance_no\": null, "
+             "\"auto_create_partitions\": 0}",
+             SIM_SASL_PORT);
+    sim_cell_put(cell, "listener", "0/sasl", payload);
+}
+
 void sim_broker_init(struct sim_broker *sim, uint64_t seed, int loop_count)
 {
     memset(sim, 0, sizeof(*sim));
@@ -63,6 +75,7 @@ void sim_broker_init(struct sim_broker *sim, uint64_t seed, int loop_count)
     sim_cell_put(sim->cell, "broker", "0", "{\"id\": 0, \"epoch\": 1, \"rack\": null}");
     for (int i = 0; i < SIM_TENANTS; i++)
         put_tenant(sim->cell, i);
+    put_sasl_listener(sim->cell);
 }
 
 void sim_broker_done(struct sim_broker *sim)
@@ -143,6 +156,34 @@ void sim_broker_set_limit(struct sim_broker *sim, int tenant, const char *name, 
         return;
     sim_executor_call(sim->executor, 0, notify, sim->store);
     sim_executor_run_for(sim->executor, 1000000);
+}
+
+void sim_broker_add_key(struct sim_broker *sim, int tenant, uint64_t seed,
+                        struct service_key *ret_key)
+{
+    struct seeded_random random;
+    char verifier[2 * KEY_VERIFIER_LEN + 1];
+    char payload[512];
+
+    seeded_random_init(&random, seed);
+    invariant(service_key_generate(&random.base, KEY_SERVICE, ret_key) == ERR_OK);
+    for (size_t i = 0; i < KEY_VERIFIER_LEN; i++)
+        snprintf(verifier + 2 * i, 3, "%02x", ret_key->verifier[i]);
+    snprintf(payload, sizeof(payload),
+             "{\"key_id\": \"%s\", \"instance_no\": %d, \"role\": \"Manager\", \"verifier\": \"%s\", "
+             "\"scram_sha_256\": null, \"scram_sha_512\": null}",
+             ret_key->id, sim_broker_instance_no(tenant), verifier);
+    sim_cell_put(sim->cell, "credential", ret_key->id, payload);
+    sim_executor_call(sim->executor, 0, notify, sim->store);
+    sim_executor_run_for(sim->executor, 1000000);
+}
+
+void sim_broker_connect_sasl(struct sim_broker *sim, struct sim_kafka *kafka)
+{
+    struct sim_client *client = sim_client_connect(sim->network, SIM_SASL_PORT);
+
+    invariant(client != NULL);
+    sim_kafka_init(kafka, client);
 }
 
 int16_t sim_broker_create_topic(struct sim_broker *sim, struct sim_kafka *kafka, const char *name,

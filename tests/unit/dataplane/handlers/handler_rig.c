@@ -27,6 +27,8 @@ void rig_setup_with(const struct broker_limits *limits)
     TAKE(topic_mutations_per_second);
     TAKE(connection_memory_bytes);
     TAKE(max_control_frame_bytes);
+    if (limits->logins.strangers != 0)
+        rig.limits.logins = limits->logins;
     if (limits->memory.limit_bytes != 0)
         rig.limits.memory = limits->memory;
     sim_broker_start(&rig);

@@ -96,6 +96,37 @@ START_TEST(connections_over_the_limit_are_refused_and_existing_ones_stay)
 }
 END_TEST
 
+static enum err enter(struct instance_usage *usage, const char *client_id, const char *host,
+                      struct active_client **ret_client)
+{
+    return client_count_enter(&usage->clients, (struct hash_seed){1, 2},
+                              slice_from_cstring(client_id), host, 2, ret_client);
+}
+
+START_TEST(a_client_is_its_id_at_an_address_however_many_connections_it_has)
+{
+    struct instance_usage *usage = NULL;
+    struct active_client *a[3], *b = NULL, *c = NULL;
+
+    ck_assert_int_eq(instance_usage_new(NOW_US, &usage), ERR_OK);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(enter(usage, "app", "10.0.0.1", &a[i]), ERR_OK);
+    ck_assert_uint_eq(client_count_now(&usage->clients), 1);
+    ck_assert_int_eq(enter(usage, "app", "10.0.0.2", &b), ERR_OK);
+    ck_assert_int_eq(enter(usage, "other", "10.0.0.1", &c), ERR_LIMIT);
+    ck_assert_int_eq(enter(usage, "app", "10.0.0.2", &c), ERR_OK);
+    client_count_leave(&usage->clients, b);
+    ck_assert_int_eq(enter(usage, "other", "10.0.0.1", &b), ERR_LIMIT);
+    client_count_leave(&usage->clients, c);
+    ck_assert_int_eq(enter(usage, "other", "10.0.0.1", &b), ERR_OK);
+    client_count_leave(&usage->clients, b);
+    for (int i = 0; i < 3; i++)
+        client_count_leave(&usage->clients, a[i]);
+    ck_assert_uint_eq(client_count_now(&usage->clients), 0);
+    instance_usage_unref(usage);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("dataplane/quota");
@@ -107,6 +138,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, over_ten_seconds_no_more_than_the_rate_passes);
     tcase_add_test(tc, no_bound_takes_nothing_and_a_rate_of_zero_is_for_ever);
     tcase_add_test(tc, what_was_taken_and_not_used_is_given_back);
+    tcase_add_test(tc, a_client_is_its_id_at_an_address_however_many_connections_it_has);
     tcase_add_test(tc, connections_over_the_limit_are_refused_and_existing_ones_stay);
     suite_add_tcase(suite, tc);
     return suite;
