@@ -15,7 +15,7 @@ void frame_reader_done(struct frame_reader *reader)
 {
     if (reader->data == NULL)
         return;
-    memory_finished(reader->budget, reader);
+    memory_finished(reader->budget, &reader->is_finisher);
     memory_give(reader->budget, reader->account, reader->capacity);
     free(reader->data);
     reader->data = NULL;
@@ -59,7 +59,8 @@ static enum err grow(struct frame_reader *reader)
     size_t more = capacity - reader->capacity;
     uint8_t *data = NULL;
 
-    if (!memory_take_to_finish(reader->budget, reader->account, reader, more))
+    if (!memory_take_to_finish(reader->budget, reader->account, &reader->is_finisher,
+                               more))
         return ERR_LIMIT;
     data = realloc(reader->data, capacity);
     if (data == NULL) {
@@ -142,8 +143,8 @@ bool frame_reader_take(struct frame_reader *reader, struct frame *ret_frame)
 {
     if (reader->data == NULL || reader->len < reader->size)
         return false;
-    *ret_frame = (struct frame){reader->data, reader->size, reader->account};
-    memory_finished(reader->budget, reader);
+    *ret_frame = (struct frame){reader->data, reader->size, reader->account, reader->is_finisher};
+    reader->is_finisher = false;
     reader->data = NULL;
     reader->size_len = 0;
     return true;
@@ -158,6 +159,7 @@ void frame_free(struct memory_budget *budget, struct frame *frame)
 {
     if (frame->data == NULL)
         return;
+    memory_finished(budget, &frame->is_finisher);
     memory_give(budget, frame->account, frame->len);
     free(frame->data);
     frame->data = NULL;

@@ -19,12 +19,14 @@ struct frame_reader {
     size_t max_size; /* 64 KiB before login, 100 MiB after */
     struct memory_budget *budget;
     struct memory_account *account; /* changes between frames only */
+    bool is_finisher;               /* memory_budget.h */
 };
 
 struct frame {
     uint8_t *data; /* owned by the receiver: frame_free */
     size_t len;
     struct memory_account *account; /* len bytes of it */
+    bool is_finisher;
 };
 
 void frame_reader_init(struct frame_reader *reader, struct memory_budget *budget,

@@ -9,7 +9,7 @@ void memory_budget_init(struct memory_budget *budget, const struct memory_limits
     atomic_init(&budget->used_bytes, 0);
     atomic_init(&budget->refusals, 0);
     atomic_init(&budget->strangers.used_bytes, 0);
-    atomic_init(&budget->finisher, NULL);
+    atomic_init(&budget->has_finisher, false);
 }
 
 static int64_t add(_Atomic int64_t *number, int64_t bytes)
@@ -42,31 +42,27 @@ bool memory_take(struct memory_budget *budget, struct memory_account *account, s
 }
 
 bool memory_take_to_finish(struct memory_budget *budget, struct memory_account *account,
-                           const void *holder, size_t bytes)
+                           bool *is_finisher, size_t bytes)
 {
-    const void *nobody = NULL;
-
     if (memory_take(budget, account, bytes))
         return true;
     /* Strangers' frames are small and have a deadline of their own. */
     if (account == &budget->strangers)
         return false;
-    if (!atomic_compare_exchange_strong_explicit(&budget->finisher, &nobody, holder,
-                                                 memory_order_relaxed, memory_order_relaxed) &&
-        nobody != holder)
+    if (!*is_finisher)
+        *is_finisher =
+            !atomic_exchange_explicit(&budget->has_finisher, true, memory_order_relaxed);
+    if (!*is_finisher)
         return false;
     memory_force(budget, account, bytes);
     return true;
 }
 
-void memory_finished(struct memory_budget *budget, const void *holder)
+void memory_finished(struct memory_budget *budget, bool *is_finisher)
 {
-    const void *expected = holder;
-
-    if (atomic_load_explicit(&budget->finisher, memory_order_relaxed) != holder)
-        return;
-    (void)atomic_compare_exchange_strong_explicit(&budget->finisher, &expected, NULL,
-                                                  memory_order_relaxed, memory_order_relaxed);
+    if (*is_finisher)
+        atomic_store_explicit(&budget->has_finisher, false, memory_order_relaxed);
+    *is_finisher = false;
 }
 
 void memory_force(struct memory_budget *budget, struct memory_account *account, size_t bytes)

@@ -12,8 +12,8 @@
  * which is never refused: the next one to ask is.
  *
  * Frames take chunk by chunk, so many that have begun could wait for each other for ever. One at a time,
- * the finisher, is granted all it needs to end (memory_take_to_finish): beyond limit_bytes there is at most
- * that one frame. Whoever does not come to an end is closed after a deadline, by its owner.
+ * the finisher, is granted all it needs to end (memory_take_to_finish), until it is freed: beyond the limits
+ * there is at most that one frame. Whoever does not come to an end is closed after a deadline, by its owner.
  *
  * Any loop, no locks: numbers are added first, compared, and taken back when they are too large. So a
  * refusal may come a little early under contention, a grant never too late. */
@@ -42,19 +42,19 @@ struct memory_budget {
     _Atomic int64_t used_bytes;
     _Atomic int64_t refusals; /* for metrics */
     struct memory_account strangers;
-    const void *_Atomic finisher; /* whose frame may pass the limits; NULL = nobody's */
+    atomic_bool has_finisher; /* some frame may pass the limits */
 };
 
 void memory_budget_init(struct memory_budget *budget, const struct memory_limits *limits);
 
 /* False = not now; nothing was taken. */
 bool memory_take(struct memory_budget *budget, struct memory_account *account, size_t bytes);
-/* The same for a frame that has begun; `holder` is its connection, which becomes the finisher when the
- * memory is short and nobody else is. */
+/* The same for a frame that has begun. is_finisher is the frame's: false at first, set when memory is short
+ * and no other frame's is. */
 bool memory_take_to_finish(struct memory_budget *budget, struct memory_account *account,
-                           const void *holder, size_t bytes);
-/* The frame is whole, or will never be. */
-void memory_finished(struct memory_budget *budget, const void *holder);
+                           bool *is_finisher, size_t bytes);
+/* The frame is freed. Does nothing when it was not the finisher. */
+void memory_finished(struct memory_budget *budget, bool *is_finisher);
 void memory_force(struct memory_budget *budget, struct memory_account *account, size_t bytes);
 void memory_give(struct memory_budget *budget, struct memory_account *account, size_t bytes);
 

@@ -53,16 +53,18 @@ END_TEST
 
 START_TEST(strangers_have_a_share_of_their_own)
 {
+    bool stranger = false;
+
     ck_assert(memory_take(&budget, &budget.strangers, 50));
     ck_assert(!memory_take(&budget, &budget.strangers, 1));
-    ck_assert(!memory_take_to_finish(&budget, &budget.strangers, "me", 1));
+    ck_assert(!memory_take_to_finish(&budget, &budget.strangers, &stranger, 1));
     ck_assert(memory_take(&budget, &neighbour, 100));
 }
 END_TEST
 
 START_TEST(one_frame_at_a_time_may_finish_whatever_is_left)
 {
-    int first = 0, second = 0;
+    bool first = false, second = false;
 
     ck_assert(memory_take(&budget, &hog, 600));
     ck_assert(memory_take_to_finish(&budget, &hog, &first, 500));
