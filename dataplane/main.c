@@ -25,6 +25,7 @@ struct config {
     char *bind;
     int64_t loops;
     int64_t read_workers;
+    int64_t check_workers;
     int64_t tail_cache_bytes;
     int64_t group_initial_rebalance_delay_ms;
     int64_t login_deadline_ms;
@@ -65,6 +66,8 @@ static const struct option options[] = {
      "Event loops, one thread each."},
     {"read_workers", OPTION_I64, FIELD(read_workers), "2", 1, 16, "", NULL, false,
      "Threads for reads that are not in memory."},
+    {"check_workers", OPTION_I64, FIELD(check_workers), "1", 1, 16, "", NULL, false,
+     "Threads that check record batches which are large or unpack to much."},
     {"tail_cache_bytes", OPTION_I64, FIELD(tail_cache_bytes), "67108864", 1048576, 1LL << 40,
      "bytes", NULL, false, "Recent records kept in memory, all partitions together."},
     {"group_initial_rebalance_delay_ms", OPTION_I64, FIELD(group_initial_rebalance_delay_ms), "0",
@@ -83,7 +86,8 @@ static const struct option options[] = {
      "", NULL, false, "The same from one address."},
     {"memory_bytes", OPTION_I64, FIELD(memory_bytes), "536870912", 16777216, 1LL << 40, "bytes",
      NULL, false,
-     "Requests, answers and records under way, all clients together; an instance gets half of it at "
+     "Requests, answers and records under way, all clients together; an instance gets half of it "
+     "at "
      "most, and a 64th at least."},
     {"connection_memory_bytes", OPTION_I64, FIELD(connection_memory_bytes), "67108864", 65536,
      1LL << 40, "bytes", NULL, false,
@@ -175,9 +179,9 @@ static struct broker_limits limits_of(const struct config *config)
     limits.idle_timeout_us = config->idle_timeout_ms * 1000;
     limits.stalled_timeout_us = config->stalled_timeout_ms * 1000;
     limits.topic_mutations_per_second = config->topic_mutations_per_second;
-    limits.logins = (struct login_guard_limits){
-        .strangers = (size_t)config->pending_logins,
-        .strangers_per_address = (size_t)config->pending_logins_per_address};
+    limits.logins = (struct login_guard_limits){.strangers = (size_t)config->pending_logins,
+                                                .strangers_per_address =
+                                                    (size_t)config->pending_logins_per_address};
     limits.memory = memory_limits_of(config->memory_bytes);
     limits.connection_memory_bytes = (size_t)config->connection_memory_bytes;
     limits.max_control_frame_bytes = (size_t)config->max_control_frame_bytes;
@@ -215,6 +219,7 @@ static enum err open_all(struct process *process, struct error *error)
     struct uv_executor_options executor = {
         .loop_count = (int)process->config.loops,
         .read_workers = (int)process->config.read_workers,
+        .check_workers = (int)process->config.check_workers,
         .slow_workers = 1,
     };
     enum err rc = uv_executor_new(&executor, &process->executor, error);

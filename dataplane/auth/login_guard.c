@@ -8,10 +8,10 @@ enum { NAME_MAX_LEN = 71, MOST_LOOKED_AT = 8, MOST_FAILURES = 1 << 20 };
 
 struct guard_entry {
     struct hash_node node;
-    struct list link;             /* in by_age */
-    char name[NAME_MAX_LEN + 1];  /* "a" and an address, or "k" and a key id */
+    struct list link;            /* in by_age */
+    char name[NAME_MAX_LEN + 1]; /* "a" and an address, or "k" and a key id */
     size_t strangers;
-    int64_t failures; /* those not yet forgotten */
+    int64_t failures;  /* those not yet forgotten */
     int64_t forgot_us; /* up to when they were forgotten */
 };
 

@@ -67,8 +67,8 @@ enum topic_result {
     TOPIC_NOT_FOUND,
     TOPIC_OVER_LIMIT,   /* of partitions; current and maximum say how far */
     TOPIC_OVER_STORAGE, /* what it would reserve; the same, in bytes */
-    TOPIC_CONFLICT,   /* changed meanwhile; partitions: expected count differs */
-    TOPIC_DENIED      /* instance unknown to the cell, or suspended */
+    TOPIC_CONFLICT,     /* changed meanwhile; partitions: expected count differs */
+    TOPIC_DENIED        /* instance unknown to the cell, or suspended */
 };
 
 struct partition_assignment {

@@ -15,12 +15,13 @@ struct broker_limits {
     int64_t idle_timeout_us;    /* nothing in, nothing out */
     int64_t stalled_timeout_us; /* in the middle of a frame, or of an answer */
     size_t max_frame_bytes;
-    size_t max_login_frame_bytes;       /* before login */
-    size_t max_control_frame_bytes;     /* of all requests but Produce */
-    struct memory_limits memory;        /* memory_budget.h */
-    size_t connection_memory_bytes;     /* answers that wait on one connection; one larger still fits */
-    struct login_guard_limits logins;   /* login_guard.h; of each loop */
-    int64_t topic_mutations_per_second; /* of an instance: partitions made or deleted; -1 = no bound */
+    size_t max_login_frame_bytes;   /* before login */
+    size_t max_control_frame_bytes; /* of all requests but Produce */
+    struct memory_limits memory;    /* memory_budget.h */
+    size_t connection_memory_bytes; /* answers that wait on one connection; one larger still fits */
+    struct login_guard_limits logins; /* login_guard.h; of each loop */
+    int64_t
+        topic_mutations_per_second; /* of an instance: partitions made or deleted; -1 = no bound */
 };
 
 extern const struct broker_limits broker_limits_default;

@@ -321,11 +321,14 @@ bool request_is_data(const struct request *request)
 struct request *dispatch_next(struct session *session)
 {
     struct request *request = NULL;
+    int16_t key = 0;
 
     if (list_is_empty(&session->queued))
         return NULL;
     request = container_of(session->queued.next, struct request, queued_link);
-    if (session->fetch_count > 0 && peek_key(request) == KAFKA_API_FETCH)
+    key = peek_key(request);
+    if ((key == KAFKA_API_FETCH && session->fetch_count > 0) ||
+        (key == KAFKA_API_PRODUCE && !scheduler_is_free(session)))
         return NULL;
     return request;
 }

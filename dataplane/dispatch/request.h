@@ -25,12 +25,12 @@ struct request {
     const struct kafka_api *api;
     int16_t version;
     int32_t correlation_id;
-    struct slice client_id;   /* null becomes "" */
-    struct reader body;       /* after the header */
-    struct arena arena;       /* freed with the request */
-    int32_t throttle_time_ms; /* goes into the answer by the handler; then the client is muted */
+    struct slice client_id;    /* null becomes "" */
+    struct reader body;        /* after the header */
+    struct arena arena;        /* freed with the request */
+    int32_t throttle_time_ms;  /* goes into the answer by the handler; then the client is muted */
     int64_t throttle_until_us; /* the same as a time */
-    bool closes;              /* close after the answer */
+    bool closes;               /* close after the answer */
     void (*cancel)(struct request *request);
     void (*release)(
         struct request *request); /* the answer is sent or dropped: free what it borrowed */

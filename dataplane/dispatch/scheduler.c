@@ -65,6 +65,7 @@ bool scheduler_join(struct scheduler *scheduler, struct session *session, int32_
         queue->instance_no = instance_no;
         list_init(&queue->control);
         list_init(&queue->data);
+        list_init(&queue->held);
         list_init(&queue->active_link);
         if (hash_table_insert(&scheduler->instances, hash, &queue->node) != ERR_OK) {
             free(queue);
@@ -94,10 +95,27 @@ static void deactivate(struct instance_queue *queue)
 
 static void unready(struct session *session)
 {
-    if (!session->is_ready)
+    if (!session->is_ready && !session->is_held)
         return;
     list_remove(&session->ready_link);
     session->is_ready = false;
+    session->is_held = false;
+}
+
+/* A check less may be what they wait for. */
+static void wake_held(struct scheduler *scheduler, struct instance_queue *queue)
+{
+    struct list held;
+    struct list *link = NULL;
+
+    list_init(&held);
+    list_splice_back(&held, &queue->held);
+    while ((link = list_pop_front(&held)) != NULL) {
+        struct session *session = container_of(link, struct session, ready_link);
+
+        session->is_held = false;
+        scheduler_ready(scheduler, session);
+    }
 }
 
 void scheduler_leave(struct scheduler *scheduler, struct session *session)
@@ -107,9 +125,11 @@ void scheduler_leave(struct scheduler *scheduler, struct session *session)
     if (queue == NULL)
         return;
     unready(session);
+    session->queue = NULL;
+    queue->checks -= session->checks;
+    wake_held(scheduler, queue);
     if (!has_ready(queue))
         deactivate(queue);
-    session->queue = NULL;
     if (--queue->session_count > 0)
         return;
     hash_table_remove(&scheduler->instances, &queue->node);
@@ -124,8 +144,13 @@ static void enqueue(struct session *session)
     struct instance_queue *queue = session->queue;
     const struct request *next = dispatch_next(session);
 
-    if (next == NULL)
+    if (next == NULL) {
+        if (!list_is_empty(&session->queued) && !scheduler_is_free(session)) {
+            list_push_back(&queue->held, &session->ready_link);
+            session->is_held = true;
+        }
         return;
+    }
     list_push_back(request_is_data(next) ? &queue->data : &queue->control, &session->ready_link);
     session->is_ready = true;
 }
@@ -153,7 +178,7 @@ static int64_t serve_one(struct instance_queue *queue)
     queue->deficit -= cost;
     connection_ref(connection);
     dispatch_start(request);
-    if (session->queue != NULL && !session->is_ready)
+    if (session->queue != NULL && !session->is_ready && !session->is_held)
         enqueue(session);
     connection_unref(connection);
     return cost;
@@ -191,9 +216,9 @@ static void run(struct scheduler *scheduler)
     int64_t left = SCHEDULER_TURN_COST;
 
     while (left > 0 && !list_is_empty(&scheduler->active) && !scheduler->is_stopped)
-        left -= visit(scheduler,
-                      container_of(scheduler->active.next, struct instance_queue, active_link),
-                      left);
+        left -=
+            visit(scheduler,
+                  container_of(scheduler->active.next, struct instance_queue, active_link), left);
     scheduler->is_woken = !list_is_empty(&scheduler->active) && !scheduler->is_stopped;
     if (scheduler->is_woken)
         timer_start_in(scheduler->loop, &scheduler->again, 0);
@@ -205,6 +230,7 @@ void scheduler_ready(struct scheduler *scheduler, struct session *session)
 
     if (session->is_ready || queue == NULL || scheduler->is_stopped)
         return;
+    unready(session);
     enqueue(session);
     if (!session->is_ready)
         return;
@@ -216,6 +242,31 @@ void scheduler_ready(struct scheduler *scheduler, struct session *session)
         return;
     scheduler->is_woken = true;
     loop_post(scheduler->loop, &scheduler->wake);
+}
+
+void scheduler_hold(struct session *session)
+{
+    session->checks++;
+    if (session->queue != NULL)
+        session->queue->checks++;
+}
+
+void scheduler_release(struct scheduler *scheduler, struct session *session)
+{
+    struct instance_queue *queue = session->queue;
+
+    invariant(session->checks > 0);
+    session->checks--;
+    if (queue == NULL)
+        return;
+    queue->checks--;
+    wake_held(scheduler, queue);
+}
+
+bool scheduler_is_free(const struct session *session)
+{
+    return session->checks == 0 &&
+           (session->queue == NULL || session->queue->checks < SCHEDULER_MOST_CHECKS);
 }
 
 void scheduler_charge(struct session *session, size_t bytes)

@@ -14,6 +14,10 @@
  * order is that of arrival. A Fetch starts when no other of the session is under way: answers leave in
  * order anyway, and so only what can be sent next holds records in memory.
  *
+ * Batches that workers check (append_check.h) hold their order: the session's next Produce does not start
+ * before they are checked, and no Produce of an instance starts while workers have SCHEDULER_MOST_CHECKS of
+ * it from this loop, so that a neighbour's batch waits behind a few and not behind a flood.
+ *
  * A turn serves SCHEDULER_TURN_COST at most; the rest waits for the next, after timers and sockets. */
 #ifndef DATAPLANE_DISPATCH_SCHEDULER_H
 #define DATAPLANE_DISPATCH_SCHEDULER_H
@@ -31,7 +35,8 @@ enum {
     SCHEDULER_QUANTUM = 64 * 1024,
     SCHEDULER_BASE_COST = 4 * 1024,
     SCHEDULER_TURN_COST = 2 * 1048576,
-    SCHEDULER_MOST_OWED = 16 * SCHEDULER_QUANTUM
+    SCHEDULER_MOST_OWED = 16 * SCHEDULER_QUANTUM,
+    SCHEDULER_MOST_CHECKS = 2
 };
 
 /* An instance as one loop sees it; lives while it has sessions on the loop. */
@@ -42,6 +47,8 @@ struct instance_queue {
     int64_t deficit;
     struct list control; /* struct session, by ready_link */
     struct list data;
+    struct list held; /* sessions that wait for a check to end; by ready_link */
+    int checks;       /* batches that workers check */
     struct list active_link;
     bool is_active;
 };
@@ -67,6 +74,11 @@ void scheduler_leave(struct scheduler *scheduler, struct session *session);
 
 /* The session has a request that may start, or may have one: asked again whenever that could change. */
 void scheduler_ready(struct scheduler *scheduler, struct session *session);
+/* A worker checks a batch of the session, and has checked it. */
+void scheduler_hold(struct session *session);
+void scheduler_release(struct scheduler *scheduler, struct session *session);
+/* May a Produce of the session start? */
+bool scheduler_is_free(const struct session *session);
 /* Bytes of an answer. */
 void scheduler_charge(struct session *session, size_t bytes);
 

@@ -25,6 +25,8 @@ struct session {
     struct instance_queue *queue; /* scheduler.h; NULL until login, and when closing */
     struct list ready_link;
     bool is_ready;
+    bool is_held;
+    int checks;          /* batches that workers check */
     size_t memory_bytes; /* request_memory.h */
     bool is_starved;     /* paused because memory is short */
     struct list starved_link;
@@ -34,9 +36,9 @@ struct session {
     bool is_closing;
     bool is_cancelling; /* requests are being told; answers wait */
     struct timer unmute;
-    bool is_stranger;                /* counted as one by the loop's guard */
-    char tried_key[KEY_ID_LEN + 1];  /* the key id that a login named; "" = none */
-    struct active_client *client;    /* counted there since its first request after login */
+    bool is_stranger;               /* counted as one by the loop's guard */
+    char tried_key[KEY_ID_LEN + 1]; /* the key id that a login named; "" = none */
+    struct active_client *client;   /* counted there since its first request after login */
     int64_t accepted_us;
     char software_name[64];
     char software_version[64];

@@ -55,9 +55,9 @@ void throttle_produce(struct request *request)
 
     if (usage == NULL || tenant == NULL)
         return;
-    time_ms = token_bucket_take(&usage->produce,
-                                tenant_produce_rate(request->broker->image, tenant), bytes,
-                                now_us(request));
+    time_ms =
+        token_bucket_take(&usage->produce, tenant_produce_rate(request->broker->image, tenant),
+                          bytes, now_us(request));
     instance_usage_count(&usage->counts.produce_bytes, bytes);
     instance_usage_count(&usage->counts.produce_throttle_ms, time_ms);
     set_time(request, time_ms);

@@ -54,10 +54,10 @@ static void refuse(struct altered *item, enum kafka_error error, const char *mes
 static bool reserve(struct alter_configs *alter, const struct image_topic *topic,
                     const struct setting_change *change)
 {
-    int64_t before = reserved_storage_product(reserved_storage_bytes(&topic->config),
-                                              topic->partition_count);
-    int64_t after = reserved_storage_product(reserved_storage_bytes(&change->config),
-                                             topic->partition_count);
+    int64_t before =
+        reserved_storage_product(reserved_storage_bytes(&topic->config), topic->partition_count);
+    int64_t after =
+        reserved_storage_product(reserved_storage_bytes(&change->config), topic->partition_count);
     int64_t sum = reserved_storage_sum(alter->reserved - before, after);
 
     if (alter->max_reserved >= 0 && after > before && sum > alter->max_reserved)

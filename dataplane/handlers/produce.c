@@ -6,8 +6,9 @@
  *                      └──timeout_ms──▶ ANSWERED (what is open gets REQUEST_TIMED_OUT; its batch stays
  *                                       in the log, the request's memory until it is done)
  *
- * Order per connection: the batches of one request are submitted before the next request is read, and
- * mail from one loop to another keeps its order. kafka-protocol.md 4.2, 4.3. */
+ * Order per connection: the batches of one request are submitted before the next request starts, which
+ * waits while a worker checks one of them; and mail from one loop to another keeps its order.
+ * kafka-protocol.md 4.2, 4.3. */
 #include "dataplane/handlers/handlers.h"
 
 #include "common/kafka/produce_request.h"
@@ -19,6 +20,7 @@ struct produce_append {
     struct replica_append append;
     struct produce *produce;
     struct kafka_produce_response_partition *out;
+    bool is_held;          /* a worker checks it: the connection's order waits */
     struct hash_node node; /* by replica: one batch a partition and request */
 };
 
@@ -112,6 +114,16 @@ static void on_appended(struct replica_append *append)
     request_release(request);
 }
 
+static void on_order_released(struct replica_append *append)
+{
+    struct produce_append *item = container_of(append, struct produce_append, append);
+    struct request *request = item->produce->request;
+
+    if (item->is_held)
+        scheduler_release(&request->broker->scheduler, request->session);
+    item->is_held = false;
+}
+
 static bool is_same_replica(const struct hash_node *node, const void *key)
 {
     return container_of(node, struct produce_append, node)->append.replica == key;
@@ -161,6 +173,7 @@ static void prepare(struct produce *produce, const struct kafka_produce_request_
         .produce_version = produce->request->version,
         .home = produce->request->broker->loop,
         .done = on_appended,
+        .order_released = on_order_released,
     };
     item->produce = produce;
     item->out = out;
@@ -265,6 +278,9 @@ void handle_produce(struct request *request)
         request_hold(request);
         replica_ref(produce->appends[i].append.replica);
     }
-    for (size_t i = 0; i < produce->append_count; i++)
-        replica_append_submit(&produce->appends[i].append);
+    for (size_t i = 0; i < produce->append_count; i++) {
+        produce->appends[i].is_held = replica_append_submit(&produce->appends[i].append);
+        if (produce->appends[i].is_held)
+            scheduler_hold(request->session);
+    }
 }

@@ -152,9 +152,9 @@ static void fail_later(struct request *request, int64_t delay_us, bool is_silent
 static int64_t note_failure(struct session *session)
 {
     bool is_notable = false;
-    int64_t delay_us = login_guard_fail(
-        &session->broker->guard, connection_peer_host(session->connection), session->tried_key,
-        loop_now_us(session->broker->loop), &is_notable);
+    int64_t delay_us =
+        login_guard_fail(&session->broker->guard, connection_peer_host(session->connection),
+                         session->tried_key, loop_now_us(session->broker->loop), &is_notable);
 
     if (is_notable)
         log_event(LOG_INFO, "login_failed", f_str("peer", connection_peer(session->connection)),

@@ -12,7 +12,13 @@
 
 #include <stdlib.h>
 
-enum { GATHER = 32, GATHER_BYTES = 1048576, CIPHER_BYTES = 256 * 1024, LINGER_US = 5000000, PLAIN_READ = 64 * 1024 };
+enum {
+    GATHER = 32,
+    GATHER_BYTES = 1048576,
+    CIPHER_BYTES = 256 * 1024,
+    LINGER_US = 5000000,
+    PLAIN_READ = 64 * 1024
+};
 
 enum connection_state {
     CONNECTION_OPEN,

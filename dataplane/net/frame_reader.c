@@ -59,8 +59,7 @@ static enum err grow(struct frame_reader *reader)
     size_t more = capacity - reader->capacity;
     uint8_t *data = NULL;
 
-    if (!memory_take_to_finish(reader->budget, reader->account, &reader->is_finisher,
-                               more))
+    if (!memory_take_to_finish(reader->budget, reader->account, &reader->is_finisher, more))
         return ERR_LIMIT;
     data = realloc(reader->data, capacity);
     if (data == NULL) {
@@ -98,7 +97,7 @@ static enum err feed_size(struct frame_reader *reader, struct slice *bytes)
     if (reader->size_len < sizeof(reader->size_bytes))
         return ERR_OK;
     return size_of(reader) > INT32_MAX || size_of(reader) > reader->max_size ? ERR_TOO_LARGE
-                                                                              : ERR_OK;
+                                                                             : ERR_OK;
 }
 
 static enum err feed_body(struct frame_reader *reader, struct slice *bytes)

@@ -47,9 +47,8 @@ static bool is_client(const struct hash_node *node, const void *key)
     return a->len == b->len && memcmp(a->key, b->key, a->len) == 0;
 }
 
-static enum err enter(struct client_count *count, uint64_t hash,
-                      const struct active_client *wanted, int64_t limit,
-                      struct active_client **ret_client)
+static enum err enter(struct client_count *count, uint64_t hash, const struct active_client *wanted,
+                      int64_t limit, struct active_client **ret_client)
 {
     struct hash_node *node = hash_table_find(&count->clients, hash, is_client, wanted);
     struct active_client *client = NULL;

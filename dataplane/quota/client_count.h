@@ -27,7 +27,8 @@ void client_count_done(struct client_count *count); /* nobody is left in it */
 enum err client_count_enter(struct client_count *count, struct hash_seed seed,
                             struct slice client_id, const char *host, int64_t limit,
                             struct active_client **ret_client) WARN_UNUSED;
-void client_count_leave(struct client_count *count, struct active_client *client); /* NULL is allowed */
+void client_count_leave(struct client_count *count,
+                        struct active_client *client); /* NULL is allowed */
 size_t client_count_now(struct client_count *count);
 
 #endif

@@ -50,8 +50,7 @@ bool memory_take_to_finish(struct memory_budget *budget, struct memory_account *
     if (account == &budget->strangers)
         return false;
     if (!*is_finisher)
-        *is_finisher =
-            !atomic_exchange_explicit(&budget->has_finisher, true, memory_order_relaxed);
+        *is_finisher = !atomic_exchange_explicit(&budget->has_finisher, true, memory_order_relaxed);
     if (!*is_finisher)
         return false;
     memory_force(budget, account, bytes);

@@ -105,7 +105,7 @@ void sim_broker_start(struct sim_broker *sim)
         .seed = sim->seed * 1000 + (uint64_t)sim->incarnation,
         .start_wall_ms = sim->wall_ms,
         .trace = &sim->trace,
-        .work_delay_max_us = {WORK_DELAY_US, WORK_DELAY_US, WORK_DELAY_US},
+        .work_delay_max_us = {WORK_DELAY_US, WORK_DELAY_US, WORK_DELAY_US, WORK_DELAY_US},
     };
     struct log_directory_options directory = {
         .disk = sim->disk, .cell_id = cell_id, .tail_cache_bytes = 1 << 20};
@@ -169,10 +169,11 @@ void sim_broker_add_key(struct sim_broker *sim, int tenant, uint64_t seed,
     invariant(service_key_generate(&random.base, KEY_SERVICE, ret_key) == ERR_OK);
     for (size_t i = 0; i < KEY_VERIFIER_LEN; i++)
         snprintf(verifier + 2 * i, 3, "%02x", ret_key->verifier[i]);
-    snprintf(payload, sizeof(payload),
-             "{\"key_id\": \"%s\", \"instance_no\": %d, \"role\": \"Manager\", \"verifier\": \"%s\", "
-             "\"scram_sha_256\": null, \"scram_sha_512\": null}",
-             ret_key->id, sim_broker_instance_no(tenant), verifier);
+    snprintf(
+        payload, sizeof(payload),
+        "{\"key_id\": \"%s\", \"instance_no\": %d, \"role\": \"Manager\", \"verifier\": \"%s\", "
+        "\"scram_sha_256\": null, \"scram_sha_512\": null}",
+        ret_key->id, sim_broker_instance_no(tenant), verifier);
     sim_cell_put(sim->cell, "credential", ret_key->id, payload);
     sim_executor_call(sim->executor, 0, notify, sim->store);
     sim_executor_run_for(sim->executor, 1000000);

@@ -23,7 +23,7 @@ struct sim_broker {
     struct sim_cell *cell;
     struct disk *disk;
     int64_t incarnation;
-    int64_t wall_ms; /* carried over restarts */
+    int64_t wall_ms;             /* carried over restarts */
     struct broker_limits limits; /* of the next start; the defaults at first */
     /* of the running process */
     struct sim_executor *executor;

@@ -49,10 +49,8 @@ static int64_t now_us(struct load *load)
 
 static void make_records(struct load *load)
 {
-    struct sim_batch batch = {.count = 1,
-                              .padding = BATCH_BYTES,
-                              .timestamp_ms = 1700000000000,
-                              .producer_id = -1};
+    struct sim_batch batch = {
+        .count = 1, .padding = BATCH_BYTES, .timestamp_ms = 1700000000000, .producer_id = -1};
 
     buffer_init(&load->records, 1 << 20);
     sim_batch_write(&batch, &load->records);
@@ -126,8 +124,7 @@ static void take_answer(struct load *load, struct client *client)
     ck_assert_int_eq(fetched.error_code, 0);
     note_throttle(load, fetched.throttle_time_ms);
     if (fetched.responses.count > 0)
-        load->bytes +=
-            (int64_t)fetched.responses.items[0].partitions.items[0].records.len;
+        load->bytes += (int64_t)fetched.responses.items[0].partitions.items[0].records.len;
 }
 
 /* A client that is told to wait is not read meanwhile: it need not wait by itself. */
@@ -255,11 +252,16 @@ static const struct {
     int clients;
     int64_t expected;
 } cases[] = {
-    {PRODUCE_ACKS_ALL, 10, 1, 10 * PER_PARTITION},  {PRODUCE_ACKS_ALL, 10, 20, 10 * PER_PARTITION},
-    {PRODUCE_ACKS_ALL, 30, 1, CAP},                 {PRODUCE_ACKS_ALL, 30, 20, CAP},
-    {PRODUCE_ACKS_NONE, 10, 1, 10 * PER_PARTITION}, {PRODUCE_ACKS_NONE, 30, 20, CAP},
-    {FETCH, 10, 1, 10 * PER_PARTITION},             {FETCH, 10, 20, 10 * PER_PARTITION},
-    {FETCH, 30, 1, CAP},                            {FETCH, 30, 20, CAP},
+    {PRODUCE_ACKS_ALL, 10, 1, 10 * PER_PARTITION},
+    {PRODUCE_ACKS_ALL, 10, 20, 10 * PER_PARTITION},
+    {PRODUCE_ACKS_ALL, 30, 1, CAP},
+    {PRODUCE_ACKS_ALL, 30, 20, CAP},
+    {PRODUCE_ACKS_NONE, 10, 1, 10 * PER_PARTITION},
+    {PRODUCE_ACKS_NONE, 30, 20, CAP},
+    {FETCH, 10, 1, 10 * PER_PARTITION},
+    {FETCH, 10, 20, 10 * PER_PARTITION},
+    {FETCH, 30, 1, CAP},
+    {FETCH, 30, 20, CAP},
 };
 
 START_TEST(an_instance_is_held_to_the_rate_of_its_partitions_within_five_percent)

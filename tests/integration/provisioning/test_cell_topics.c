@@ -155,9 +155,9 @@ START_TEST(topics_reserve_disk_up_to_ninety_percent_of_the_storage)
     ck_assert_str_eq(cell_call_on_topic("v2_alter_configs", 5,
                                         ", \"set\": {\"retention.bytes\": \"2147483648\"}"),
                      "storage|" RESERVED_BY_TWO "|" BOUND);
-    ck_assert_str_eq(cell_call_on_topic("v2_alter_configs", 6,
-                                        ", \"set\": {\"cleanup.policy\": \"compact\"}"),
-                     "ok|2|100");
+    ck_assert_str_eq(
+        cell_call_on_topic("v2_alter_configs", 6, ", \"set\": {\"cleanup.policy\": \"compact\"}"),
+        "ok|2|100");
     ck_assert_str_eq(cell_create_topic(7, FIRST, "b", "[[0, [0]]]"), "ok|3|100");
     ck_assert_str_eq(cell_create_topic(8, SECOND, "c", "[[0, [0]]]"), "storage|3821010944|" BOUND);
 }
@@ -179,16 +179,16 @@ END_TEST
 /* A control plane and brokers of the release before. */
 START_TEST(functions_of_version_one_still_serve)
 {
-    sql(provision, "SELECT cell_admin.v1_put_tenant('" CELL_A
-                   "', 1, '{\"instance\": \"" INSTANCE
+    sql(provision, "SELECT cell_admin.v1_put_tenant('" CELL_A "', 1, '{\"instance\": \"" INSTANCE
                    "\", \"label\": \"k3x\", \"state\": \"active\", \"internal_partitions\": 1, "
                    "\"internal_visible\": false, \"limits\": {\"partitions\": 1, "
                    "\"produce_bytes_per_second\": 1, \"consume_bytes_per_second\": 1, "
                    "\"connections\": 1, \"groups\": 1, \"max_message_bytes\": 1, "
                    "\"retention_bytes_per_partition\": -1, \"storage_bytes\": -1}}')");
-    ck_assert_str_eq(sql(admin, "SELECT payload::jsonb -> 'limits' ->> 'clients', payload::jsonb -> "
-                                "'limits' ->> 'produce_bytes_per_second_per_partition' FROM "
-                                "cell_private.tenant_object"),
+    ck_assert_str_eq(sql(admin,
+                         "SELECT payload::jsonb -> 'limits' ->> 'clients', payload::jsonb -> "
+                         "'limits' ->> 'produce_bytes_per_second_per_partition' FROM "
+                         "cell_private.tenant_object"),
                      "-1|-1");
     sql(broker, "SELECT cell.v1_create_topics('{\"request_id\": \"" SECOND
                 "\", \"instance_no\": 1, \"topics\": [{\"topic_id\": \"" TOPIC

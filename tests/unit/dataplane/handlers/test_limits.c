@@ -190,9 +190,10 @@ START_TEST(one_partition_too_many_is_refused_with_all_the_numbers)
     ck_assert_int_eq(rig_create_topic(&rig_client, "first", 7), KAFKA_NONE);
     response = create(7, "second", 4);
     ck_assert_int_eq(response.topics.items[0].error_code, KAFKA_POLICY_VIOLATION);
-    assert_text(response.topics.items[0].error_message,
-                "4 partitions for topic 'second' are too many: the maximum of this service instance is "
-                "10 and it has 7. Ask for fewer, delete topics, or change the plan");
+    assert_text(
+        response.topics.items[0].error_message,
+        "4 partitions for topic 'second' are too many: the maximum of this service instance is "
+        "10 and it has 7. Ask for fewer, delete topics, or change the plan");
     ck_assert_int_eq(create(7, "second", 3).topics.items[0].error_code, KAFKA_NONE);
 }
 END_TEST
@@ -247,11 +248,12 @@ START_TEST(reserved_storage_is_checked_when_topics_are_made_grown_and_changed)
     ck_assert_int_eq(rig_create_topic(&rig_client, "orders", 2), KAFKA_NONE);
     response = create(7, "more", 1);
     ck_assert_int_eq(response.topics.items[0].error_code, KAFKA_POLICY_VIOLATION);
-    assert_text(response.topics.items[0].error_message,
-                "The reserved storage limit is reached: with topic 'more' more than 3865470561 bytes "
-                "would be reserved, 90 % of the storage of this service instance, and it has "
-                "3347054592 reserved. Lower retention.bytes or segment.bytes, ask for fewer "
-                "partitions, delete topics, or add storage");
+    assert_text(
+        response.topics.items[0].error_message,
+        "The reserved storage limit is reached: with topic 'more' more than 3865470561 bytes "
+        "would be reserved, 90 % of the storage of this service instance, and it has "
+        "3347054592 reserved. Lower retention.bytes or segment.bytes, ask for fewer "
+        "partitions, delete topics, or add storage");
     ck_assert_int_eq(alter("retention.bytes", "2147483648", &message), KAFKA_POLICY_VIOLATION);
     ck_assert_int_eq(alter("retention.bytes", "-1", &message), KAFKA_POLICY_VIOLATION);
     ck_assert_int_eq(alter("cleanup.policy", "compact", &message), KAFKA_NONE);

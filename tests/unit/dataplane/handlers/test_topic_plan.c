@@ -14,8 +14,11 @@ static struct topic_plan plan;
 static void setup(void)
 {
     arena_init(&arena, 8 << 20);
-    limits = (struct topic_plan_limits){
-        .policy = &enterprise, .broker_ids = broker_ids, .broker_count = 3, .max_partitions = -1, .max_reserved = -1};
+    limits = (struct topic_plan_limits){.policy = &enterprise,
+                                        .broker_ids = broker_ids,
+                                        .broker_count = 3,
+                                        .max_partitions = -1,
+                                        .max_reserved = -1};
     kafka_create_topics_request_topic_init_defaults(&asked);
     asked.name = SLICE_LITERAL("orders");
     asked.num_partitions = -1;
