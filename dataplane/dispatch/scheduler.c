@@ -172,8 +172,10 @@ static int64_t serve_one(struct instance_queue *queue)
 
     unready(session);
     request = dispatch_next(session);
-    if (request == NULL)
+    if (request == NULL) {
+        enqueue(session); /* another one's batch is checked meanwhile: held */
         return 0;
+    }
     cost += (int64_t)request->frame.len;
     queue->deficit -= cost;
     connection_ref(connection);

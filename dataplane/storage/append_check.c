@@ -10,7 +10,12 @@
 
 #include <stdlib.h>
 
-enum { INLINE_BYTES = 1 << 20, INLINE_PACKED_BYTES = 64 << 10 };
+enum {
+    INLINE_BYTES = 1 << 20,
+    INLINE_PACKED_BYTES = 64 << 10,
+    LEAST_UNPACKED_BYTES = 16 << 20,
+    MOST_RATIO = 16
+};
 
 static struct published_node *pins_of(const struct log_view *view)
 {
@@ -62,6 +67,17 @@ static void apply_codec(struct replica_append *append, const struct log_config *
 
 /* --- checking; any thread --- */
 
+/* Producers bound a batch before they pack it, by some megabytes at most: what unpacks to more than 16 MiB,
+ * and to more than 16 times its size, is no batch of theirs. */
+static size_t most_unpacked_bytes(const struct replica_append *append)
+{
+    size_t bytes = append->records_len * MOST_RATIO;
+
+    if (bytes < LEAST_UNPACKED_BYTES)
+        return LEAST_UNPACKED_BYTES;
+    return bytes < RECORD_STREAM_MAX_BYTES ? bytes : RECORD_STREAM_MAX_BYTES;
+}
+
 /* False = the records unpack to more than max_unpacked_bytes: nothing is decided. */
 static bool check(struct replica_append *append, const struct log_config *config,
                   size_t max_unpacked_bytes)
@@ -85,7 +101,7 @@ static bool check(struct replica_append *append, const struct log_config *config
         apply_codec(append, config, &batch);
         return true;
     }
-    if (verdict.is_unpacked_too_much && max_unpacked_bytes < RECORD_STREAM_MAX_BYTES)
+    if (verdict.is_unpacked_too_much && max_unpacked_bytes < most_unpacked_bytes(append))
         return false;
     append->bad_record_index = verdict.bad_record_index;
     refuse(append, verdict.error, verdict.message);
@@ -96,7 +112,7 @@ static void run_check(struct work *work)
 {
     struct replica_append *append = container_of(work, struct replica_append, work);
 
-    (void)check(append, &append->view->config->config, RECORD_STREAM_MAX_BYTES);
+    (void)check(append, &append->view->config->config, most_unpacked_bytes(append));
 }
 
 static void check_done(struct work *work)
@@ -140,7 +156,7 @@ bool append_check(struct replica_append *append, void (*checked)(struct replica_
     if (append->origin == APPEND_COORDINATOR ||
         (is_light(append, config) && check(append, config, INLINE_BYTES))) {
         if (append->origin == APPEND_COORDINATOR)
-            (void)check(append, config, RECORD_STREAM_MAX_BYTES);
+            (void)check(append, config, most_unpacked_bytes(append));
         checked(append);
         return false;
     }

@@ -32,6 +32,7 @@ def connect(victim, source=None):
 
 def seconds_until_closed(plain):
     """A reset is a close, too."""
+    plain.settimeout(PATIENCE_SECONDS)
     started = time.monotonic()
     try:
         while plain.recv(65536):

@@ -118,6 +118,39 @@ START_TEST(batches_that_are_packed_anew_keep_their_order)
 }
 END_TEST
 
+/* More connections than an instance may have checks under way: each gets its turn. */
+START_TEST(many_connections_with_large_batches_all_get_through)
+{
+    enum { CONNECTIONS = 12 };
+    struct sim_kafka clients[CONNECTIONS];
+    struct sim_kafka keep = rig_client;
+
+    ck_assert_int_eq(rig_create_topic(&rig_client, "orders", 1), KAFKA_NONE);
+    keep = rig_client;
+    producer_id = -1;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < CONNECTIONS; i++) {
+            if (round == 0)
+                sim_broker_connect(&rig, 0, &clients[i]);
+            rig_client = clients[i];
+            send_batch(-1, i % 3 == 2 ? 10 : HEAVY_PADDING);
+            clients[i] = rig_client;
+        }
+        for (int i = 0; i < CONNECTIONS; i++) {
+            struct kafka_produce_response response;
+
+            ck_assert_msg(sim_broker_wait(&rig, &clients[i]), "connection %d waits for ever", i);
+            sim_kafka_answer(&clients[i], kafka_produce_response, &response);
+            ck_assert_int_eq(response.responses.items[0].partition_responses.items[0].error_code,
+                             KAFKA_NONE);
+        }
+    }
+    for (int i = 0; i < CONNECTIONS; i++)
+        sim_kafka_done(&clients[i]);
+    rig_client = keep;
+}
+END_TEST
+
 /* The worker's work goes on, and finds everything still there. */
 START_TEST(a_connection_that_goes_while_its_batch_is_checked_takes_nothing_along)
 {
@@ -155,6 +188,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
     tcase_add_test(tc, small_batches_wait_for_the_large_one_before_them);
     tcase_add_test(tc, batches_that_are_packed_anew_keep_their_order);
+    tcase_add_test(tc, many_connections_with_large_batches_all_get_through);
     tcase_add_test(tc, a_connection_that_goes_while_its_batch_is_checked_takes_nothing_along);
     suite_add_tcase(suite, tc);
     return suite;
