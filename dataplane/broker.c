@@ -19,13 +19,6 @@
 
 enum { SCRATCH_BYTES = 64 * 1024, FETCH_SLOTS = 1000, DRAIN_CHECK_US = 10000 };
 
-static const struct broker_settings_view settings = {
-    .login_deadline_us = 10000000,
-    .idle_timeout_us = 600000000,
-    .max_frame_bytes = 100 * 1048576,
-    .max_login_frame_bytes = 64 * 1024,
-};
-
 /* One a loop, with the mail that starts and stops it. */
 struct hosted_loop {
     struct broker_loop base;
@@ -42,6 +35,7 @@ struct broker {
     struct metrics_server *metrics; /* NULL = not served */
     struct hosted_loop *loops;
     struct image_observer observer; /* loop 0: who coordinates what */
+    struct memory_budget memory;
     uint8_t pepper[32];
     struct hash_seed seed;
     int loops_open;
@@ -160,6 +154,8 @@ static void lead_known(struct broker *broker)
 static void free_loops(struct broker *broker)
 {
     for (int i = 0; broker->loops != NULL && i < broker->options.executor->loop_count; i++) {
+        scheduler_done(&broker->loops[i].base.scheduler);
+        login_guard_done(&broker->loops[i].base.guard);
         free(broker->loops[i].base.scratch.data);
         free(broker->loops[i].base.metrics);
         fetch_sessions_free(broker->loops[i].base.fetch_sessions);
@@ -192,11 +188,15 @@ static enum err make_loops(struct broker *broker)
             .broker_id = broker->options.broker_id,
             .handlers = served_apis,
             .handle_raw_sasl = handle_raw_sasl,
-            .settings = &settings,
+            .limits = &broker->options.limits,
+            .memory = &broker->memory,
             .scratch = {malloc(SCRATCH_BYTES), SCRATCH_BYTES},
             .metrics = calloc(1, sizeof(*hosted->base.metrics)),
         };
         list_init(&hosted->base.sessions);
+        list_init(&hosted->base.starved);
+        login_guard_init(&hosted->base.guard, &broker->options.limits.logins, broker->seed);
+        scheduler_init(&hosted->base.scheduler, executor->loops[i], broker->seed);
         if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL ||
             hosted->base.metrics == NULL)
             return ERR_NO_MEMORY;
@@ -254,6 +254,7 @@ enum err broker_new(const struct broker_options *options, struct broker **ret_br
     if (broker == NULL)
         return error_set(error, ERR_NO_MEMORY, "broker");
     broker->options = *options;
+    memory_budget_init(&broker->memory, &options->limits.memory);
     rc = random_fill(options->random, broker->pepper, sizeof(broker->pepper));
     if (rc == ERR_OK)
         rc = random_fill(options->random, &broker->seed, sizeof(broker->seed));
@@ -437,4 +438,9 @@ int broker_metrics_port(const struct broker *broker)
 int broker_listener_port(const struct broker *broker, const char *name)
 {
     return broker_listeners_port(broker->listeners, name);
+}
+
+const struct memory_budget *broker_memory(const struct broker *broker)
+{
+    return &broker->memory;
 }

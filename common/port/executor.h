@@ -43,8 +43,8 @@ struct work {
 };
 
 /* Which pool: writes of a data directory are one ordered stream; reads must not wait behind them;
- * slow is for hashing, file deletion and other leisurely things. */
-enum worker_pool { WORKER_FLUSH, WORKER_READ, WORKER_SLOW, WORKER_POOL_COUNT };
+ * check is for bytes that take long to look at; slow is for hashing, file deletion and other leisurely things. */
+enum worker_pool { WORKER_FLUSH, WORKER_READ, WORKER_CHECK, WORKER_SLOW, WORKER_POOL_COUNT };
 
 struct loop_ops {
     void (*post)(struct loop *loop, struct mail *mail);

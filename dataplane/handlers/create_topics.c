@@ -11,6 +11,7 @@
 
 #include "common/kafka/create_topics_request.h"
 #include "common/kafka/create_topics_response.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/config_view.h"
 #include "dataplane/handlers/name_set.h"
@@ -111,6 +112,11 @@ static void decide_topic(struct create_topics *create,
         topic_plan_create(&create->limits, asked, &create->request->arena, plan);
         error = plan->error;
         message = plan->message;
+    }
+    if (error == KAFKA_NONE && !create->body.validate_only &&
+        !throttle_mutation(create->request, plan->add_partitions, create->request->version >= 6)) {
+        error = KAFKA_THROTTLING_QUOTA_EXCEEDED;
+        message = TOPIC_CHANGE_THROTTLED;
     }
     set_error(entry, error, message);
     if (error != KAFKA_NONE)

@@ -10,6 +10,7 @@
 
 #include "common/kafka/delete_topics_request.h"
 #include "common/kafka/delete_topics_response.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/name_set.h"
 #include "dataplane/handlers/topic_change.h"
@@ -77,6 +78,11 @@ static bool delete_found(struct delete_topics *delete, struct seen *seen,
     if (deleted->count > 1) {
         set_error(entry, KAFKA_INVALID_REQUEST,
                   "The topic was asked for by its name and by its id");
+        return true;
+    }
+    if (!throttle_mutation(delete->request, topic->partition_count,
+                           delete->request->version >= 5)) {
+        set_error(entry, KAFKA_THROTTLING_QUOTA_EXCEEDED, TOPIC_CHANGE_THROTTLED);
         return true;
     }
     delete->changes[delete->change_count++] = (struct topic_request){.topic_id = topic->topic_id};

@@ -2,7 +2,6 @@
 /* The answer of a fetch: which partitions are listed, and their records without a copy. */
 #include "common/kafka/fetch_response.h"
 #include "dataplane/handlers/fetch_internal.h"
-#include "dataplane/quota/instance_usage.h"
 
 /* Incremental answers list what changed only. */
 static bool is_listed(const struct fetch *fetch, const struct fetch_item *item)
@@ -119,7 +118,6 @@ static void send_answer(struct request *request, const struct kafka_fetch_respon
 void fetch_answer(struct fetch *fetch)
 {
     struct request *request = fetch->request;
-    const struct image_tenant *tenant = request_tenant(request);
     struct fetch_item **listed =
         arena_new_array(&request->arena, (size_t)fetch->item_count, struct fetch_item *);
     struct kafka_fetch_response response;
@@ -135,10 +133,6 @@ void fetch_answer(struct fetch *fetch)
         cut_count += item->has_read;
         remember_told(fetch, item);
     }
-    if (tenant != NULL && request->session->usage != NULL)
-        request->throttle_time_ms = token_bucket_take(
-            &request->session->usage->consume, tenant->limits.consume_bytes_per_second,
-            (int64_t)fetch->read_bytes, loop_now_us(request->broker->loop));
     response.throttle_time_ms = request->throttle_time_ms;
     response.session_id = fetch->session ? fetch->session->id : 0;
     if (listed == NULL || fill_topics(fetch, listed, count, &response) != ERR_OK) {

@@ -14,6 +14,9 @@
 
 /* To those whose role is too small; the same whether the topic exists or not. */
 #define REFUSED_TOPIC_CHANGE "Topics are changed with a key of role Manager"
+/* With THROTTLING_QUOTA_EXCEEDED. */
+#define TOPIC_CHANGE_THROTTLED                                                                     \
+    "Too many partitions were created or deleted lately: try again after the throttle time"
 
 enum { TOPIC_CHANGE_WAIT_MS = 30000 }; /* of requests that name no time, or none that makes sense */
 

@@ -15,6 +15,8 @@ extern struct sim_kafka rig_client; /* of tenant 0 */
 extern struct sim_kafka rig_other;  /* of tenant 1 */
 
 void rig_setup(void);
+/* With other bounds of the broker, where these are not 0. */
+void rig_setup_with(const struct broker_limits *limits);
 void rig_teardown(void);
 
 /* rig_call(&rig_client, HEARTBEAT, heartbeat, 4, &request, &response) */
