@@ -10,6 +10,7 @@
 
 #include "controlplane/domain/crn.h"
 #include "controlplane/domain/names.h"
+#include "controlplane/endpoints/etag.h"
 #include "controlplane/endpoints/paging.h"
 #include "controlplane/endpoints/render.h"
 #include "controlplane/endpoints/resource_instances.h"
@@ -57,9 +58,11 @@ enum err key_render(struct call *call, const struct credential_row *row, json_t 
 enum err key_reply(struct call *call, int status, const struct credential_row *row,
                    struct error *error)
 {
-    json_t *key = NULL;
+    json_t *key = NULL, *seen_by_all = render_key(row, NULL, "");
     enum err rc = key_render(call, row, &key, error);
 
+    etag_reply(call->request, seen_by_all);
+    json_decref(seen_by_all);
     if (rc == ERR_OK)
         http_reply_json(call->request, status, key);
     return rc;
@@ -209,6 +212,8 @@ static enum err lock_key(struct key_change *change, struct error *error)
 
     if (rc == ERR_OK && strcmp(change->row.state, "removed") == 0)
         return error_set(error, ERR_GONE, "The key was removed.");
+    if (rc == ERR_OK && http_header(call->request, "If-Match"))
+        rc = etag_check(call->request, render_key(&change->row, NULL, ""), error);
     change->was_deleting = rc == ERR_OK && strcmp(change->row.state, "deleting") == 0;
     return rc;
 }
