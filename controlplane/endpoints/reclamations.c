@@ -57,7 +57,7 @@ static enum err list(struct call *call, struct error *error)
 
 void reclamations_list(struct http_request *request)
 {
-    call_run(request, ROLE_READER, list);
+    call_run(request, ROLE_READER, "messagehub.reclamation.list", list);
 }
 
 /* ---- actions ---- */
@@ -90,10 +90,7 @@ static enum err act_on_instance(struct db *db, struct action *action, struct err
             edit, action->is_restore ? "reclamation" : "delete", true,
             action->is_restore ? "Restore in progress." : "Reclamation in progress.", true, error);
     if (rc == ERR_OK)
-        rc = call_audit(edit->call,
-                        action->is_restore ? "messagehub.instance.restore"
-                                           : "messagehub.instance.reclaim",
-                        edit->row.crn, error);
+        rc = call_audit(edit->call, edit->row.crn, error);
     return rc;
 }
 
@@ -145,6 +142,8 @@ static enum err act(struct call *call, struct error *error)
     enum err rc = ERR_OK;
 
     action.is_restore = strcmp(name, "restore") == 0;
+    if (action.is_restore)
+        call->action = "messagehub.instance.restore";
     if (!action.is_restore && strcmp(name, "reclaim") != 0)
         return error_set(error, ERR_NOT_FOUND, "The actions are restore and reclaim.");
     if (uuid_parse(slice_from_cstring(call->request->params[0]), &action.reclamation_id) != ERR_OK)
@@ -166,5 +165,5 @@ static enum err act(struct call *call, struct error *error)
 
 void reclamations_act(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, act);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.reclaim", act);
 }

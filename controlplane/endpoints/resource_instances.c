@@ -226,7 +226,7 @@ static enum err insert(struct db *db, void *context, struct error *error)
     if (rc == ERR_OK)
         rc = store_insert_operation(db, &operation, error);
     if (rc == ERR_OK)
-        rc = call_audit(creation->call, "messagehub.instance.create", instance->crn, error);
+        rc = call_audit(creation->call, instance->crn, error);
     if (rc == ERR_OK)
         rc = idempotency_insert(creation->call, &creation->wait->idempotency, instance->instance_id,
                                 SLICE_NULL, error);
@@ -327,7 +327,7 @@ static enum err create(struct call *call, struct error *error)
 
 void resource_instances_create(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, create);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.create", create);
 }
 
 /* ---- get ---- */
@@ -348,7 +348,7 @@ static enum err get(struct call *call, struct error *error)
 
 void resource_instances_get(struct http_request *request)
 {
-    call_run(request, ROLE_READER, get);
+    call_run(request, ROLE_READER, "messagehub.instance.read", get);
 }
 
 /* ---- list ---- */
@@ -427,5 +427,5 @@ static enum err list(struct call *call, struct error *error)
 
 void resource_instances_list(struct http_request *request)
 {
-    call_run(request, ROLE_READER, list);
+    call_run(request, ROLE_READER, "messagehub.instance.list", list);
 }

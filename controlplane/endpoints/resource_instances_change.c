@@ -191,8 +191,7 @@ static enum err update_in_transaction(struct db *db, void *context, struct error
         return rc;
     rc = write_update(change, next, error);
     if (rc == ERR_OK)
-        rc = call_audit(change->edit.call, "messagehub.instance.update", change->edit.row.crn,
-                        error);
+        rc = call_audit(change->edit.call, change->edit.row.crn, error);
     return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_update_before_commit, error) : rc;
 }
 
@@ -249,7 +248,7 @@ static enum err update(struct call *call, struct error *error)
 
 void resource_instances_update(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, update);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.update", update);
 }
 
 /* ---- delete ---- */
@@ -324,7 +323,7 @@ static enum err delete_in_transaction(struct db *db, void *context, struct error
         rc =
             change->next == PHASE_RETIRING ? retire(change, error) : delete_for_good(change, error);
     if (rc == ERR_OK)
-        rc = call_audit(edit->call, "messagehub.instance.delete", edit->row.crn, error);
+        rc = call_audit(edit->call, edit->row.crn, error);
     return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_delete_before_commit, error) : rc;
 }
 
@@ -389,5 +388,5 @@ static enum err delete_instance(struct call *call, struct error *error)
 
 void resource_instances_delete(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, delete_instance);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.delete", delete_instance);
 }

@@ -29,9 +29,7 @@ static enum err lock_in_transaction(struct db *db, void *context, struct error *
             edit, change->is_locked ? "lock" : "unlock", false,
             change->is_locked ? "Lock succeeded." : "Unlock succeeded.", false, error);
     if (rc == ERR_OK)
-        rc = call_audit(
-            call, change->is_locked ? "messagehub.instance.lock" : "messagehub.instance.unlock",
-            edit->row.crn, error);
+        rc = call_audit(call, edit->row.crn, error);
     return rc;
 }
 
@@ -63,12 +61,12 @@ static enum err unlock(struct call *call, struct error *error)
 
 void resource_instances_lock(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, lock);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.lock", lock);
 }
 
 void resource_instances_unlock(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, unlock);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.unlock", unlock);
 }
 
 static enum err cancel(struct call *call, struct error *error)
@@ -87,5 +85,5 @@ static enum err cancel(struct call *call, struct error *error)
 
 void resource_instances_cancel(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, cancel);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.cancel", cancel);
 }

@@ -56,6 +56,7 @@ const struct http_route public_routes[] = {
     {HTTP_PATCH, "/admin/*", not_offered_yet},
     {HTTP_DELETE, "/admin/*", not_offered_yet},
 
+    {HTTP_GET, "/livez", health_alive},
     {HTTP_GET, "/healthz", health_alive},
     {HTTP_GET, "/readyz", health_ready},
 };
@@ -63,6 +64,7 @@ const int public_route_count = (int)(sizeof(public_routes) / sizeof(public_route
 
 const struct http_route metrics_routes[] = {
     {HTTP_GET, "/metrics", health_metrics},
+    {HTTP_GET, "/livez", health_alive},
     {HTTP_GET, "/healthz", health_alive},
     {HTTP_GET, "/readyz", health_ready},
 };

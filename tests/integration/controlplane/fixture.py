@@ -112,8 +112,10 @@ class Answer:
 
 
 class Service:
-    def __init__(self, binary):
-        self.binary = binary
+    """options: more of them for every `serve`."""
+
+    def __init__(self, binary, *options):
+        self.binary, self.options = binary, options
         self.directory = tempfile.mkdtemp(prefix="millrace-rest-")
         os.chmod(self.directory, 0o755)
         self.port, self.metrics_port = free_port(), free_port()
@@ -177,7 +179,8 @@ class Service:
                  "--key_file", self.path("rest.key"), "--ca_certificate_file", self.path("ca.pem"),
                  "--sealing_key_file", self.path("sealing"), "--fleet",
                  f"host={self.postgres.directory} dbname=fleet user=millrace_serve", "--password_file",
-                 self.path("serve"), "--operation_wait_ms", "1500", "--request_timeout_ms", "2000", "--log_format", "json"],
+                 self.path("serve"), "--operation_wait_ms", "1500", "--request_timeout_ms", "2000", "--log_format", "json",
+                 *self.options],
                 stderr=log)
         self.processes.append(serve)
         return serve

@@ -279,6 +279,81 @@ class History(Case):
                                    "messagehub.instance.delete|t-delete"])
 
 
+class Refusals(Case):
+    GRANT = "urn:ibm:params:oauth:grant-type:apikey"
+
+    def audited(self, request_id):
+        return service.postgres.query("SELECT action, outcome, actor = '' FROM fleet.audit_event WHERE request_id = "
+                                      f"'{request_id}' ORDER BY event_id")
+
+    def test_refused_changes_leave_a_row(self):
+        path = f"{INSTANCES}/{service.create_instance(name='refusals')['guid']}"
+        for method, where, body, status, action in (
+                ("POST", INSTANCES, {"name": "x"}, 400, "messagehub.instance.create"),
+                ("PATCH", path, {"color": 1}, 400, "messagehub.instance.update"),
+                ("PATCH", path, {"resource_plan_id": "ibm.eventstreams.lite"}, 422, "messagehub.instance.update"),
+                ("DELETE", INSTANCES + "/unknown", None, 404, "messagehub.instance.delete"),
+                ("DELETE", path + "/last_operation", None, 422, "messagehub.instance.cancel"),
+                ("POST", KEYS, {"name": "x", "source": "unknown"}, 404, "messagehub.credential.create"),
+                ("DELETE", KEYS + "/unknown", None, 404, "messagehub.credential.delete")):
+            request_id = f"refused-{action}-{status}-{len(where)}"
+            self.expect(service.call(method, where, body, headers={"X-Request-Id": request_id}), status)
+            self.assertEqual(self.audited(request_id), [f"{action}|failure|f"], request_id)
+
+    def test_who_is_not_let_in_leaves_a_row(self):
+        self.expect(service.call("GET", INSTANCES, auth="Bearer x.y.z", headers={"X-Request-Id": "no-token"}), 401)
+        self.assertEqual(self.audited("no-token"), ["messagehub.instance.list|failure|t"])
+
+    def test_reading_what_is_not_there_leaves_none(self):
+        self.expect(service.call("GET", INSTANCES + "/unknown", headers={"X-Request-Id": "not-there"}), 404)
+        self.assertEqual(self.audited("not-there"), [])
+
+    def test_a_guesser_waits_and_audit_does_not_grow_without_end(self):
+        replica = service.start_replica()  # whose limits nobody else has used
+        before = int(service.postgres.query("SELECT count(*) FROM fleet.audit_event")[0])
+        wrong = "mlo_" + "0" * 16 + "_" + "0" * 72
+        statuses = []
+        for _ in range(60):
+            answer = service.call("POST", "/identity/token", auth=None, port=replica,
+                                  form={"grant_type": self.GRANT, "apikey": wrong})
+            statuses.append(answer.status)
+        first = statuses.index(429)
+        self.assertEqual(set(statuses[:first]), {400})
+        self.assertTrue(30 <= first <= 40, statuses)
+        self.assertEqual(answer.json()["errorCode"], "BXNIM0429E")
+        self.assertGreater(int(answer.headers["Retry-After"]), 0)
+        self.expect(service.call("POST", "/identity/token", auth=None, port=replica,
+                                 form={"grant_type": self.GRANT, "apikey": service.operator_key}), 429)
+        rows = int(service.postgres.query("SELECT count(*) FROM fleet.audit_event")[0]) - before
+        self.assertLessEqual(rows, first)
+
+    def test_ten_calls_a_second_are_never_too_many_and_a_flood_is(self):
+        auth = "Bearer " + service.operator_token()
+        statuses = []
+
+        def flood():
+            connection = service.connect()
+            for _ in range(500):
+                connection.request("GET", "/v2/resource_keys?limit=1", headers={"Authorization": auth})
+                answer = connection.getresponse()
+                answer.read()
+                statuses.append((answer.status, answer.headers.get("Retry-After")))
+            connection.close()
+        threads = [threading.Thread(target=flood) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual({status for status, _ in statuses}, {200, 429})
+        self.assertGreaterEqual(sum(status == 200 for status, _ in statuses), 1200)
+        self.assertEqual({after for status, after in statuses if status == 429}, {"1"})
+        deadline = time.monotonic() + 5
+        while service.call("GET", "/v2/resource_keys?limit=1").status == 429:
+            self.assertLess(time.monotonic(), deadline)
+        for _ in range(10):
+            self.expect(service.call("GET", "/v2/resource_keys?limit=1"), 200)
+
+
 class Pages(Case):
     def test_a_walk_sees_what_was_there_once_whatever_is_made_meanwhile(self):
         before = [service.create_instance(name="walked")["guid"] for _ in range(6)]
