@@ -160,6 +160,11 @@ START_TEST(per_object_shows_topics_groups_and_lag_of_each_instance)
                 "\",consumergroup=\"billing\"} 0\n");
     has(answer, "\nmillrace_instance_partitions{instance_id=\"" INSTANCE_A "\"} 2\n");
     has(answer, "\nmillrace_instance_connections{instance_id=\"" INSTANCE_B "\"} 1\n");
+    has(answer, "\nmillrace_instance_clients{instance_id=\"" INSTANCE_A "\"} 1\n");
+    has(answer, "\nmillrace_tenant_throttle_seconds_total{instance_id=\"" INSTANCE_A
+                "\",direction=\"in\"} 0.000000\n");
+    has_not(answer,
+            "\nmillrace_instance_bytes_total{instance_id=\"" INSTANCE_A "\",direction=\"in\"} 0\n");
     has(answer, "\nkafka_brokers 1\n");
 }
 END_TEST
