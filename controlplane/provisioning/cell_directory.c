@@ -121,12 +121,14 @@ static enum err write_config(const struct provision_config *config, struct uuid 
         "tls_certificate_file = %s/tls.crt\n"
         "tls_key_file = %s/tls.key\n"
         "bind = %s\n"
+        "metrics_port = %lld\n"
         "log_format = %s\n"
         "log_level = %s\n"
         "loops = %lld\n",
         config->broker_store, cell->role_name, password_file, id, (long long)broker_id, directory,
-        directory, directory, bind_addresses(config), provision_log_formats[config->log_format],
-        provision_log_levels[config->log_level], (long long)config->broker_loops);
+        directory, directory, bind_addresses(config), (long long)cell->ports[broker_id].metrics,
+        provision_log_formats[config->log_format], provision_log_levels[config->log_level],
+        (long long)config->broker_loops);
     if (rc == ERR_OK)
         rc = file_keep(path, buffer_slice(&text), 0640, error);
     else

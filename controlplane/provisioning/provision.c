@@ -27,6 +27,8 @@ struct provision {
     const struct provision_config *config;
     struct fleet_ca ca;
     struct reconciler reconciler;
+    struct provision_counters counters;
+    struct provision_metrics *metrics; /* NULL = not served */
     struct db_config watch_config;
     struct db *watch; /* LISTEN and the list of work; NULL = never connected */
     int stop_fd;      /* readable once we are to stop */
@@ -97,8 +99,8 @@ static enum err begin_work(struct provision *provision, struct error *error)
 {
     if (provision->is_working)
         return ERR_OK;
-    enum err rc =
-        reconciler_start(&provision->reconciler, provision->config, &provision->ca, error);
+    enum err rc = reconciler_start(&provision->reconciler, provision->config, &provision->ca,
+                                   &provision->counters, error);
     if (rc != ERR_OK)
         return rc;
     provision->is_working = true;
@@ -179,6 +181,14 @@ static void run(struct provision *provision, const sigset_t *signals)
     db_close(provision->watch);
 }
 
+static void close_provision(struct provision *provision)
+{
+    provision_metrics_stop(provision->metrics);
+    if (provision->stop_fd >= 0)
+        close(provision->stop_fd);
+    fleet_ca_done(&provision->ca);
+}
+
 static enum err open_provision(struct provision *provision, const struct provision_config *config,
                                const sigset_t *signals, struct error *error)
 {
@@ -205,11 +215,12 @@ static enum err open_provision(struct provision *provision, const struct provisi
     if (rc != ERR_OK)
         return rc;
     provision->stop_fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (provision->stop_fd < 0) {
-        fleet_ca_done(&provision->ca);
-        return error_set(error, ERR_IO, "signalfd");
-    }
-    return ERR_OK;
+    rc = provision->stop_fd < 0
+             ? error_set(error, ERR_IO, "signalfd")
+             : provision_metrics_start(config, &provision->counters, &provision->metrics, error);
+    if (rc != ERR_OK)
+        close_provision(provision);
+    return rc;
 }
 
 int provision_main(char *const *args)
@@ -239,8 +250,7 @@ int provision_main(char *const *args)
     enum err rc = open_provision(&provision, &config, &signals, &error);
     if (rc == ERR_OK) {
         run(&provision, &signals);
-        close(provision.stop_fd);
-        fleet_ca_done(&provision.ca);
+        close_provision(&provision);
     } else {
         fprintf(stderr, "millrace-controlplane provision: %s\n", error.message);
     }

@@ -45,6 +45,8 @@ const struct option provision_options[] = {
            "instances on a shared cell before another one is made"),
     NUMBER(broker_loops, "2", 1, 64, "", "event loops of a broker"),
     NUMBER(workers, "6", 1, 16, "", "threads; each holds two connections to the store"),
+    TEXT(metrics_addresses, "127.0.0.1", "loopback addresses for /metrics, plain HTTP"),
+    NUMBER(metrics_port, "0", 0, 65535, "", "TCP port of /metrics; 0 = not served"),
     NUMBER(create_timeout_ms, "600000", 1000, 86400000, "ms",
            "after which an instance that cannot be made has failed"),
     NUMBER(lease_ms, "5000", 100, 600000, "ms",

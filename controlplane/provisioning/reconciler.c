@@ -231,6 +231,16 @@ static int64_t end_step(struct step *step, enum err rc, int64_t delay_ms, struct
     return delay_ms;
 }
 
+static void count_step(struct provision_counters *counters, enum provision_kind kind, enum err rc,
+                       int64_t duration_us)
+{
+    histogram_note_shared(&counters->steps[kind], duration_us);
+    if (rc == ERR_FENCED)
+        counter_add_shared(&counters->leases_lost[kind], 1);
+    else if (rc != ERR_OK)
+        counter_add_shared(&counters->failures[kind], 1);
+}
+
 static int64_t run_step(void *context, int worker_index, struct work_item *item)
 {
     struct reconciler *reconciler = context;
@@ -248,7 +258,9 @@ static int64_t run_step(void *context, int worker_index, struct work_item *item)
                         .cells = worker->cells,
                         .arena = &arena,
                         .item = item};
+    int64_t began_us = clock_monotonic_us(&system_clock);
     enum err rc = reconcile(&step, &delay_ms, &error);
+    count_step(reconciler->counters, item->kind, rc, clock_monotonic_us(&system_clock) - began_us);
     delay_ms = end_step(&step, rc, delay_ms, &error);
     arena_done(&arena);
     return delay_ms;
@@ -267,7 +279,8 @@ static struct db_config connection_config(const struct provision_config *config,
 }
 
 enum err reconciler_start(struct reconciler *reconciler, const struct provision_config *config,
-                          const struct fleet_ca *ca, struct error *error)
+                          const struct fleet_ca *ca, struct provision_counters *counters,
+                          struct error *error)
 {
     struct work_queue_events events = {.step = run_step, .context = reconciler};
     char id[UUID_TEXT_LEN + 1];
@@ -276,6 +289,7 @@ enum err reconciler_start(struct reconciler *reconciler, const struct provision_
     *reconciler = (struct reconciler){
         .config = config,
         .ca = ca,
+        .counters = counters,
         .ports = {.first = (int)config->port_first, .last = (int)config->port_last},
         .fleet = connection_config(config, config->fleet),
         .cells = connection_config(config, config->cells),

@@ -17,6 +17,7 @@
 #include "controlplane/provisioning/fleet_ca.h"
 #include "controlplane/provisioning/ports.h"
 #include "controlplane/provisioning/provision_config.h"
+#include "controlplane/provisioning/provision_metrics.h"
 #include "controlplane/provisioning/work_queue.h"
 #include "controlplane/store/cells.h"
 #include "controlplane/store/db.h"
@@ -36,13 +37,15 @@ struct reconciler {
     struct db_config fleet;
     struct db_config cells;
     struct work_queue *queue;
-    char owner[RECONCILER_OWNER_ROOM]; /* this replica, in leases */
+    struct provision_counters *counters; /* borrowed */
+    char owner[RECONCILER_OWNER_ROOM];   /* this replica, in leases */
     struct reconciler_worker workers[RECONCILER_MAX_WORKERS];
 };
 
-/* Starts the workers. config and ca are borrowed until reconciler_stop. */
+/* Starts the workers. config, ca and counters are borrowed until reconciler_stop. */
 enum err reconciler_start(struct reconciler *reconciler, const struct provision_config *config,
-                          const struct fleet_ca *ca, struct error *error) WARN_UNUSED;
+                          const struct fleet_ca *ca, struct provision_counters *counters,
+                          struct error *error) WARN_UNUSED;
 /* Lets running steps end. Leases stay: lease_release_all. Safe on a zeroed reconciler. */
 void reconciler_stop(struct reconciler *reconciler);
 

@@ -14,7 +14,7 @@ static const struct db_statement put_listener = {
     "$4::text, 'port', $5::int, 'security', $6::text, 'instance_no', nullif($7::int, 0), "
     "'auto_create_partitions', $8::int))"};
 static const struct db_statement put_tenant = {
-    "SELECT instance_no, version FROM cell_admin.v1_put_tenant($1, $2, $3)"};
+    "SELECT instance_no, version FROM cell_admin.v2_put_tenant($1, $2, $3)"};
 static const struct db_statement remove_tenant = {"SELECT cell_admin.v1_remove_tenant($1, $2)"};
 static const struct db_statement put_credential = {
     "SELECT cell_admin.v1_put_credential($1, $2, $3)"};
