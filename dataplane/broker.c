@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Composition root of the broker, and the order of its end:
  *
- *   listeners ▶ sessions of all loops ▶ group coordinators ▶ metadata image ▶ log directory */
+ *   metrics ▶ listeners ▶ sessions of all loops ▶ group coordinators ▶ metadata image ▶ log directory */
 #include "dataplane/broker.h"
 
 #include "common/observe/log.h"
@@ -13,17 +13,11 @@
 #include "dataplane/handlers/fetch_session.h"
 #include "dataplane/handlers/handlers.h"
 #include "dataplane/handlers/sasl.h"
+#include "dataplane/metrics/metrics_server.h"
 
 #include <stdlib.h>
 
 enum { SCRATCH_BYTES = 64 * 1024, FETCH_SLOTS = 1000, DRAIN_CHECK_US = 10000 };
-
-static const struct broker_settings_view settings = {
-    .login_deadline_us = 10000000,
-    .idle_timeout_us = 600000000,
-    .max_frame_bytes = 100 * 1048576,
-    .max_login_frame_bytes = 64 * 1024,
-};
 
 /* One a loop, with the mail that starts and stops it. */
 struct hosted_loop {
@@ -38,8 +32,10 @@ struct broker {
     struct cluster *cluster;
     struct group_coordinator *coordinator;
     struct broker_listeners *listeners;
+    struct metrics_server *metrics; /* NULL = not served */
     struct hosted_loop *loops;
     struct image_observer observer; /* loop 0: who coordinates what */
+    struct memory_budget memory;
     uint8_t pepper[32];
     struct hash_seed seed;
     int loops_open;
@@ -158,7 +154,10 @@ static void lead_known(struct broker *broker)
 static void free_loops(struct broker *broker)
 {
     for (int i = 0; broker->loops != NULL && i < broker->options.executor->loop_count; i++) {
+        scheduler_done(&broker->loops[i].base.scheduler);
+        login_guard_done(&broker->loops[i].base.guard);
         free(broker->loops[i].base.scratch.data);
+        free(broker->loops[i].base.metrics);
         fetch_sessions_free(broker->loops[i].base.fetch_sessions);
     }
     free(broker->loops);
@@ -189,11 +188,17 @@ static enum err make_loops(struct broker *broker)
             .broker_id = broker->options.broker_id,
             .handlers = served_apis,
             .handle_raw_sasl = handle_raw_sasl,
-            .settings = &settings,
+            .limits = &broker->options.limits,
+            .memory = &broker->memory,
             .scratch = {malloc(SCRATCH_BYTES), SCRATCH_BYTES},
+            .metrics = calloc(1, sizeof(*hosted->base.metrics)),
         };
         list_init(&hosted->base.sessions);
-        if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL)
+        list_init(&hosted->base.starved);
+        login_guard_init(&hosted->base.guard, &broker->options.limits.logins, broker->seed);
+        scheduler_init(&hosted->base.scheduler, executor->loops[i], broker->seed);
+        if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL ||
+            hosted->base.metrics == NULL)
             return ERR_NO_MEMORY;
     }
     return ERR_OK;
@@ -249,6 +254,7 @@ enum err broker_new(const struct broker_options *options, struct broker **ret_br
     if (broker == NULL)
         return error_set(error, ERR_NO_MEMORY, "broker");
     broker->options = *options;
+    memory_budget_init(&broker->memory, &options->limits.memory);
     rc = random_fill(options->random, broker->pepper, sizeof(broker->pepper));
     if (rc == ERR_OK)
         rc = random_fill(options->random, &broker->seed, sizeof(broker->seed));
@@ -293,6 +299,30 @@ static void start_loop(struct mail *mail)
     broker_loop_start(&container_of(mail, struct hosted_loop, mail)->base);
 }
 
+/* Without its metrics a broker is better than no broker. */
+static void serve_metrics(struct broker *broker)
+{
+    const struct broker_options *options = &broker->options;
+    struct metrics_server_options metrics = {
+        .network = options->network,
+        .source = {.executor = options->executor,
+                   .loop_of = broker_loop_of,
+                   .context = broker,
+                   .directory = options->directory,
+                   .coordinator = broker->coordinator,
+                   .software = options->software,
+                   .has_process = options->has_process},
+        .addresses = options->metrics_addresses,
+        .port = options->metrics_port,
+    };
+    struct error error = {.code = ERR_OK};
+
+    if (options->metrics_addresses[0] != NULL &&
+        metrics_server_new(&metrics, &broker->metrics, &error) != ERR_OK)
+        log_event(LOG_ERROR, "metrics_not_opened", f_i64("port", options->metrics_port),
+                  f_str("why", error.message));
+}
+
 void broker_start(struct broker *broker)
 {
     struct executor *executor = broker->options.executor;
@@ -306,6 +336,7 @@ void broker_start(struct broker *broker)
         loop_post(executor->loops[i], &broker->loops[i].mail);
     }
     cluster_start(broker->cluster);
+    serve_metrics(broker);
 }
 
 /* --- the end, step by step --- */
@@ -362,13 +393,11 @@ static void stop_loop(struct mail *mail)
     timer_start_in(hosted->base.loop, &hosted->drain, 0);
 }
 
-void broker_stop(struct broker *broker, void (*done)(void *context), void *context)
+static void on_metrics_stopped(void *context)
 {
+    struct broker *broker = context;
     struct executor *executor = broker->options.executor;
 
-    log_event(LOG_INFO, "broker_stopping", f_i64("broker", broker->options.broker_id));
-    broker->stopped = done;
-    broker->stopped_context = context;
     broker_listeners_close(broker->listeners);
     for (int i = 0; i < executor->loop_count; i++) {
         broker->loops[i].mail.deliver = stop_loop;
@@ -376,10 +405,22 @@ void broker_stop(struct broker *broker, void (*done)(void *context), void *conte
     }
 }
 
+void broker_stop(struct broker *broker, void (*done)(void *context), void *context)
+{
+    log_event(LOG_INFO, "broker_stopping", f_i64("broker", broker->options.broker_id));
+    broker->stopped = done;
+    broker->stopped_context = context;
+    if (broker->metrics != NULL)
+        metrics_server_stop(broker->metrics, on_metrics_stopped, broker);
+    else
+        on_metrics_stopped(broker);
+}
+
 void broker_free(struct broker *broker)
 {
     if (broker == NULL)
         return;
+    metrics_server_free(broker->metrics);
     broker_listeners_free(broker->listeners);
     free_loops(broker);
     if (broker->coordinator != NULL)
@@ -389,7 +430,17 @@ void broker_free(struct broker *broker)
     free(broker);
 }
 
+int broker_metrics_port(const struct broker *broker)
+{
+    return broker->metrics != NULL ? metrics_server_port(broker->metrics) : 0;
+}
+
 int broker_listener_port(const struct broker *broker, const char *name)
 {
     return broker_listeners_port(broker->listeners, name);
+}
+
+const struct memory_budget *broker_memory(const struct broker *broker)
+{
+    return &broker->memory;
 }

@@ -23,10 +23,22 @@ struct config {
     char *tls_certificate_file;
     char *tls_key_file;
     char *bind;
+    char *metrics_addresses;
+    int64_t metrics_port;
     int64_t loops;
     int64_t read_workers;
+    int64_t check_workers;
     int64_t tail_cache_bytes;
     int64_t group_initial_rebalance_delay_ms;
+    int64_t login_deadline_ms;
+    int64_t idle_timeout_ms;
+    int64_t stalled_timeout_ms;
+    int64_t topic_mutations_per_second;
+    int64_t pending_logins;
+    int64_t pending_logins_per_address;
+    int64_t memory_bytes;
+    int64_t connection_memory_bytes;
+    int64_t max_control_frame_bytes;
     int log_level;
     int log_format;
 };
@@ -52,14 +64,46 @@ static const struct option options[] = {
      "Private key (PEM) of that certificate."},
     {"bind", OPTION_STRING, FIELD(bind), "127.0.0.1", 0, 0, "", NULL, false,
      "Literal addresses to listen on, separated by commas."},
+    {"metrics_addresses", OPTION_STRING, FIELD(metrics_addresses), "127.0.0.1", 0, 0, "", NULL,
+     false, "Loopback addresses for /metrics, /healthz and /readyz, plain HTTP."},
+    {"metrics_port", OPTION_I64, FIELD(metrics_port), "0", 0, 65535, "", NULL, false,
+     "TCP port of /metrics; 0 = not served."},
     {"loops", OPTION_I64, FIELD(loops), "2", 1, 64, "", NULL, false,
      "Event loops, one thread each."},
     {"read_workers", OPTION_I64, FIELD(read_workers), "2", 1, 16, "", NULL, false,
      "Threads for reads that are not in memory."},
+    {"check_workers", OPTION_I64, FIELD(check_workers), "1", 1, 16, "", NULL, false,
+     "Threads that check record batches which are large or unpack to much."},
     {"tail_cache_bytes", OPTION_I64, FIELD(tail_cache_bytes), "67108864", 1048576, 1LL << 40,
      "bytes", NULL, false, "Recent records kept in memory, all partitions together."},
     {"group_initial_rebalance_delay_ms", OPTION_I64, FIELD(group_initial_rebalance_delay_ms), "0",
      0, 60000, "ms", NULL, false, "How long an empty consumer group waits for more members."},
+    {"login_deadline_ms", OPTION_I64, FIELD(login_deadline_ms), "10000", 100, 600000, "ms", NULL,
+     false, "A connection that has not logged in by then is closed."},
+    {"idle_timeout_ms", OPTION_I64, FIELD(idle_timeout_ms), "600000", 1000, 86400000, "ms", NULL,
+     false, "A connection without traffic is closed after this long."},
+    {"stalled_timeout_ms", OPTION_I64, FIELD(stalled_timeout_ms), "30000", 100, 600000, "ms", NULL,
+     false,
+     "A peer that stops in the middle of a request, or does not read its answers, is closed after "
+     "this long."},
+    {"pending_logins", OPTION_I64, FIELD(pending_logins), "2000", 1, 1000000, "", NULL, false,
+     "Connections that have not logged in yet, on each event loop; more are closed."},
+    {"pending_logins_per_address", OPTION_I64, FIELD(pending_logins_per_address), "500", 1, 1000000,
+     "", NULL, false, "The same from one address."},
+    {"memory_bytes", OPTION_I64, FIELD(memory_bytes), "536870912", 16777216, 1LL << 40, "bytes",
+     NULL, false,
+     "Requests, answers and records under way, all clients together; an instance gets half of it "
+     "at "
+     "most, and a 64th at least."},
+    {"connection_memory_bytes", OPTION_I64, FIELD(connection_memory_bytes), "67108864", 65536,
+     1LL << 40, "bytes", NULL, false,
+     "Answers that wait on one connection; one that is larger still fits."},
+    {"max_control_frame_bytes", OPTION_I64, FIELD(max_control_frame_bytes), "8388608", 65536,
+     104857600, "bytes", NULL, false, "The largest request that is not a Produce (100 MiB)."},
+    {"topic_mutations_per_second", OPTION_I64, FIELD(topic_mutations_per_second), "500", -1,
+     1000000, "1/s", NULL, false,
+     "Partitions that an instance may create and delete, ten seconds' worth at once; -1 is no "
+     "bound."},
     {"log_level", OPTION_ENUM, FIELD(log_level), "info", 0, 0, "", log_levels, false,
      "Least level that is logged."},
     {"log_format", OPTION_ENUM, FIELD(log_format), "text", 0, 0, "", log_formats, false,
@@ -133,6 +177,23 @@ static void split_addresses(char *text, const char *addresses[BROKER_MAX_BIND_AD
     addresses[count] = NULL;
 }
 
+static struct broker_limits limits_of(const struct config *config)
+{
+    struct broker_limits limits = broker_limits_default;
+
+    limits.login_deadline_us = config->login_deadline_ms * 1000;
+    limits.idle_timeout_us = config->idle_timeout_ms * 1000;
+    limits.stalled_timeout_us = config->stalled_timeout_ms * 1000;
+    limits.topic_mutations_per_second = config->topic_mutations_per_second;
+    limits.logins = (struct login_guard_limits){.strangers = (size_t)config->pending_logins,
+                                                .strangers_per_address =
+                                                    (size_t)config->pending_logins_per_address};
+    limits.memory = memory_limits_of(config->memory_bytes);
+    limits.connection_memory_bytes = (size_t)config->connection_memory_bytes;
+    limits.max_control_frame_bytes = (size_t)config->max_control_frame_bytes;
+    return limits;
+}
+
 static enum err open_broker(struct process *process, struct error *error)
 {
     struct config *config = &process->config;
@@ -145,6 +206,10 @@ static enum err open_broker(struct process *process, struct error *error)
         .directory = process->directory,
         .broker_id = (int32_t)config->broker_id,
         .group_initial_rebalance_delay_ms = (int32_t)config->group_initial_rebalance_delay_ms,
+        .metrics_port = (int)config->metrics_port,
+        .software = MILLRACE_VERSION,
+        .has_process = true,
+        .limits = limits_of(config),
     };
     enum err rc = ERR_OK;
 
@@ -155,6 +220,8 @@ static enum err open_broker(struct process *process, struct error *error)
         return rc;
     broker.tls = process->tls;
     split_addresses(config->bind, broker.bind_addresses);
+    if (config->metrics_port > 0)
+        split_addresses(config->metrics_addresses, broker.metrics_addresses);
     return broker_new(&broker, &process->broker, error);
 }
 
@@ -163,6 +230,7 @@ static enum err open_all(struct process *process, struct error *error)
     struct uv_executor_options executor = {
         .loop_count = (int)process->config.loops,
         .read_workers = (int)process->config.read_workers,
+        .check_workers = (int)process->config.check_workers,
         .slow_workers = 1,
     };
     enum err rc = uv_executor_new(&executor, &process->executor, error);

@@ -6,15 +6,15 @@
 #include <stdio.h>
 
 static const struct db_statement create_cell = {
-    "SELECT cell_no, role_name FROM cell_admin.v1_create_cell($1, $2, $3::int, $4)"};
-static const struct db_statement drop_cell = {"SELECT cell_admin.v1_drop_cell($1)"};
+    "SELECT cell_no, role_name FROM cell_admin.v2_create_cell($1, $2, $3::int, $4)"};
+static const struct db_statement drop_cell = {"SELECT cell_admin.v2_drop_cell($1)"};
 static const struct db_statement put_listener = {
     "SELECT cell_admin.v1_put_listener($1, jsonb_build_object('broker', $2::int, 'name', $3::text, "
     "'host', "
     "$4::text, 'port', $5::int, 'security', $6::text, 'instance_no', nullif($7::int, 0), "
     "'auto_create_partitions', $8::int))"};
 static const struct db_statement put_tenant = {
-    "SELECT instance_no, version FROM cell_admin.v1_put_tenant($1, $2, $3)"};
+    "SELECT instance_no, version FROM cell_admin.v2_put_tenant($1, $2, $3)"};
 static const struct db_statement remove_tenant = {"SELECT cell_admin.v1_remove_tenant($1, $2)"};
 static const struct db_statement put_credential = {
     "SELECT cell_admin.v1_put_credential($1, $2, $3)"};

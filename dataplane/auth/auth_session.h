@@ -20,7 +20,6 @@
 enum auth_state { AUTH_INITIAL, AUTH_HANDSHAKEN, AUTH_EXCHANGING, AUTH_AUTHENTICATED, AUTH_FAILED };
 
 #define AUTH_REAUTH_MIN_US 1000000 /* earlier re-authentication is refused */
-#define AUTH_FAILURE_DELAY_MS 100  /* a failed client is told and closed after this long */
 
 struct auth_session {
     enum auth_state state;
@@ -55,7 +54,7 @@ enum kafka_error auth_session_handshake(struct auth_session *session, int16_t ve
 
 /* SaslAuthenticate, or a raw token. NONE: state says whether it goes on (EXCHANGING) or succeeded
  * (AUTHENTICATED: key_id and authzid are set). SASL_AUTHENTICATION_FAILED: answer SASL_FAILURE_TEXT
- * after AUTH_FAILURE_DELAY_MS and close. ILLEGAL_SASL_STATE: close. */
+ * after the delay of the login guard, and close. ILLEGAL_SASL_STATE: close. */
 enum kafka_error auth_session_authenticate(struct auth_session *session,
                                            const struct sasl_directory *directory,
                                            struct slice token, int64_t now_us,

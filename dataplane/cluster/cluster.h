@@ -65,9 +65,10 @@ enum topic_result {
     TOPIC_OK,
     TOPIC_EXISTS,
     TOPIC_NOT_FOUND,
-    TOPIC_OVER_LIMIT, /* current and maximum say how far */
-    TOPIC_CONFLICT,   /* changed meanwhile; partitions: expected count differs */
-    TOPIC_DENIED      /* instance unknown to the cell, or suspended */
+    TOPIC_OVER_LIMIT,   /* of partitions; current and maximum say how far */
+    TOPIC_OVER_STORAGE, /* what it would reserve; the same, in bytes */
+    TOPIC_CONFLICT,     /* changed meanwhile; partitions: expected count differs */
+    TOPIC_DENIED        /* instance unknown to the cell, or suspended */
 };
 
 struct partition_assignment {
@@ -92,7 +93,7 @@ struct topic_request {
     size_t remove_count;
     /* out */
     enum topic_result result;
-    int64_t current, maximum; /* with TOPIC_OVER_LIMIT */
+    int64_t current, maximum; /* with TOPIC_OVER_… */
 };
 
 /* Embedded in the handler's request; topics and all they point to are borrowed until done. */

@@ -26,6 +26,7 @@ struct instance_topics {
     struct hash_node node;
     int32_t instance_no;
     struct record_list topics;
+    int64_t partition_count; /* of those that are not internal */
 };
 
 struct image {
@@ -266,16 +267,20 @@ static void link_topic(struct image *image, struct image_entry *entry)
         insert(&image->instances, hash_number(image, topic->instance_no), &instance->node);
     }
     record_list_add(&instance->topics, entry->record);
+    if (!topic->is_internal)
+        instance->partition_count += topic->partition_count;
     insert(&image->topics_by_name, hash_name(image, topic->instance_no, topic->name),
            &entry->by_second);
 }
 
 static void unlink_topic(struct image *image, struct image_entry *entry)
 {
-    struct instance_topics *instance =
-        find_instance(image, image_as_topic(entry->record)->instance_no);
+    const struct image_topic *topic = image_as_topic(entry->record);
+    struct instance_topics *instance = find_instance(image, topic->instance_no);
 
     invariant(instance != NULL);
+    if (!topic->is_internal)
+        instance->partition_count -= topic->partition_count;
     hash_table_remove(&image->topics_by_name, &entry->by_second);
     record_list_remove(&instance->topics, entry->record);
     if (instance->topics.count > 0)
@@ -454,6 +459,13 @@ const struct image_topic *image_topic_by_id(const struct image *image, int32_t i
         image_find(image, IMAGE_TOPIC, slice_of(topic_id.bytes, sizeof(topic_id.bytes))));
 
     return topic != NULL && topic->instance_no == instance_no ? topic : NULL;
+}
+
+int64_t image_partition_count(const struct image *image, int32_t instance_no)
+{
+    const struct instance_topics *instance = find_instance(image, instance_no);
+
+    return instance ? instance->partition_count : 0;
 }
 
 size_t image_topic_count(const struct image *image, int32_t instance_no)

@@ -38,6 +38,9 @@ const struct image_topic *image_topic_at(const struct image *image, int32_t inst
 /* Index of the first topic whose name is not before `name`; count when there is none (cursors). */
 size_t image_topic_position(const struct image *image, int32_t instance_no, struct slice name);
 
+/* Partitions of all topics of an instance, internal ones left out: they count against no limit. */
+int64_t image_partition_count(const struct image *image, int32_t instance_no);
+
 /* Tenants in the order of their numbers. */
 size_t image_tenant_count(const struct image *image);
 const struct image_tenant *image_tenant_at(const struct image *image, size_t index);

@@ -19,6 +19,12 @@ static void parse_limits(struct image_fields *fields, struct image_limits *limit
         fields_integer(&inner, "produce_bytes_per_second", -1, INT64_MAX);
     limits->consume_bytes_per_second =
         fields_integer(&inner, "consume_bytes_per_second", -1, INT64_MAX);
+    /* Not there in what an earlier release published. */
+    limits->produce_bytes_per_second_per_partition =
+        fields_integer_or(&inner, "produce_bytes_per_second_per_partition", -1, INT64_MAX, -1);
+    limits->consume_bytes_per_second_per_partition =
+        fields_integer_or(&inner, "consume_bytes_per_second_per_partition", -1, INT64_MAX, -1);
+    limits->clients = fields_integer_or(&inner, "clients", -1, INT64_MAX, -1);
     limits->connections = fields_integer(&inner, "connections", -1, INT64_MAX);
     limits->groups = fields_integer(&inner, "groups", -1, INT64_MAX);
     limits->max_message_bytes = fields_integer(&inner, "max_message_bytes", -1, INT64_MAX);

@@ -50,7 +50,11 @@ struct image_limits {
     int64_t partitions;
     int64_t produce_bytes_per_second;
     int64_t consume_bytes_per_second;
+    /* Rates grow with the partitions that the instance has, up to the two above: tenant_rates.h. */
+    int64_t produce_bytes_per_second_per_partition;
+    int64_t consume_bytes_per_second_per_partition;
     int64_t connections;
+    int64_t clients; /* active ones: client_count.h */
     int64_t groups;
     int64_t max_message_bytes;
     int64_t retention_bytes_per_partition;

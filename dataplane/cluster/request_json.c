@@ -128,6 +128,7 @@ static bool read_result(const json_t *answer, struct topic_request *topic)
                    {"exists", TOPIC_EXISTS},
                    {"not_found", TOPIC_NOT_FOUND},
                    {"limit", TOPIC_OVER_LIMIT},
+                   {"storage", TOPIC_OVER_STORAGE},
                    {"conflict", TOPIC_CONFLICT},
                    {"denied", TOPIC_DENIED}};
     const char *id = json_string_value(json_object_get(answer, "topic_id"));

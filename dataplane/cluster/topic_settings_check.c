@@ -79,6 +79,7 @@ static void resolve(const struct resolver *resolver)
     check->config = (struct log_config){
         .segment_bytes = effective_number(resolver, TOPIC_SEGMENT_BYTES),
         .segment_ms = effective_number(resolver, TOPIC_SEGMENT_MS),
+        .segment_index_bytes = effective_number(resolver, TOPIC_SEGMENT_INDEX_BYTES),
         .retention_ms = effective_number(resolver, TOPIC_RETENTION_MS),
         .retention_bytes = effective_number(resolver, TOPIC_RETENTION_BYTES),
         .max_message_bytes =

@@ -246,7 +246,8 @@ static enum err replay_records(struct coordinator_shard *shard, const struct rec
         return ERR_OK;
     if (record_batch_codec(batch) != 0)
         return ERR_UNSUPPORTED;
-    rc = record_stream_init(&stream, 0, record_batch_records(batch, bytes));
+    rc =
+        record_stream_init(&stream, 0, record_batch_records(batch, bytes), RECORD_STREAM_MAX_BYTES);
     for (int32_t i = 0; i < batch->record_count && rc == ERR_OK; i++) {
         rc = record_stream_next(&stream, &record);
         if (rc == ERR_OK && batch->base_offset + record.offset_delta >= shard->next_offset)
@@ -446,6 +447,12 @@ enum kafka_error coordinator_shard_list(const struct coordinator_shard *shard,
                                         struct group_call *call)
 {
     return group_shard_list(shard->core, call);
+}
+
+void coordinator_shard_visit(const struct coordinator_shard *shard,
+                             const struct group_visitor *visitor)
+{
+    group_shard_visit(shard->core, visitor);
 }
 
 void coordinator_shard_topic_deleted(struct coordinator_shard *shard, struct slice topic)

@@ -10,6 +10,9 @@
 #include "common/port/executor.h"
 #include "common/port/random.h"
 #include "dataplane/cluster/image.h"
+#include "dataplane/dispatch/broker_limits.h"
+#include "dataplane/dispatch/loop_metrics.h"
+#include "dataplane/dispatch/scheduler.h"
 #include "dataplane/net/connection.h"
 
 struct cluster;
@@ -26,13 +29,6 @@ struct api_handler {
     void (*handle)(struct request *request);
 };
 
-struct broker_settings_view {
-    int64_t login_deadline_us;
-    int64_t idle_timeout_us;
-    size_t max_frame_bytes;
-    size_t max_login_frame_bytes;
-};
-
 struct broker_loop {
     struct loop *loop;
     struct image *image;
@@ -47,14 +43,19 @@ struct broker_loop {
     int32_t broker_id;
     const struct api_handler *handlers;
     void (*handle_raw_sasl)(struct session *session, struct frame frame);
-    const struct broker_settings_view *settings;
+    const struct broker_limits *limits;
 
     struct connection_scratch scratch;
+    struct scheduler scheduler;
+    struct login_guard guard;
+    struct memory_budget *memory; /* of the broker; any loop */
+    struct list starved;          /* sessions that wait for memory */
+    struct timer memory_retry;
     struct list sessions; /* all of this loop */
     struct timer sweep;   /* login deadlines, idle connections */
     struct image_observer observer;
     bool is_stopping;
-    int64_t request_count;
+    struct loop_metrics *metrics; /* owned by the composition root */
 };
 
 #endif

@@ -6,6 +6,8 @@
 #include "dataplane/dispatch/request.h"
 
 #include "common/observe/log.h"
+#include "dataplane/dispatch/request_memory.h"
+#include "dataplane/dispatch/throttle.h"
 
 #include <stdlib.h>
 
@@ -14,14 +16,16 @@ enum {
     MAX_REQUEST_BYTES = 64 * 1048576, /* their frames together; one larger than this still fits */
     MAX_RESPONSE_BYTES = 64 * 1048576,
     ARENA_BASE_BYTES = 1 << 20,
-    UNSENT_MARK_BYTES = 4 * 1048576
+    UNSENT_MARK_BYTES = 4 * 1048576,
+    UNCOUNTED_BYTES = 4096 /* of a decoded request */
 };
 
 static void free_request(struct request *request)
 {
     if (request->release != NULL)
         request->release(request);
-    free(request->frame.data);
+    frame_free(request->broker->memory, &request->frame);
+    request_give_memory(request, request->memory_bytes);
     free(request->iov);
     buffer_done(&request->response);
     arena_done(&request->arena);
@@ -61,29 +65,6 @@ static void update_pause(struct session *session)
         connection_resume(session->connection);
 }
 
-static void on_unmute(struct timer *timer)
-{
-    struct session *session = container_of(timer, struct session, unmute);
-
-    session->is_muted = false;
-    connection_resume(session->connection);
-}
-
-/* KIP-219: the answer leaves at once, then nothing is read for the time it names. */
-static void mute(struct session *session, int32_t throttle_time_ms)
-{
-    struct loop *loop = session->broker->loop;
-    int64_t until_us = loop_now_us(loop) + (int64_t)throttle_time_ms * 1000;
-
-    if (session->is_closing || (session->is_muted && session->unmute.deadline_us >= until_us))
-        return;
-    if (!session->is_muted)
-        connection_pause(session->connection);
-    session->is_muted = true;
-    session->unmute.fire = on_unmute;
-    timer_start(loop, &session->unmute, until_us);
-}
-
 /* --- answers --- */
 
 struct writer request_begin_response(struct request *request)
@@ -112,6 +93,10 @@ static void mark_done(struct request *request)
     invariant(request->state == REQUEST_RUNNING);
     request->state = REQUEST_DONE;
     request->cancel = NULL;
+    if (request->api != NULL && request->api->key == KAFKA_API_FETCH) {
+        session->fetch_count--;
+        scheduler_ready(&session->broker->scheduler, session);
+    }
     dispatch_flush(session);
 }
 
@@ -138,6 +123,7 @@ void request_end_response(struct request *request, struct writer *writer, enum e
         return;
     }
     writer_patch_i32(writer, 0, (int32_t)size);
+    request_force_memory(request, request->response.capacity);
     request->has_answer = true;
     mark_done(request);
 }
@@ -152,8 +138,11 @@ void request_finish_without_answer(struct request *request)
  * Metadata for all topics (version 13). */
 bool request_check_read(struct request *request, enum err rc)
 {
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
+        if (request->arena.used_bytes > UNCOUNTED_BYTES)
+            request_force_memory(request, request->arena.used_bytes);
         return true;
+    }
     request_fail(request, err_text(rc));
     return false;
 }
@@ -192,6 +181,30 @@ static void on_sent(struct outgoing *outgoing)
     request_release(request);
 }
 
+static void count_started(const struct request *request)
+{
+    struct api_metrics *metrics = &request->broker->metrics->apis[request->api->key];
+
+    counter_add(&metrics->requests, 1);
+    counter_add(&metrics->bytes_in, (int64_t)request->frame.len);
+}
+
+/* What was refused before a handler saw it has no API here. */
+static void count_finished(const struct request *request)
+{
+    struct api_metrics *metrics = NULL;
+
+    if (request->api == NULL)
+        return;
+    metrics = &request->broker->metrics->apis[request->api->key];
+    histogram_note(&metrics->time, loop_now_us(request->broker->loop) - request->started_us);
+    if (request->has_answer)
+        counter_add(&metrics->bytes_out,
+                    (int64_t)(request->response.len + request->cuts.total_bytes));
+    else if (request->closes)
+        counter_add(&metrics->refused, 1);
+}
+
 /* Takes a finished request out of the queue and sends its answer. */
 static void finish(struct session *session, struct request *request)
 {
@@ -202,8 +215,8 @@ static void finish(struct session *session, struct request *request)
     session->request_count--;
     session->request_bytes -= request->frame.len;
     request->state = REQUEST_SENT;
-    if (request->throttle_time_ms > 0)
-        mute(session, request->throttle_time_ms);
+    count_finished(request);
+    throttle_mute(session, request->throttle_time_ms);
     if (session->is_closing || !has_answer || !make_iov(request)) {
         if (!session->is_closing && (closes || has_answer))
             connection_close(session->connection, ERR_CLOSED);
@@ -212,6 +225,7 @@ static void finish(struct session *session, struct request *request)
     }
     /* From here the frame is not needed, unless the answer borrows from it. */
     request->outgoing.done = on_sent;
+    scheduler_charge(session, request->response.len + request->cuts.total_bytes);
     connection_send(session->connection, &request->outgoing);
     if (closes)
         connection_close_after_sending(session->connection);
@@ -234,10 +248,15 @@ void dispatch_flush(struct session *session)
     connection_unref(session->connection);
 }
 
+/* Requests that have not started are gone; those that run are told. */
 void dispatch_cancel_all(struct session *session)
 {
+    struct list *queued = NULL;
+
     /* Nothing leaves the list while it is walked. */
     session->is_cancelling = true;
+    while ((queued = list_pop_front(&session->queued)) != NULL)
+        container_of(queued, struct request, queued_link)->state = REQUEST_DONE;
     list_for_each(&session->requests, link)
     {
         struct request *request = container_of(link, struct request, link);
@@ -271,66 +290,125 @@ static struct request *new_request(struct session *session, struct frame frame)
     request->session = session;
     request->broker = session->broker;
     request->frame = frame;
+    request->account = frame.account;
     request->holds = 1;
     request->started_us = loop_now_us(session->broker->loop);
     arena_init(&request->arena, ARENA_BASE_BYTES + frame.len * KAFKA_READ_AMPLIFICATION);
     buffer_init(&request->response, MAX_RESPONSE_BYTES);
     list_init(&request->link);
+    list_init(&request->queued_link);
     list_init(&request->outgoing.link);
     reader_init(&request->body, slice_of(frame.data, frame.len));
+    request_force_memory(request, sizeof(*request));
     return request;
-}
-
-static void refuse_frame(struct session *session, struct frame frame, const char *why, int16_t key,
-                         int16_t version)
-{
-    log_event(LOG_INFO, "frame_refused", f_str("peer", connection_peer(session->connection)),
-              f_i64("api_key", key), f_i64("version", version), f_str("why", why));
-    free(frame.data);
-    connection_close(session->connection, ERR_INVALID);
 }
 
 void dispatch_frame(struct session *session, struct frame frame)
 {
-    struct kafka_request_header header;
-    const struct api_handler *handler = NULL;
-    const struct kafka_api *api = NULL;
     struct request *request = new_request(session, frame);
-    const char *why = NULL;
 
     if (request == NULL) {
-        free(frame.data);
+        frame_free(session->broker->memory, &frame);
         connection_close(session->connection, ERR_NO_MEMORY);
         return;
     }
+    connection_ref(session->connection);
+    list_push_back(&session->requests, &request->link);
+    list_push_back(&session->queued, &request->queued_link);
+    session->request_count++;
+    session->request_bytes += frame.len;
+    update_pause(session);
+    if (session->queue == NULL)
+        dispatch_start(request);
+    else
+        scheduler_ready(&session->broker->scheduler, session);
+}
+
+/* --- starting --- */
+
+/* As the frame says; what it is worth is found out when it starts. */
+static int16_t peek_key(const struct request *request)
+{
+    struct reader reader = request->body;
+    int16_t key = reader_i16(&reader);
+
+    return reader.err == ERR_OK ? key : -1;
+}
+
+bool request_is_data(const struct request *request)
+{
+    int16_t key = peek_key(request);
+
+    return key == KAFKA_API_PRODUCE || key == KAFKA_API_FETCH;
+}
+
+struct request *dispatch_next(struct session *session)
+{
+    struct request *request = NULL;
+    int16_t key = 0;
+
+    if (list_is_empty(&session->queued))
+        return NULL;
+    request = container_of(session->queued.next, struct request, queued_link);
+    key = peek_key(request);
+    if ((key == KAFKA_API_FETCH && session->fetch_count > 0) ||
+        (key == KAFKA_API_PRODUCE && !scheduler_is_free(session)))
+        return NULL;
+    return request;
+}
+
+/* NULL, or why the connection is closed without an answer. */
+static const char *read_header(struct request *request, const struct api_handler **ret_handler)
+{
+    struct session *session = request->session;
+    struct kafka_request_header header;
+    const struct kafka_api *api = NULL;
+    const struct api_handler *handler = NULL;
+
     memset(&header, 0, sizeof(header));
     if (kafka_api_read_request_header(&request->body, &header, &api) != ERR_OK)
-        why = "bad request header";
-    else if (api == NULL ||
-             (handler = find_handler(session->broker, header.request_api_key)) == NULL)
-        why = "unknown API";
-    else if (api->key != KAFKA_API_API_VERSIONS &&
-             !kafka_api_has_version(api, header.request_api_version))
-        why = "unsupported version";
-    else if (!handler->is_sasl && !auth_session_allows(&session->auth, false))
-        why = "not logged in";
-    else if (!handler->is_sasl && session_tenant(session) == NULL)
-        why = "instance is gone or suspended";
-    if (why != NULL) {
-        request->frame.data = NULL;
-        free_request(request);
-        refuse_frame(session, frame, why, header.request_api_key, header.request_api_version);
-        return;
-    }
-    request->api = api;
+        return "bad request header";
     request->version = header.request_api_version;
     request->correlation_id = header.correlation_id;
     request->client_id = slice_is_null(header.client_id) ? SLICE_LITERAL("") : header.client_id;
-    connection_ref(session->connection);
-    list_push_back(&session->requests, &request->link);
-    session->request_count++;
-    session->request_bytes += frame.len;
-    session->broker->request_count++;
-    update_pause(session);
-    handler->handle(request);
+    if (api == NULL || (handler = find_handler(session->broker, header.request_api_key)) == NULL)
+        return "unknown API";
+    request->api = api;
+    *ret_handler = handler;
+    if (api->key != KAFKA_API_API_VERSIONS && !kafka_api_has_version(api, request->version))
+        return "unsupported version";
+    if (api->key != KAFKA_API_PRODUCE &&
+        request->frame.len > session->broker->limits->max_control_frame_bytes)
+        return "too large";
+    if (!handler->is_sasl && !auth_session_allows(&session->auth, false))
+        return "not logged in";
+    if (!handler->is_sasl && session_tenant(session) == NULL)
+        return "instance is gone or suspended";
+    if (!handler->is_sasl && !session_enter_client(session, request->client_id))
+        return "too many active clients";
+    return NULL;
+}
+
+void dispatch_start(struct request *request)
+{
+    struct session *session = request->session;
+    const struct api_handler *handler = NULL;
+    int16_t key = peek_key(request);
+    const char *why = NULL;
+
+    list_remove(&request->queued_link);
+    request->state = REQUEST_RUNNING;
+    why = read_header(request, &handler);
+    if (why == NULL) {
+        count_started(request);
+        if (handler->key == KAFKA_API_FETCH)
+            session->fetch_count++;
+        handler->handle(request);
+        return;
+    }
+    counter_add(&session->broker->metrics->frames_refused, 1);
+    log_event(LOG_INFO, "frame_refused", f_str("peer", connection_peer(session->connection)),
+              f_i64("api_key", key), f_i64("version", request->version), f_str("why", why));
+    request->state = REQUEST_DONE;
+    connection_close(session->connection, ERR_INVALID);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One request from its frame to its answer.
  *
- *   RUNNING ──request_reply / request_finish──▶ DONE ──(all before it are done)──▶ sent ──▶ freed
+ *   QUEUED ──scheduler──▶ RUNNING ──request_reply / request_finish──▶ DONE ──(all before it are
+ *                                                                 done)──▶ sent ──▶ freed
  *
  * A handler reads request->body, and answers now or later, exactly once, on this loop. A handler that
  * waits sets `cancel`: called at most once when the connection closes; it must then finish soon. What
@@ -13,9 +14,10 @@
 #include "common/kafka/kafka_api.h"
 #include "common/kafka/kafka_error.h"
 #include "common/kafka/kafka_wire.h"
+#include "dataplane/auth/authorizer.h"
 #include "dataplane/dispatch/session.h"
 
-enum request_state { REQUEST_RUNNING, REQUEST_DONE, REQUEST_SENT };
+enum request_state { REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_DONE, REQUEST_SENT };
 
 struct request {
     /* for handlers */
@@ -24,11 +26,12 @@ struct request {
     const struct kafka_api *api;
     int16_t version;
     int32_t correlation_id;
-    struct slice client_id;   /* null becomes "" */
-    struct reader body;       /* after the header */
-    struct arena arena;       /* freed with the request */
-    int32_t throttle_time_ms; /* goes into the answer by the handler; then the client is muted */
-    bool closes;              /* close after the answer */
+    struct slice client_id;    /* null becomes "" */
+    struct reader body;        /* after the header */
+    struct arena arena;        /* freed with the request */
+    int32_t throttle_time_ms;  /* goes into the answer by the handler; then the client is muted */
+    int64_t throttle_until_us; /* the same as a time */
+    bool closes;               /* close after the answer */
     void (*cancel)(struct request *request);
     void (*release)(
         struct request *request); /* the answer is sent or dropped: free what it borrowed */
@@ -38,6 +41,9 @@ struct request {
     int holds; /* dispatch's own, and request_hold */
     bool has_answer;
     struct frame frame;
+    struct memory_account *account;
+    size_t memory_bytes;
+    struct list queued_link;
     struct buffer response;
     struct kafka_cut_list cuts; /* items in the arena, made on demand */
     struct outgoing outgoing;
@@ -76,8 +82,14 @@ void request_release(struct request *request);
                                                &(request)->arena, (pointer)))
 bool request_check_read(struct request *request, enum err rc);
 
-/* A frame of a session: header, version, permission, then the handler. Takes the frame. */
+/* A frame of a session, into its queue; before login it starts at once. Takes the frame. */
 void dispatch_frame(struct session *session, struct frame frame);
+/* The request that starts next; NULL = none, or not yet. */
+struct request *dispatch_next(struct session *session);
+/* Header, version, permission, then the handler. */
+void dispatch_start(struct request *request);
+/* Moves records: Produce, Fetch. */
+bool request_is_data(const struct request *request);
 /* Sends answers that are due, in order. */
 void dispatch_flush(struct session *session);
 /* The connection is closing: running requests are told. */
@@ -86,6 +98,18 @@ void dispatch_cancel_all(struct session *session);
 static inline const struct image_tenant *request_tenant(const struct request *request)
 {
     return session_tenant(request->session);
+}
+
+/* May whoever sent it do this? */
+static inline bool request_may(const struct request *request, enum access access)
+{
+    return authorizer_allows(request->session->binding.role, access);
+}
+
+static inline int32_t request_operations(const struct request *request,
+                                         enum authorized_resource resource)
+{
+    return authorizer_operations(request->session->binding.role, resource);
 }
 
 static inline int32_t request_instance(const struct request *request)

@@ -3,13 +3,13 @@
 #include "dataplane/dispatch/session.h"
 
 #include "common/observe/log.h"
-#include "dataplane/dispatch/request.h"
+#include "dataplane/dispatch/request_memory.h"
 #include "dataplane/quota/instance_usage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SWEEP_US = 1000000, PARTIAL_FRAME_US = 30000000 };
+enum { SWEEP_US = 1000000 };
 
 static void on_frame(void *owner, struct frame frame)
 {
@@ -21,6 +21,11 @@ static void on_frame(void *owner, struct frame frame)
         dispatch_frame(session, frame);
 }
 
+static void on_starved(void *owner)
+{
+    session_starve(owner);
+}
+
 static void on_closing(void *owner, enum err why)
 {
     struct session *session = owner;
@@ -29,7 +34,16 @@ static void on_closing(void *owner, enum err why)
               f_err(why));
     session->is_closing = true;
     timer_stop(session->broker->loop, &session->unmute);
+    session_unstarve(session);
+    scheduler_leave(&session->broker->scheduler, session);
     dispatch_cancel_all(session);
+}
+
+static void stranger_no_more(struct session *session)
+{
+    if (session->is_stranger)
+        login_guard_leave(&session->broker->guard, connection_peer_host(session->connection));
+    session->is_stranger = false;
 }
 
 static void on_gone(void *owner)
@@ -37,7 +51,10 @@ static void on_gone(void *owner)
     struct session *session = owner;
 
     list_remove(&session->link);
+    counter_add(&session->broker->metrics->connections[session->listener->security], -1);
+    stranger_no_more(session);
     if (session->usage != NULL) {
+        client_count_leave(&session->usage->clients, session->client);
         instance_usage_disconnect(session->usage);
         instance_usage_unref(session->usage);
     }
@@ -46,52 +63,97 @@ static void on_gone(void *owner)
     free(session);
 }
 
-static const struct connection_owner session_calls = {on_frame, on_closing, on_gone};
+static const struct connection_owner session_calls = {on_frame, on_starved, on_closing, on_gone};
+
+static struct session *new_session(struct broker_loop *broker, struct stream *stream,
+                                   const struct image_listener *listener, struct tls_context *tls)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    struct connection_options options = {
+        .stream = stream,
+        .tls = tls,
+        .scratch = &broker->scratch,
+        .max_frame_bytes = broker->limits->max_login_frame_bytes,
+        .budget = broker->memory,
+        .calls = &session_calls,
+        .owner = session,
+    };
+
+    if (session == NULL)
+        return NULL;
+    session->broker = broker;
+    session->listener = listener;
+    session->accepted_us = loop_now_us(broker->loop);
+    list_init(&session->requests);
+    list_init(&session->queued);
+    list_init(&session->ready_link);
+    list_init(&session->starved_link);
+    auth_session_init(&session->auth);
+    if (connection_new(&options, &session->connection) != ERR_OK) {
+        free(session);
+        return NULL;
+    }
+    image_record_ref(&listener->record);
+    list_push_back(&broker->sessions, &session->link);
+    counter_add(&broker->metrics->connections[listener->security], 1);
+    return session;
+}
+
+/* Without a login the port says whose connection it is. */
+static bool accept_plaintext(struct broker_loop *broker, struct stream *stream,
+                             const struct image_listener *listener)
+{
+    struct session *session = NULL;
+    struct tenant_binding binding;
+
+    if (tenant_bind_listener(broker->image, listener, &binding) != ERR_OK)
+        return false;
+    session = new_session(broker, stream, listener, NULL);
+    if (session == NULL)
+        return false;
+    auth_session_skip(&session->auth, session->accepted_us);
+    if (session_bind(session, &binding) != ERR_OK)
+        connection_close(session->connection, ERR_LIMIT);
+    return true;
+}
 
 bool session_accept(struct broker_loop *broker, struct stream *stream,
                     const struct image_listener *listener, struct tls_context *tls)
 {
     struct session *session = NULL;
-    struct connection_options options = {
-        .stream = stream,
-        .tls = tls,
-        .scratch = &broker->scratch,
-        .max_frame_bytes = broker->settings->max_login_frame_bytes,
-        .calls = &session_calls,
-    };
 
     if (broker->is_stopping)
         return false;
-    session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    if (listener->security == LISTENER_PLAINTEXT)
+        return accept_plaintext(broker, stream, listener);
+    if (!login_guard_admit(&broker->guard, stream->peer_host))
         return false;
-    session->broker = broker;
-    session->listener = listener;
-    session->accepted_us = loop_now_us(broker->loop);
-    list_init(&session->requests);
-    auth_session_init(&session->auth);
-    if (listener->security == LISTENER_PLAINTEXT) {
-        if (tenant_bind_listener(broker->image, listener, &session->binding) != ERR_OK) {
-            free(session);
-            return false;
-        }
-        auth_session_skip(&session->auth, session->accepted_us);
-        options.max_frame_bytes = broker->settings->max_frame_bytes;
-    }
-    options.owner = session;
-    if (connection_new(&options, &session->connection) != ERR_OK) {
-        free(session);
+    session = new_session(broker, stream, listener, tls);
+    if (session == NULL) {
+        login_guard_leave(&broker->guard, stream->peer_host);
         return false;
     }
-    image_record_ref(&listener->record);
-    list_push_back(&broker->sessions, &session->link);
-    if (listener->security == LISTENER_PLAINTEXT) {
-        struct tenant_binding binding = session->binding;
-
-        if (session_bind(session, &binding) != ERR_OK)
-            connection_close(session->connection, ERR_LIMIT);
-    }
+    session->is_stranger = true;
     return true;
+}
+
+/* Once in a session's life: from a stranger to one of the instance's. */
+static enum err join_instance(struct session *session, const struct image_tenant *tenant)
+{
+    if (!instance_usage_connect(tenant->usage, tenant->limits.connections)) {
+        instance_usage_count(&tenant->usage->counts.refused_connections, 1);
+        return ERR_LIMIT;
+    }
+    if (!scheduler_join(&session->broker->scheduler, session, tenant->instance_no)) {
+        instance_usage_disconnect(tenant->usage);
+        return ERR_NO_MEMORY;
+    }
+    instance_usage_ref(tenant->usage);
+    session->usage = tenant->usage;
+    stranger_no_more(session);
+    connection_set_frames(session->connection, session->broker->limits->max_frame_bytes,
+                          &tenant->usage->memory);
+    return ERR_OK;
 }
 
 enum err session_bind(struct session *session, const struct tenant_binding *binding)
@@ -101,14 +163,40 @@ enum err session_bind(struct session *session, const struct tenant_binding *bind
     if (tenant == NULL)
         return ERR_DENIED;
     if (session->usage == NULL) {
-        if (!instance_usage_connect(tenant->usage, tenant->limits.connections))
-            return ERR_LIMIT;
-        instance_usage_ref(tenant->usage);
-        session->usage = tenant->usage;
+        enum err rc = join_instance(session, tenant);
+
+        if (rc != ERR_OK)
+            return rc;
     }
     session->binding = *binding;
-    connection_set_max_frame(session->connection, session->broker->settings->max_frame_bytes);
     return ERR_OK;
+}
+
+bool session_enter_client(struct session *session, struct slice client_id)
+{
+    const struct image_tenant *tenant = session_tenant(session);
+    enum err rc = ERR_OK;
+
+    if (session->client != NULL || tenant == NULL)
+        return tenant != NULL;
+    rc = client_count_enter(&session->usage->clients, session->broker->seed, client_id,
+                            connection_peer_host(session->connection), tenant->limits.clients,
+                            &session->client);
+    if (rc != ERR_OK)
+        instance_usage_count(&session->usage->counts.refused_connections, 1);
+    return rc == ERR_OK;
+}
+
+static void on_close_later(struct timer *timer)
+{
+    connection_close(container_of(timer, struct session, unmute)->connection, ERR_UNAUTHENTICATED);
+}
+
+void session_close_later(struct session *session, int64_t delay_us)
+{
+    connection_pause(session->connection);
+    session->unmute.fire = on_close_later;
+    timer_start_in(session->broker->loop, &session->unmute, delay_us);
 }
 
 const struct image_tenant *session_tenant(const struct session *session)
@@ -126,16 +214,19 @@ void session_principal(const struct session *session, char text[64])
 
 static enum err why_to_close(const struct session *session, int64_t now_us)
 {
-    const struct broker_settings_view *settings = session->broker->settings;
+    const struct broker_limits *limits = session->broker->limits;
     int64_t idle_us = now_us - connection_last_active_us(session->connection);
 
     if (session->binding.instance_no == 0)
-        return now_us - session->accepted_us > settings->login_deadline_us ? ERR_TIMEOUT : ERR_OK;
+        return now_us - session->accepted_us > limits->login_deadline_us ? ERR_TIMEOUT : ERR_OK;
+    /* It does not read its answers. */
+    if (connection_unsent_bytes(session->connection) > 0 && idle_us > limits->stalled_timeout_us)
+        return ERR_TIMEOUT;
     if (session->request_count > 0 || session->is_muted)
         return ERR_OK;
-    if (connection_has_partial_frame(session->connection) && idle_us > PARTIAL_FRAME_US)
+    if (connection_has_partial_frame(session->connection) && idle_us > limits->stalled_timeout_us)
         return ERR_TIMEOUT;
-    return idle_us > settings->idle_timeout_us ? ERR_TIMEOUT : ERR_OK;
+    return idle_us > limits->idle_timeout_us ? ERR_TIMEOUT : ERR_OK;
 }
 
 static void on_sweep(struct timer *timer)
@@ -195,6 +286,8 @@ void broker_loop_stop(struct broker_loop *broker)
     broker->is_stopping = true;
     image_unobserve(&broker->observer);
     timer_stop(broker->loop, &broker->sweep);
+    timer_stop(broker->loop, &broker->memory_retry);
+    scheduler_stop(&broker->scheduler);
     list_for_each(&broker->sessions, link)
     {
         struct session *session = container_of(link, struct session, link);

@@ -19,13 +19,26 @@ struct session {
     struct instance_usage *usage;  /* counted there; owned reference; NULL until login */
     struct list link;              /* in broker->sessions */
     struct list requests;          /* struct request, arrival order */
+    struct list queued;            /* those of them that have not started */
     int request_count;
+    int fetch_count;              /* Fetches under way */
+    struct instance_queue *queue; /* scheduler.h; NULL until login, and when closing */
+    struct list ready_link;
+    bool is_ready;
+    bool is_held;
+    int checks;          /* batches that workers check */
+    size_t memory_bytes; /* request_memory.h */
+    bool is_starved;     /* paused because memory is short */
+    struct list starved_link;
     size_t request_bytes;
     bool is_full;  /* paused because of count or bytes */
     bool is_muted; /* paused because of a throttle time */
     bool is_closing;
     bool is_cancelling; /* requests are being told; answers wait */
     struct timer unmute;
+    bool is_stranger;               /* counted as one by the loop's guard */
+    char tried_key[KEY_ID_LEN + 1]; /* the key id that a login named; "" = none */
+    struct active_client *client;   /* counted there since its first request after login */
     int64_t accepted_us;
     char software_name[64];
     char software_version[64];
@@ -37,6 +50,10 @@ bool session_accept(struct broker_loop *broker, struct stream *stream,
 
 /* After login: binds the session to its instance, counts the connection. ERR_DENIED, ERR_LIMIT. */
 enum err session_bind(struct session *session, const struct tenant_binding *binding) WARN_UNUSED;
+/* Counts the session as a connection of this client, once. False = one client too many. */
+bool session_enter_client(struct session *session, struct slice client_id);
+/* Nothing is read any more, and the connection closes after a while. */
+void session_close_later(struct session *session, int64_t delay_us);
 /* The session's tenant; NULL = gone or suspended meanwhile. */
 const struct image_tenant *session_tenant(const struct session *session);
 /* "User:ANONYMOUS" or "User:<key id>", into text. */

@@ -12,11 +12,13 @@
 #include "common/kafka/alter_configs_response.h"
 #include "common/kafka/incremental_alter_configs_request.h"
 #include "common/kafka/incremental_alter_configs_response.h"
+#include "dataplane/cluster/reserved_storage.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/config_resource.h"
 #include "dataplane/handlers/setting_edits.h"
 #include "dataplane/handlers/topic_change.h"
 #include "dataplane/handlers/topic_lookup.h"
+#include "dataplane/handlers/topic_plan.h"
 
 struct altered {
     int8_t type;
@@ -36,6 +38,8 @@ struct alter_configs {
     struct topic_request *changes;
     size_t change_count;
     struct cluster_request change;
+    int64_t max_reserved; /* bytes of disk that the topics may reserve, -1 = no bound */
+    int64_t reserved;     /* now, the changes before this one included */
 };
 
 static void refuse(struct altered *item, enum kafka_error error, const char *message)
@@ -46,6 +50,22 @@ static void refuse(struct altered *item, enum kafka_error error, const char *mes
 
 /* --- deciding --- */
 
+/* Settings may make a topic reserve more than there is. */
+static bool reserve(struct alter_configs *alter, const struct image_topic *topic,
+                    const struct setting_change *change)
+{
+    int64_t before =
+        reserved_storage_product(reserved_storage_bytes(&topic->config), topic->partition_count);
+    int64_t after =
+        reserved_storage_product(reserved_storage_bytes(&change->config), topic->partition_count);
+    int64_t sum = reserved_storage_sum(alter->reserved - before, after);
+
+    if (alter->max_reserved >= 0 && after > before && sum > alter->max_reserved)
+        return false;
+    alter->reserved = sum;
+    return true;
+}
+
 static void decide_topic(struct alter_configs *alter, const struct image_tenant *tenant,
                          struct altered *item)
 {
@@ -54,6 +74,10 @@ static void decide_topic(struct alter_configs *alter, const struct image_tenant 
     const char *bad_name = topic_name_check(item->name, TOPIC_NAME_MAX);
     struct setting_change change;
 
+    if (!request_may(request, ACCESS_MANAGE_TOPICS)) {
+        refuse(item, KAFKA_TOPIC_AUTHORIZATION_FAILED, REFUSED_TOPIC_CHANGE);
+        return;
+    }
     if (topic == NULL) {
         refuse(item,
                bad_name != NULL ? KAFKA_INVALID_TOPIC_EXCEPTION : KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
@@ -71,6 +95,12 @@ static void decide_topic(struct alter_configs *alter, const struct image_tenant 
     refuse(item, change.error, change.message);
     if (change.error != KAFKA_NONE || change.set_count + change.remove_count == 0)
         return;
+    if (!reserve(alter, topic, &change)) {
+        refuse(item, KAFKA_POLICY_VIOLATION,
+               storage_limit_message(&request->arena, topic->name, alter->reserved,
+                                     alter->max_reserved));
+        return;
+    }
     item->change = &alter->changes[alter->change_count++];
     *item->change = (struct topic_request){
         .topic_id = topic->topic_id,
@@ -131,6 +161,8 @@ static void run(struct alter_configs *alter)
         request_fail_no_room(request);
         return;
     }
+    alter->max_reserved = reserved_storage_limit(tenant->limits.storage_bytes);
+    alter->reserved = reserved_storage_of(request->broker->image, tenant);
     for (int32_t i = 0; i < alter->count; i++) {
         if (alter->items[i].error == KAFKA_NONE)
             decide(alter, tenant, &alter->items[i]);

@@ -112,10 +112,10 @@ static bool add_own(struct request *request, const struct image_tenant *tenant,
            add_number(request, list, SETTING_INT, "node.id", broker->broker_id, NULL,
                       "Id of this broker.") &&
            add_number(request, list, SETTING_LONG, "connections.max.idle.ms",
-                      broker->settings->idle_timeout_us / 1000, "600000",
+                      broker->limits->idle_timeout_us / 1000, "600000",
                       "A connection silent for longer is closed.") &&
            add_number(request, list, SETTING_INT, "socket.request.max.bytes",
-                      (int64_t)broker->settings->max_frame_bytes, "104857600",
+                      (int64_t)broker->limits->max_frame_bytes, "104857600",
                       "Largest request after login.") &&
            add_number(request, list, SETTING_INT, "num.partitions",
                       auto_create > 0 ? auto_create : 1, "1",

@@ -10,6 +10,7 @@
 
 #include "common/kafka/create_partitions_request.h"
 #include "common/kafka/create_partitions_response.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/name_set.h"
 #include "dataplane/handlers/plan_limits.h"
@@ -40,6 +41,10 @@ static void decide_topic(struct create_partitions *create,
     const struct image_topic *topic = topic_lookup_by_name(create->request, asked->name);
     struct topic_plan plan;
 
+    if (!request_may(create->request, ACCESS_MANAGE_TOPICS)) {
+        set_error(entry, KAFKA_TOPIC_AUTHORIZATION_FAILED, REFUSED_TOPIC_CHANGE);
+        return;
+    }
     if (topic == NULL) {
         set_error(entry, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "There is no such topic");
         return;
@@ -50,6 +55,11 @@ static void decide_topic(struct create_partitions *create,
         return;
     }
     topic_plan_grow(&create->limits, topic, asked, &create->request->arena, &plan);
+    if (plan.error == KAFKA_NONE && !create->body.validate_only &&
+        !throttle_mutation(create->request, plan.add_partitions, create->request->version >= 3)) {
+        plan.error = KAFKA_THROTTLING_QUOTA_EXCEEDED;
+        plan.message = TOPIC_CHANGE_THROTTLED;
+    }
     set_error(entry, plan.error, plan.message);
     if (plan.error != KAFKA_NONE)
         return;

@@ -4,13 +4,14 @@
  *   read ─▶ decide each topic (here and in topic_plan) ─▶ dry run, or none left? ──yes──▶ answer
  *                                                          └─no─▶ cluster_submit ──done──▶ answer
  *
- * Order of the checks: twice in the request (refused once, nothing made), name, exists, replicas and
+ * Order of the checks: twice in the request (refused once, nothing made), role, name, exists, replicas and
  * counts, settings, limits. One topic's failure does not touch the others. What is answered as made is
  * known to every loop of this broker. */
 #include "dataplane/handlers/handlers.h"
 
 #include "common/kafka/create_topics_request.h"
 #include "common/kafka/create_topics_response.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/config_view.h"
 #include "dataplane/handlers/name_set.h"
@@ -75,6 +76,10 @@ static enum kafka_error check_name(struct request *request, struct slice name,
 {
     const struct image_topic *other = NULL;
 
+    if (!request_may(request, ACCESS_MANAGE_TOPICS)) {
+        *ret_message = REFUSED_TOPIC_CHANGE;
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    }
     *ret_message = topic_name_check(name, TOPIC_NAME_CLIENT_MAX);
     if (*ret_message != NULL)
         return KAFKA_INVALID_TOPIC_EXCEPTION;
@@ -107,6 +112,11 @@ static void decide_topic(struct create_topics *create,
         topic_plan_create(&create->limits, asked, &create->request->arena, plan);
         error = plan->error;
         message = plan->message;
+    }
+    if (error == KAFKA_NONE && !create->body.validate_only &&
+        !throttle_mutation(create->request, plan->add_partitions, create->request->version >= 6)) {
+        error = KAFKA_THROTTLING_QUOTA_EXCEEDED;
+        message = TOPIC_CHANGE_THROTTLED;
     }
     set_error(entry, error, message);
     if (error != KAFKA_NONE)

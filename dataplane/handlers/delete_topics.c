@@ -10,6 +10,7 @@
 
 #include "common/kafka/delete_topics_request.h"
 #include "common/kafka/delete_topics_response.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/name_set.h"
 #include "dataplane/handlers/topic_change.h"
@@ -79,6 +80,11 @@ static bool delete_found(struct delete_topics *delete, struct seen *seen,
                   "The topic was asked for by its name and by its id");
         return true;
     }
+    if (!throttle_mutation(delete->request, topic->partition_count,
+                           delete->request->version >= 5)) {
+        set_error(entry, KAFKA_THROTTLING_QUOTA_EXCEEDED, TOPIC_CHANGE_THROTTLED);
+        return true;
+    }
     delete->changes[delete->change_count++] = (struct topic_request){.topic_id = topic->topic_id};
     return true;
 }
@@ -118,6 +124,10 @@ static bool decide_item(struct delete_topics *delete, struct seen *seen,
     }
     topic = has_name ? topic_lookup_by_name(delete->request, item->name)
                      : topic_lookup_by_id(delete->request, item->topic_id);
+    if ((has_name || topic != NULL) && !request_may(delete->request, ACCESS_MANAGE_TOPICS)) {
+        set_error(entry, KAFKA_TOPIC_AUTHORIZATION_FAILED, REFUSED_TOPIC_CHANGE);
+        return true;
+    }
     if (topic == NULL) {
         set_error(entry, delete->not_found[topics->count - 1], "There is no such topic");
         return true;

@@ -9,11 +9,17 @@
  * LOOKING takes each partition's snapshot on this loop. READING asks for ranges, in order, within the
  * request's bytes; the first partition with data makes progress whatever its size. GATHERING waits until
  * every waiter is ours again. Cancelled (connection closed): ends without an answer from any state. */
+#include "dataplane/dispatch/request_memory.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/fetch_internal.h"
 #include "dataplane/handlers/hosted_partition.h"
-#include "dataplane/quota/instance_usage.h"
 
-enum { FETCH_MAX_BYTES = 57671680, MAX_WAIT_MS = 300000 };
+enum {
+    FETCH_MAX_BYTES = 57671680,
+    LEAST_BYTES = 65536, /* with less memory than this a fetch waits, when it wants so much */
+    MEMORY_RETRY_US = 5000,
+    MAX_WAIT_MS = 300000
+};
 
 static void look(struct fetch *fetch);
 
@@ -31,6 +37,8 @@ static void drop_records(struct request *request)
             replica_read_done(&fetch->items[i].read);
         fetch->items[i].has_read = false;
     }
+    request_give_memory(request, fetch->held_bytes);
+    fetch->held_bytes = 0;
 }
 
 void fetch_leave(struct fetch *fetch)
@@ -138,15 +146,42 @@ static bool is_time_over(const struct fetch *fetch)
     return loop_now_us(fetch->request->broker->loop) >= fetch->deadline_us;
 }
 
+static bool is_enough(const struct fetch *fetch)
+{
+    return fetch->has_error || is_time_over(fetch) || (fetch->is_short && fetch->read_bytes > 0) ||
+           fetch->read_bytes >= (size_t)(fetch->body.min_bytes > 0 ? fetch->body.min_bytes : 0);
+}
+
+/* The quota is paid for what leaves; what is read again later is paid then. */
+static void settle(struct fetch *fetch, size_t sent_bytes)
+{
+    if (fetch->reserved_bytes > 0)
+        throttle_settle_fetch(fetch->request, fetch->reserved_bytes, sent_bytes);
+    fetch->reserved_bytes = 0;
+}
+
 static void decide(struct fetch *fetch)
 {
-    if (fetch->is_cancelled)
+    if (fetch->is_cancelled) {
+        settle(fetch, 0);
         give_up(fetch);
-    else if (fetch->has_error || is_time_over(fetch) ||
-             fetch->read_bytes >= (size_t)(fetch->body.min_bytes > 0 ? fetch->body.min_bytes : 0))
+    } else if (is_enough(fetch)) {
+        settle(fetch, fetch->read_bytes);
         fetch_answer(fetch);
-    else
+    } else {
+        settle(fetch, 0);
         wait_for_more(fetch);
+    }
+}
+
+/* One batch may be larger than what was asked for: the first partition makes progress. */
+static void hold_what_was_read(struct fetch *fetch)
+{
+    if (fetch->read_bytes > fetch->held_bytes)
+        request_force_memory(fetch->request, fetch->read_bytes - fetch->held_bytes);
+    else
+        request_give_memory(fetch->request, fetch->held_bytes - fetch->read_bytes);
+    fetch->held_bytes = fetch->read_bytes;
 }
 
 static void on_read(struct replica_read *read)
@@ -165,25 +200,72 @@ static void on_read(struct replica_read *read)
         item->log_start = read->log_start;
         fetch->read_bytes += read->records_len;
     }
-    if (--fetch->open_count == 0)
-        decide(fetch);
+    if (--fetch->open_count > 0)
+        return;
+    hold_what_was_read(fetch);
+    decide(fetch);
+}
+
+static size_t at_most(int32_t bytes, size_t bound)
+{
+    size_t size = bytes < 0 ? 0 : (size_t)bytes;
+
+    return size < bound ? size : bound;
+}
+
+/* What the client would take, at most; at least 1, for the first partition makes progress. */
+static size_t wanted_bytes(const struct fetch *fetch)
+{
+    size_t bound = at_most(fetch->body.max_bytes, FETCH_MAX_BYTES);
+    size_t wanted = 0;
+
+    for (int32_t i = 0; i < fetch->item_count && wanted < bound; i++) {
+        if (fetch->items[i].has_data)
+            wanted += at_most(fetch->items[i].target->max_bytes, bound - wanted);
+    }
+    return wanted > 0 ? wanted : 1;
+}
+
+/* Memory, then quota, for as much of `wanted` as there is of both; 0 = the fetch waits or is answered. */
+static size_t get_leave_to_read(struct fetch *fetch, size_t wanted)
+{
+    struct request *request = fetch->request;
+    size_t least = wanted < LEAST_BYTES ? wanted : LEAST_BYTES;
+    size_t granted = request_take_memory(request, wanted, least);
+
+    if (granted == 0 && !is_time_over(fetch)) {
+        fetch->state = FETCH_WAITING;
+        timer_start_in(request->broker->loop, &fetch->timer, MEMORY_RETRY_US);
+        return 0;
+    }
+    if (granted > 0) {
+        fetch->held_bytes = granted;
+        fetch->reserved_bytes = throttle_reserve_fetch(request, granted);
+        if (fetch->reserved_bytes > 0)
+            return fetch->reserved_bytes;
+        request_give_memory(request, granted);
+        fetch->held_bytes = 0;
+    }
+    fetch_answer(fetch);
+    return 0;
 }
 
 static void start_reads(struct fetch *fetch)
 {
-    size_t left = (size_t)(fetch->body.max_bytes < 0 ? 0 : fetch->body.max_bytes);
+    size_t wanted = wanted_bytes(fetch);
+    size_t left = get_leave_to_read(fetch, wanted);
     bool is_first = true;
 
-    if (left > FETCH_MAX_BYTES)
-        left = FETCH_MAX_BYTES;
+    if (left == 0)
+        return;
+    fetch->is_short = left < wanted;
     fetch->state = FETCH_READING;
     for (int32_t i = 0; i < fetch->item_count; i++) {
         struct fetch_item *item = &fetch->items[i];
-        size_t max = (size_t)(item->target->max_bytes < 0 ? 0 : item->target->max_bytes);
+        size_t max = at_most(item->target->max_bytes, left);
 
         if (!item->has_data || (left == 0 && !is_first))
             continue;
-        max = max < left ? max : left;
         item->read = (struct replica_read){
             .replica = item->replica,
             .home = fetch->request->broker->loop,
@@ -400,18 +482,6 @@ static void answer_throttled(struct fetch *fetch)
     fetch_answer_empty(request, KAFKA_NONE, id);
 }
 
-static bool is_throttled(struct request *request)
-{
-    const struct image_tenant *tenant = request_tenant(request);
-
-    if (tenant == NULL || request->session->usage == NULL)
-        return false;
-    request->throttle_time_ms = token_bucket_throttle_ms(&request->session->usage->consume,
-                                                         tenant->limits.consume_bytes_per_second,
-                                                         loop_now_us(request->broker->loop));
-    return request->throttle_time_ms > 0;
-}
-
 static bool prepare_items(struct fetch *fetch)
 {
     if (fetch->session == NULL)
@@ -440,7 +510,7 @@ void handle_fetch(struct request *request)
         fetch_answer_empty(request, error, 0);
         return;
     }
-    if (is_throttled(request)) {
+    if (throttle_is_consume_over(request)) {
         answer_throttled(fetch);
         return;
     }

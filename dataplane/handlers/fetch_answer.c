@@ -2,7 +2,6 @@
 /* The answer of a fetch: which partitions are listed, and their records without a copy. */
 #include "common/kafka/fetch_response.h"
 #include "dataplane/handlers/fetch_internal.h"
-#include "dataplane/quota/instance_usage.h"
 
 /* Incremental answers list what changed only. */
 static bool is_listed(const struct fetch *fetch, const struct fetch_item *item)
@@ -61,6 +60,16 @@ static bool is_same_topic(const struct fetch_item *a, const struct fetch_item *b
            slice_compare(a->target->topic, b->target->topic) == 0;
 }
 
+static void count_partition(const struct fetch *fetch,
+                            const struct kafka_fetch_response_partition *out)
+{
+    struct loop_metrics *metrics = fetch->request->broker->metrics;
+
+    if (out->error_code != KAFKA_NONE)
+        counter_add(&metrics->fetch_failures, 1);
+    counter_add(&metrics->record_bytes_out, (int64_t)out->records.len);
+}
+
 /* Listed items that follow each other and share a topic become one topic entry. */
 static enum err fill_topics(struct fetch *fetch, struct fetch_item **listed, int32_t count,
                             struct kafka_fetch_response *response)
@@ -82,8 +91,10 @@ static enum err fill_topics(struct fetch *fetch, struct fetch_item **listed, int
         topic->topic = listed[first]->target->topic;
         topic->topic_id = listed[first]->target->topic_id;
         rc = kafka_fetch_response_partition_array_init(&topic->partitions, arena, at - first);
-        for (int32_t p = 0; rc == ERR_OK && p < at - first; p++)
+        for (int32_t p = 0; rc == ERR_OK && p < at - first; p++) {
             fill_partition(fetch, listed[first + p], &topic->partitions.items[p]);
+            count_partition(fetch, &topic->partitions.items[p]);
+        }
     }
     return rc;
 }
@@ -107,7 +118,6 @@ static void send_answer(struct request *request, const struct kafka_fetch_respon
 void fetch_answer(struct fetch *fetch)
 {
     struct request *request = fetch->request;
-    const struct image_tenant *tenant = request_tenant(request);
     struct fetch_item **listed =
         arena_new_array(&request->arena, (size_t)fetch->item_count, struct fetch_item *);
     struct kafka_fetch_response response;
@@ -123,10 +133,6 @@ void fetch_answer(struct fetch *fetch)
         cut_count += item->has_read;
         remember_told(fetch, item);
     }
-    if (tenant != NULL && request->session->usage != NULL)
-        request->throttle_time_ms = token_bucket_take(
-            &request->session->usage->consume, tenant->limits.consume_bytes_per_second,
-            (int64_t)fetch->read_bytes, loop_now_us(request->broker->loop));
     response.throttle_time_ms = request->throttle_time_ms;
     response.session_id = fetch->session ? fetch->session->id : 0;
     if (listed == NULL || fill_topics(fetch, listed, count, &response) != ERR_OK) {

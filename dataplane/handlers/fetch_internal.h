@@ -41,6 +41,9 @@ struct fetch {
     int32_t item_count;
     int32_t open_count; /* reads, or waiters, under way */
     size_t read_bytes;
+    size_t held_bytes;     /* memory for records, read or being read */
+    size_t reserved_bytes; /* of the quota, while reads are under way */
+    bool is_short;         /* less may be read than was asked for: it is answered as it is */
     bool has_error;
     int64_t deadline_us;
     struct timer timer;

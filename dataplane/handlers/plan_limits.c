@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Internal topics count against no limit. */
 #include "dataplane/handlers/plan_limits.h"
 
-static int64_t count_partitions(const struct image *image, int32_t instance_no)
-{
-    size_t topics = image_topic_count(image, instance_no);
-    int64_t partitions = 0;
-
-    for (size_t i = 0; i < topics; i++) {
-        const struct image_topic *topic = image_topic_at(image, instance_no, i);
-
-        if (!topic->is_internal)
-            partitions += topic->partition_count;
-    }
-    return partitions;
-}
+#include "dataplane/cluster/reserved_storage.h"
 
 bool plan_limits_make(struct request *request, struct topic_plan_limits *ret_limits)
 {
@@ -32,7 +19,9 @@ bool plan_limits_make(struct request *request, struct topic_plan_limits *ret_lim
         .broker_ids = ids,
         .broker_count = (int32_t)count,
         .max_partitions = tenant->limits.partitions,
-        .partitions = count_partitions(image, request_instance(request)),
+        .partitions = image_partition_count(image, request_instance(request)),
+        .max_reserved = reserved_storage_limit(tenant->limits.storage_bytes),
+        .reserved = reserved_storage_of(image, tenant),
     };
     return true;
 }

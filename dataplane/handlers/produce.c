@@ -6,19 +6,21 @@
  *                      └──timeout_ms──▶ ANSWERED (what is open gets REQUEST_TIMED_OUT; its batch stays
  *                                       in the log, the request's memory until it is done)
  *
- * Order per connection: the batches of one request are submitted before the next request is read, and
- * mail from one loop to another keeps its order. kafka-protocol.md 4.2, 4.3. */
+ * Order per connection: the batches of one request are submitted before the next request starts, which
+ * waits while a worker checks one of them; and mail from one loop to another keeps its order.
+ * kafka-protocol.md 4.2, 4.3. */
 #include "dataplane/handlers/handlers.h"
 
 #include "common/kafka/produce_request.h"
 #include "common/kafka/produce_response.h"
+#include "dataplane/dispatch/throttle.h"
 #include "dataplane/handlers/hosted_partition.h"
-#include "dataplane/quota/instance_usage.h"
 
 struct produce_append {
     struct replica_append append;
     struct produce *produce;
     struct kafka_produce_response_partition *out;
+    bool is_held;          /* a worker checks it: the connection's order waits */
     struct hash_node node; /* by replica: one batch a partition and request */
 };
 
@@ -37,6 +39,7 @@ struct produce {
 static void set_error(struct produce *produce, struct kafka_produce_response_partition *out,
                       enum kafka_error error, const char *message)
 {
+    counter_add(&produce->request->broker->metrics->produce_failures, 1);
     out->error_code = (int16_t)error;
     out->base_offset = -1;
     out->log_append_time_ms = -1;
@@ -48,14 +51,10 @@ static void set_error(struct produce *produce, struct kafka_produce_response_par
 static void answer(struct produce *produce)
 {
     struct request *request = produce->request;
-    const struct image_tenant *tenant = request_tenant(request);
 
     produce->is_answered = true;
     timer_stop(request->broker->loop, &produce->timeout);
-    if (tenant != NULL && request->session->usage != NULL)
-        request->throttle_time_ms = token_bucket_take(
-            &request->session->usage->produce, tenant->limits.produce_bytes_per_second,
-            (int64_t)request->frame.len, loop_now_us(request->broker->loop));
+    throttle_refresh(request);
     produce->response.throttle_time_ms = request->throttle_time_ms;
     if (produce->body.acks != 0) {
         request_reply(request, kafka_produce_response, &produce->response);
@@ -83,6 +82,7 @@ static void fill_in(struct produce_append *item)
 {
     const struct replica_append *append = &item->append;
     struct kafka_produce_response_partition *out = item->out;
+    struct loop_metrics *metrics = item->produce->request->broker->metrics;
 
     if (append->error != KAFKA_NONE) {
         set_error(item->produce, out, append->error, append->error_message);
@@ -94,6 +94,8 @@ static void fill_in(struct produce_append *item)
         }
         return;
     }
+    counter_add(&metrics->records_in, append->last_offset - append->base_offset + 1);
+    counter_add(&metrics->record_bytes_in, (int64_t)append->records_len);
     out->error_code = KAFKA_NONE;
     out->base_offset = append->base_offset;
     out->log_append_time_ms = append->log_append_time_ms;
@@ -116,6 +118,16 @@ static void on_appended(struct replica_append *append)
     request_release(request);
 }
 
+static void on_order_released(struct replica_append *append)
+{
+    struct produce_append *item = container_of(append, struct produce_append, append);
+    struct request *request = item->produce->request;
+
+    if (item->is_held)
+        scheduler_release(&request->broker->scheduler, request->session);
+    item->is_held = false;
+}
+
 static bool is_same_replica(const struct hash_node *node, const void *key)
 {
     return container_of(node, struct produce_append, node)->append.replica == key;
@@ -132,6 +144,8 @@ static enum kafka_error check(struct produce *produce,
     enum kafka_error error = hosted_partition_find(request, &reference, index, -1, ret_hosted);
     uint64_t hash = 0;
 
+    if (!request_may(request, ACCESS_WRITE) && error != KAFKA_UNKNOWN_TOPIC_ID)
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
     image_topic = ret_hosted->topic;
     if (!reference.by_id && slice_equal_cstring(topic->name, "__consumer_offsets"))
         return KAFKA_INVALID_TOPIC_EXCEPTION;
@@ -165,6 +179,7 @@ static void prepare(struct produce *produce, const struct kafka_produce_request_
         .produce_version = produce->request->version,
         .home = produce->request->broker->loop,
         .done = on_appended,
+        .order_released = on_order_released,
     };
     item->produce = produce;
     item->out = out;
@@ -248,6 +263,7 @@ void handle_produce(struct request *request)
     }
     if (!request_read(request, kafka_produce_request, &produce->body))
         return;
+    throttle_produce(request);
     produce->request = request;
     produce->timeout.fire = on_timeout;
     kafka_produce_response_init_defaults(&produce->response);
@@ -268,6 +284,9 @@ void handle_produce(struct request *request)
         request_hold(request);
         replica_ref(produce->appends[i].append.replica);
     }
-    for (size_t i = 0; i < produce->append_count; i++)
-        replica_append_submit(&produce->appends[i].append);
+    for (size_t i = 0; i < produce->append_count; i++) {
+        produce->appends[i].is_held = replica_append_submit(&produce->appends[i].append);
+        if (produce->appends[i].is_held)
+            scheduler_hold(request->session);
+    }
 }

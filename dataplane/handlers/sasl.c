@@ -37,17 +37,42 @@ void handle_sasl_handshake(struct request *request)
     request_reply(request, kafka_sasl_handshake_response, &response);
 }
 
+/* Notes which key is asked for: failures are counted by it. */
+struct noting_directory {
+    struct sasl_directory inner;
+    struct session *session;
+};
+
+static bool note_and_find(void *context, struct slice key_id,
+                          struct sasl_credential *ret_credential)
+{
+    const struct noting_directory *noting = context;
+    char *tried = noting->session->tried_key;
+    size_t len = key_id.len < KEY_ID_LEN ? key_id.len : KEY_ID_LEN;
+
+    memcpy(tried, key_id.data, len);
+    tried[len] = '\0';
+    return noting->inner.find(noting->inner.context, key_id, ret_credential);
+}
+
 /* Runs a token through the session; on success binds the connection to its instance. */
-static enum kafka_error authenticate(struct session *session, struct slice token,
-                                     char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
+static enum kafka_error step(struct session *session, struct slice token,
+                             char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
 {
     struct broker_loop *broker = session->broker;
-    struct sasl_directory directory =
-        tenant_directory(broker->image, broker->random, broker->pepper);
+    struct noting_directory noting = {
+        .inner = tenant_directory(broker->image, broker->random, broker->pepper),
+        .session = session,
+    };
+    struct sasl_directory directory = noting.inner;
     struct tenant_binding binding;
-    enum kafka_error error = auth_session_authenticate(
-        &session->auth, &directory, token, loop_now_us(broker->loop), reply, ret_reply_len);
+    enum kafka_error error = KAFKA_NONE;
     enum err rc = ERR_OK;
+
+    directory.find = note_and_find;
+    directory.context = &noting;
+    error = auth_session_authenticate(&session->auth, &directory, token, loop_now_us(broker->loop),
+                                      reply, ret_reply_len);
 
     if (error != KAFKA_NONE || session->auth.state != AUTH_AUTHENTICATED)
         return error;
@@ -62,7 +87,21 @@ static enum kafka_error authenticate(struct session *session, struct slice token
               f_str("key_id", session->auth.key_id), f_err(rc));
     auth_session_refuse(&session->auth);
     *ret_reply_len = 0;
-    return KAFKA_SASL_AUTHENTICATION_FAILED;
+    /* A full instance is no failed login, which clients would take for final: they come again. */
+    return rc == ERR_DENIED ? KAFKA_SASL_AUTHENTICATION_FAILED : KAFKA_BROKER_NOT_AVAILABLE;
+}
+
+static enum kafka_error authenticate(struct session *session, struct slice token,
+                                     char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
+{
+    enum kafka_error error = step(session, token, reply, ret_reply_len);
+    struct loop_metrics *metrics = session->broker->metrics;
+
+    if (error != KAFKA_NONE)
+        counter_add(&metrics->logins_failed, 1);
+    else if (session->auth.state == AUTH_AUTHENTICATED)
+        counter_add(&metrics->logins, 1);
+    return error;
 }
 
 /* --- SaslAuthenticate --- */
@@ -70,6 +109,7 @@ static enum kafka_error authenticate(struct session *session, struct slice token
 struct delayed_failure {
     struct request *request;
     struct timer timer;
+    bool is_silent; /* closed without an answer */
 };
 
 static void answer(struct request *request, enum kafka_error error, struct slice auth_bytes)
@@ -91,7 +131,10 @@ static void on_delay_over(struct timer *timer)
 {
     struct delayed_failure *failure = container_of(timer, struct delayed_failure, timer);
 
-    answer(failure->request, KAFKA_SASL_AUTHENTICATION_FAILED, SLICE_LITERAL(""));
+    if (failure->is_silent)
+        request_fail(failure->request, "the instance is full");
+    else
+        answer(failure->request, KAFKA_SASL_AUTHENTICATION_FAILED, SLICE_LITERAL(""));
 }
 
 static void on_cancel(struct request *request)
@@ -102,7 +145,7 @@ static void on_cancel(struct request *request)
     request_finish_without_answer(request);
 }
 
-static void fail_later(struct request *request)
+static void fail_later(struct request *request, int64_t delay_us, bool is_silent)
 {
     struct delayed_failure *failure = arena_new(&request->arena, struct delayed_failure);
 
@@ -112,9 +155,24 @@ static void fail_later(struct request *request)
     }
     failure->request = request;
     failure->timer.fire = on_delay_over;
+    failure->is_silent = is_silent;
     request->operation = failure;
     request->cancel = on_cancel;
-    timer_start_in(request->broker->loop, &failure->timer, AUTH_FAILURE_DELAY_MS * 1000);
+    timer_start_in(request->broker->loop, &failure->timer, delay_us);
+}
+
+/* How long the client waits for the bad news. */
+static int64_t note_failure(struct session *session)
+{
+    bool is_notable = false;
+    int64_t delay_us =
+        login_guard_fail(&session->broker->guard, connection_peer_host(session->connection),
+                         session->tried_key, loop_now_us(session->broker->loop), &is_notable);
+
+    if (is_notable)
+        log_event(LOG_INFO, "login_failed", f_str("peer", connection_peer(session->connection)),
+                  f_str("why", session->auth.failure), f_i64("delay_ms", delay_us / 1000));
+    return delay_us;
 }
 
 void handle_sasl_authenticate(struct request *request)
@@ -129,9 +187,11 @@ void handle_sasl_authenticate(struct request *request)
         return;
     error = authenticate(session, body.auth_bytes, reply, &reply_len);
     if (error == KAFKA_SASL_AUTHENTICATION_FAILED) {
-        log_event(LOG_INFO, "login_failed", f_str("peer", connection_peer(session->connection)),
-                  f_str("why", session->auth.failure));
-        fail_later(request);
+        fail_later(request, note_failure(session), false);
+        return;
+    }
+    if (error == KAFKA_BROKER_NOT_AVAILABLE) {
+        fail_later(request, LOGIN_GUARD_DELAY_US, true);
         return;
     }
     answer(request, error, slice_of(reply, reply_len));
@@ -159,10 +219,12 @@ void handle_raw_sasl(struct session *session, struct frame frame)
 
     if (reply != NULL)
         error = authenticate(session, slice_of(frame.data, frame.len), (char *)reply->bytes, &len);
-    free(frame.data);
+    frame_free(session->broker->memory, &frame);
     if (error != KAFKA_NONE) {
         free(reply);
-        connection_close(session->connection, ERR_UNAUTHENTICATED);
+        session_close_later(session, error == KAFKA_SASL_AUTHENTICATION_FAILED
+                                         ? note_failure(session)
+                                         : LOGIN_GUARD_DELAY_US);
         return;
     }
     reply->size = htonl((uint32_t)len);

@@ -134,6 +134,7 @@ static bool check_result(const struct setting_values *values, const struct image
     error = topic_settings_check(&check);
     if (error != KAFKA_NONE)
         return refuse(change, error, arena_printf(arena, "%s", check.message));
+    change->config = check.config;
     return true;
 }
 

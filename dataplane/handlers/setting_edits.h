@@ -34,6 +34,7 @@ struct setting_change {
     size_t set_count;
     const struct topic_setting *const *remove;
     size_t remove_count;
+    struct log_config config; /* the settings as they would be */
 };
 
 /* topic: as it is. Texts in ret_change are borrowed from the edits or lie in the arena. */

@@ -63,6 +63,9 @@ enum kafka_error topic_change_result(const struct cluster_request *change,
         *ret_message = partition_limit_message(arena, topic->name, topic->add_partitions,
                                                topic->current, topic->maximum);
         return KAFKA_POLICY_VIOLATION;
+    case TOPIC_OVER_STORAGE:
+        *ret_message = storage_limit_message(arena, topic->name, topic->current, topic->maximum);
+        return KAFKA_POLICY_VIOLATION;
     case TOPIC_CONFLICT:
         *ret_message = "The topic was changed by another request meanwhile. Try again";
         return KAFKA_NOT_CONTROLLER;

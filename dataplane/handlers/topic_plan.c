@@ -4,6 +4,7 @@
  * of one. Replicas given by hand are taken as they are, and have to be brokers of the cell. */
 #include "dataplane/handlers/topic_plan.h"
 
+#include "dataplane/cluster/reserved_storage.h"
 #include "dataplane/handlers/setting_values.h"
 
 #include <inttypes.h>
@@ -49,7 +50,8 @@ static bool collect_settings(const struct kafka_create_topics_request_topic *ask
 
 static void plan_settings(const struct topic_plan_limits *limits,
                           const struct kafka_create_topics_request_topic *asked,
-                          struct arena *arena, struct topic_plan *plan)
+                          struct arena *arena, struct topic_plan *plan,
+                          struct log_config *ret_config)
 {
     struct setting_values values;
     struct setting_overrides overrides;
@@ -67,6 +69,7 @@ static void plan_settings(const struct topic_plan_limits *limits,
     plan->error = topic_settings_check(&check);
     if (plan->error != KAFKA_NONE)
         plan->message = arena_printf(arena, "%s", check.message);
+    *ret_config = check.config;
     plan->overrides = overrides.items;
     plan->override_count = overrides.count;
 }
@@ -193,10 +196,26 @@ const char *partition_limit_message(struct arena *arena, struct slice topic, int
                         requested, SLICE_ARG(topic), maximum, current);
 }
 
-static void check_limits(struct topic_plan_limits *limits, struct slice name, struct arena *arena,
+const char *storage_limit_message(struct arena *arena, struct slice topic, int64_t current,
+                                  int64_t maximum)
+{
+    return arena_printf(arena,
+                        "The reserved storage limit is reached: with topic '" SLICE_FORMAT
+                        "' more than %" PRId64 " bytes would be reserved, 90 %% of the storage of "
+                        "this service instance, and it has %" PRId64
+                        " reserved. Lower retention.bytes or segment.bytes, ask for fewer "
+                        "partitions, delete topics, or add storage",
+                        SLICE_ARG(topic), maximum, current);
+}
+
+/* config: of each of the partitions to be added. */
+static void check_limits(struct topic_plan_limits *limits, struct slice name,
+                         const struct log_config *config, struct arena *arena,
                          struct topic_plan *plan)
 {
     int64_t add = plan->add_partitions;
+    int64_t reserved = reserved_storage_sum(
+        limits->reserved, reserved_storage_product(reserved_storage_bytes(config), add));
 
     if (limits->max_partitions >= 0 && limits->partitions + add > limits->max_partitions) {
         refuse(
@@ -212,6 +231,12 @@ static void check_limits(struct topic_plan_limits *limits, struct slice name, st
                             (int)add, SLICE_ARG(name), TOPIC_PLAN_MAX_PARTITIONS));
         return;
     }
+    if (limits->max_reserved >= 0 && reserved > limits->max_reserved) {
+        refuse(plan, KAFKA_POLICY_VIOLATION,
+               storage_limit_message(arena, name, limits->reserved, limits->max_reserved));
+        return;
+    }
+    limits->reserved = reserved;
     limits->partitions += add;
     limits->planned += add;
 }
@@ -220,15 +245,18 @@ void topic_plan_create(struct topic_plan_limits *limits,
                        const struct kafka_create_topics_request_topic *asked, struct arena *arena,
                        struct topic_plan *ret_plan)
 {
+    struct log_config config;
+
+    memset(&config, 0, sizeof(config));
     memset(ret_plan, 0, sizeof(*ret_plan));
     if (asked->assignments.count > 0)
         plan_assignments(limits, asked, arena, ret_plan);
     else
         plan_counts(limits, asked, arena, ret_plan);
     if (ret_plan->error == KAFKA_NONE)
-        plan_settings(limits, asked, arena, ret_plan);
+        plan_settings(limits, asked, arena, ret_plan, &config);
     if (ret_plan->error == KAFKA_NONE)
-        check_limits(limits, asked->name, arena, ret_plan);
+        check_limits(limits, asked->name, &config, arena, ret_plan);
 }
 
 /* --- more partitions --- */
@@ -283,5 +311,5 @@ void topic_plan_grow(struct topic_plan_limits *limits, const struct image_topic 
     if (asked->assignments.count >= 0)
         plan_added_replicas(limits, topic, asked, arena, ret_plan);
     if (ret_plan->error == KAFKA_NONE)
-        check_limits(limits, topic->name, arena, ret_plan);
+        check_limits(limits, topic->name, &topic->config, arena, ret_plan);
 }

@@ -22,6 +22,8 @@ struct topic_plan_limits {
     int64_t max_partitions; /* of the instance, -1 = no bound */
     int64_t partitions;     /* it has now, the plans before this one included */
     int64_t planned;        /* by this request */
+    int64_t max_reserved;   /* bytes of disk that its topics may reserve, -1 = no bound */
+    int64_t reserved;       /* now, the plans before this one included */
 };
 
 struct topic_plan {
@@ -39,7 +41,7 @@ void topic_plan_create(struct topic_plan_limits *limits,
                        const struct kafka_create_topics_request_topic *asked, struct arena *arena,
                        struct topic_plan *ret_plan);
 
-/* topic: as it is. */
+/* topic: as it is. Its new partitions reserve as much as those it has. */
 void topic_plan_grow(struct topic_plan_limits *limits, const struct image_topic *topic,
                      const struct kafka_create_partitions_request_topic *asked, struct arena *arena,
                      struct topic_plan *ret_plan);
@@ -47,5 +49,8 @@ void topic_plan_grow(struct topic_plan_limits *limits, const struct image_topic 
 /* POLICY_VIOLATION in words: what was asked, and how far the limit is. */
 const char *partition_limit_message(struct arena *arena, struct slice topic, int64_t requested,
                                     int64_t current, int64_t maximum);
+/* The same of reserved disk; bytes. */
+const char *storage_limit_message(struct arena *arena, struct slice topic, int64_t current,
+                                  int64_t maximum);
 
 #endif

@@ -12,7 +12,13 @@
 
 #include <stdlib.h>
 
-enum { GATHER = 32, CIPHER_BYTES = 256 * 1024, LINGER_US = 5000000, PLAIN_READ = 64 * 1024 };
+enum {
+    GATHER = 32,
+    GATHER_BYTES = 1048576,
+    CIPHER_BYTES = 256 * 1024,
+    LINGER_US = 5000000,
+    PLAIN_READ = 64 * 1024
+};
 
 enum connection_state {
     CONNECTION_OPEN,
@@ -77,6 +83,10 @@ static void deliver(struct connection *connection, struct slice plain)
         connection->calls->on_frame(connection->owner, frame);
     }
     connection->is_delivering = false;
+    if (rc == ERR_LIMIT) {
+        connection->calls->on_starved(connection->owner);
+        rc = ERR_OK;
+    }
     if (rc == ERR_OK && plain.len > 0 && connection->state == CONNECTION_OPEN)
         rc = buffer_append_slice(&connection->leftover, plain);
     if (rc != ERR_OK)
@@ -227,22 +237,28 @@ static void advance(struct connection *connection, size_t len)
     }
 }
 
+/* Not more at once than a slow reader takes before it counts as stalled. */
 static int gather(struct connection *connection)
 {
+    size_t room = GATHER_BYTES;
     int count = 0;
 
-    connection->gathered_bytes = 0;
     list_for_each(&connection->outgoing, link)
     {
         const struct outgoing *outgoing = container_of(link, struct outgoing, link);
 
-        for (int i = 0; i < outgoing->iov_count && count < GATHER; i++) {
-            connection->gathered[count++] = outgoing->iov[i];
-            connection->gathered_bytes += outgoing->iov[i].iov_len;
+        for (int i = 0; i < outgoing->iov_count && count < GATHER && room > 0; i++) {
+            struct iovec part = outgoing->iov[i];
+
+            if (part.iov_len > room)
+                part.iov_len = room;
+            connection->gathered[count++] = part;
+            room -= part.iov_len;
         }
-        if (count == GATHER)
+        if (count == GATHER || room == 0)
             break;
     }
+    connection->gathered_bytes = GATHER_BYTES - room;
     return count;
 }
 
@@ -404,7 +420,8 @@ enum err connection_new(const struct connection_options *options,
     connection->linger.fire = on_linger;
     memcpy(connection->peer, options->stream->peer, sizeof(connection->peer));
     memcpy(connection->peer_host, options->stream->peer_host, sizeof(connection->peer_host));
-    frame_reader_init(&connection->frames, options->max_frame_bytes);
+    frame_reader_init(&connection->frames, options->budget, &options->budget->strangers,
+                      options->max_frame_bytes);
     buffer_init(&connection->leftover, options->scratch->len * 2);
     list_init(&connection->outgoing);
     list_init(&connection->sent);
@@ -438,9 +455,11 @@ bool connection_is_open(const struct connection *connection)
     return connection->state == CONNECTION_OPEN;
 }
 
-void connection_set_max_frame(struct connection *connection, size_t max_frame_bytes)
+void connection_set_frames(struct connection *connection, size_t max_frame_bytes,
+                           struct memory_account *account)
 {
     connection->frames.max_size = max_frame_bytes;
+    frame_reader_set_account(&connection->frames, account);
 }
 
 const char *connection_peer(const struct connection *connection)

@@ -27,8 +27,11 @@ struct outgoing {
 };
 
 struct connection_owner {
-    /* The memory is the owner's: free(frame.data). */
+    /* The memory is the owner's: frame_free. */
     void (*on_frame)(void *owner, struct frame frame);
+    /* The budget has no memory for the next bytes of a frame. They are kept, and tried again when the
+     * connection is resumed: the owner pauses it, and resumes it soon. */
+    void (*on_starved)(void *owner);
     /* No frames after it; the owner gives up what it holds, by and by. Once. */
     void (*on_closing)(void *owner, enum err why);
     /* The connection's memory is about to go: last call. */
@@ -46,6 +49,7 @@ struct connection_options {
     struct tls_context *tls; /* borrowed for the connection's life; NULL = plain */
     struct connection_scratch *scratch;
     size_t max_frame_bytes;
+    struct memory_budget *budget; /* frames are taken from it, at first as a stranger's */
     const struct connection_owner *calls;
     void *owner;
 };
@@ -63,7 +67,9 @@ bool connection_is_open(const struct connection *connection);
 /* Counted: as many resumes as pauses. */
 void connection_pause(struct connection *connection);
 void connection_resume(struct connection *connection);
-void connection_set_max_frame(struct connection *connection, size_t max_frame_bytes);
+/* From the next frame on. */
+void connection_set_frames(struct connection *connection, size_t max_frame_bytes,
+                           struct memory_account *account);
 const char *connection_peer(const struct connection *connection);      /* "127.0.0.1:4711" */
 const char *connection_peer_host(const struct connection *connection); /* "127.0.0.1" */
 const char *connection_server_name(const struct connection *connection);

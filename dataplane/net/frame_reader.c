@@ -3,40 +3,69 @@
 
 #include <stdlib.h>
 
-enum { FIRST_CHUNK = 256 * 1024, DIRECT_MINIMUM = 16 * 1024 };
+enum { FIRST_CHUNK = 16 * 1024, GROWTH = 4, DIRECT_MINIMUM = 16 * 1024 };
 
-void frame_reader_init(struct frame_reader *reader, size_t max_size)
+void frame_reader_init(struct frame_reader *reader, struct memory_budget *budget,
+                       struct memory_account *account, size_t max_size)
 {
-    *reader = (struct frame_reader){.max_size = max_size};
+    *reader = (struct frame_reader){.max_size = max_size, .budget = budget, .account = account};
 }
 
 void frame_reader_done(struct frame_reader *reader)
 {
+    if (reader->data == NULL)
+        return;
+    memory_finished(reader->budget, &reader->is_finisher);
+    memory_give(reader->budget, reader->account, reader->capacity);
     free(reader->data);
     reader->data = NULL;
 }
 
+void frame_reader_set_account(struct frame_reader *reader, struct memory_account *account)
+{
+    invariant(reader->data == NULL);
+    reader->account = account;
+}
+
+static uint32_t size_of(const struct frame_reader *reader)
+{
+    return (uint32_t)reader->size_bytes[0] << 24 | (uint32_t)reader->size_bytes[1] << 16 |
+           (uint32_t)reader->size_bytes[2] << 8 | reader->size_bytes[3];
+}
+
+/* The size is known and good, and the first bytes are here. */
 static enum err begin(struct frame_reader *reader)
 {
-    uint32_t size = (uint32_t)reader->size_bytes[0] << 24 | (uint32_t)reader->size_bytes[1] << 16 |
-                    (uint32_t)reader->size_bytes[2] << 8 | reader->size_bytes[3];
+    uint32_t size = size_of(reader);
+    size_t capacity = size < FIRST_CHUNK ? size : FIRST_CHUNK;
 
-    if (size > INT32_MAX || size > reader->max_size)
-        return ERR_TOO_LARGE;
+    if (!memory_take(reader->budget, reader->account, capacity))
+        return ERR_LIMIT;
+    reader->data = malloc(capacity > 0 ? capacity : 1);
+    if (reader->data == NULL) {
+        memory_give(reader->budget, reader->account, capacity);
+        return ERR_NO_MEMORY;
+    }
     reader->size = size;
     reader->len = 0;
-    reader->capacity = size < FIRST_CHUNK ? size : FIRST_CHUNK;
-    reader->data = malloc(reader->capacity > 0 ? reader->capacity : 1);
-    return reader->data ? ERR_OK : ERR_NO_MEMORY;
+    reader->capacity = capacity;
+    return ERR_OK;
 }
 
 static enum err grow(struct frame_reader *reader)
 {
-    size_t capacity = reader->capacity * 2 < reader->size ? reader->capacity * 2 : reader->size;
-    uint8_t *data = realloc(reader->data, capacity);
+    size_t capacity =
+        reader->capacity * GROWTH < reader->size ? reader->capacity * GROWTH : reader->size;
+    size_t more = capacity - reader->capacity;
+    uint8_t *data = NULL;
 
-    if (data == NULL)
+    if (!memory_take_to_finish(reader->budget, reader->account, &reader->is_finisher, more))
+        return ERR_LIMIT;
+    data = realloc(reader->data, capacity);
+    if (data == NULL) {
+        memory_give(reader->budget, reader->account, more);
         return ERR_NO_MEMORY;
+    }
     reader->data = data;
     reader->capacity = capacity;
     return ERR_OK;
@@ -60,39 +89,61 @@ void frame_reader_filled(struct frame_reader *reader, size_t len)
     reader->len += len;
 }
 
-enum err frame_reader_feed(struct frame_reader *reader, struct slice *bytes)
+static enum err feed_size(struct frame_reader *reader, struct slice *bytes)
 {
-    while (bytes->len > 0 && !(reader->data != NULL && reader->len == reader->size)) {
-        size_t part = 0;
-        enum err rc = ERR_OK;
+    reader->size_bytes[reader->size_len++] = bytes->data[0];
+    bytes->data++;
+    bytes->len--;
+    if (reader->size_len < sizeof(reader->size_bytes))
+        return ERR_OK;
+    return size_of(reader) > INT32_MAX || size_of(reader) > reader->max_size ? ERR_TOO_LARGE
+                                                                             : ERR_OK;
+}
 
-        if (reader->data == NULL) {
-            reader->size_bytes[reader->size_len++] = bytes->data[0];
-            part = 1;
-            if (reader->size_len == sizeof(reader->size_bytes))
-                rc = begin(reader);
-        } else {
-            if (reader->len == reader->capacity)
-                rc = grow(reader);
-            part = reader->capacity - reader->len;
-            part = part < bytes->len ? part : bytes->len;
-            if (rc == ERR_OK)
-                memcpy(reader->data + reader->len, bytes->data, part);
-            reader->len += part;
-        }
+static enum err feed_body(struct frame_reader *reader, struct slice *bytes)
+{
+    size_t part = 0;
+
+    if (reader->len == reader->capacity) {
+        enum err rc = grow(reader);
+
         if (rc != ERR_OK)
             return rc;
-        bytes->data += part;
-        bytes->len -= part;
     }
+    part = reader->capacity - reader->len;
+    part = part < bytes->len ? part : bytes->len;
+    memcpy(reader->data + reader->len, bytes->data, part);
+    reader->len += part;
+    bytes->data += part;
+    bytes->len -= part;
     return ERR_OK;
+}
+
+enum err frame_reader_feed(struct frame_reader *reader, struct slice *bytes)
+{
+    enum err rc = ERR_OK;
+
+    while (rc == ERR_OK && !(reader->data != NULL && reader->len == reader->size)) {
+        bool is_size_known = reader->size_len == sizeof(reader->size_bytes);
+
+        if (bytes->len == 0 && !(is_size_known && size_of(reader) == 0))
+            break;
+        if (!is_size_known)
+            rc = feed_size(reader, bytes);
+        else if (reader->data == NULL)
+            rc = begin(reader);
+        else
+            rc = feed_body(reader, bytes);
+    }
+    return rc;
 }
 
 bool frame_reader_take(struct frame_reader *reader, struct frame *ret_frame)
 {
     if (reader->data == NULL || reader->len < reader->size)
         return false;
-    *ret_frame = (struct frame){reader->data, reader->size};
+    *ret_frame = (struct frame){reader->data, reader->size, reader->account, reader->is_finisher};
+    reader->is_finisher = false;
     reader->data = NULL;
     reader->size_len = 0;
     return true;
@@ -101,4 +152,14 @@ bool frame_reader_take(struct frame_reader *reader, struct frame *ret_frame)
 bool frame_reader_is_partial(const struct frame_reader *reader)
 {
     return reader->size_len > 0;
+}
+
+void frame_free(struct memory_budget *budget, struct frame *frame)
+{
+    if (frame->data == NULL)
+        return;
+    memory_finished(budget, &frame->is_finisher);
+    memory_give(budget, frame->account, frame->len);
+    free(frame->data);
+    frame->data = NULL;
 }

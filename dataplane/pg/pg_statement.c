@@ -22,11 +22,11 @@ static const struct {
                         3},
     [PG_RENEW_LEASE] = {"renew_lease",
                         "SELECT lease_ms, version FROM cell.v1_renew_lease($1::int, $2::uuid)", 2},
-    [PG_CREATE_TOPICS] = {"create_topics", "SELECT cell.v1_create_topics($1::jsonb)", 1},
+    [PG_CREATE_TOPICS] = {"create_topics", "SELECT cell.v2_create_topics($1::jsonb)", 1},
     [PG_DELETE_TOPICS] = {"delete_topics", "SELECT cell.v1_delete_topics($1::jsonb)", 1},
-    [PG_CREATE_PARTITIONS] = {"create_partitions", "SELECT cell.v1_create_partitions($1::jsonb)",
+    [PG_CREATE_PARTITIONS] = {"create_partitions", "SELECT cell.v2_create_partitions($1::jsonb)",
                               1},
-    [PG_ALTER_CONFIGS] = {"alter_configs", "SELECT cell.v1_alter_configs($1::jsonb)", 1},
+    [PG_ALTER_CONFIGS] = {"alter_configs", "SELECT cell.v2_alter_configs($1::jsonb)", 1},
     [PG_NOTIFY] = {"notify", "SELECT cell.v1_notify()", 0},
 };
 

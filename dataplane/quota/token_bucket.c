@@ -4,12 +4,14 @@
 #define NS_PER_US 1000
 #define NS_PER_MS 1000000
 #define NS_PER_SECOND 1000000000
+#define US_PER_SECOND 1000000
 #define MAX_COST_NS                                                                                \
     (3600 * (int64_t)NS_PER_SECOND) /* of one request; keeps sums far from overflow */
 
-void token_bucket_init(struct token_bucket *bucket, int64_t now_us)
+void token_bucket_init(struct token_bucket *bucket, int64_t depth_us, int64_t now_us)
 {
-    atomic_init(&bucket->earned_ns, (now_us - TOKEN_BUCKET_DEPTH_US) * NS_PER_US);
+    bucket->depth_us = depth_us;
+    atomic_init(&bucket->earned_ns, (now_us - depth_us) * NS_PER_US);
 }
 
 static int32_t owed_ms(int64_t earned_ns, int64_t now_ns)
@@ -38,7 +40,7 @@ int32_t token_bucket_take(struct token_bucket *bucket, int64_t bytes_per_second,
                           int64_t now_us)
 {
     int64_t now_ns = now_us * NS_PER_US;
-    int64_t full_ns = now_ns - (int64_t)TOKEN_BUCKET_DEPTH_US * NS_PER_US;
+    int64_t full_ns = now_ns - bucket->depth_us * NS_PER_US;
     int64_t limit_ns = now_ns + MAX_COST_NS;
     int64_t before = atomic_load_explicit(&bucket->earned_ns, memory_order_relaxed);
     int64_t after = 0;
@@ -52,6 +54,24 @@ int32_t token_bucket_take(struct token_bucket *bucket, int64_t bytes_per_second,
     } while (!atomic_compare_exchange_weak_explicit(&bucket->earned_ns, &before, after,
                                                     memory_order_relaxed, memory_order_relaxed));
     return owed_ms(after, now_ns);
+}
+
+void token_bucket_give(struct token_bucket *bucket, int64_t bytes_per_second, int64_t bytes)
+{
+    if (bytes_per_second <= 0 || bytes <= 0)
+        return;
+    atomic_fetch_sub_explicit(&bucket->earned_ns, cost_of(bytes, bytes_per_second),
+                              memory_order_relaxed);
+}
+
+int64_t token_bucket_depth(const struct token_bucket *bucket, int64_t bytes_per_second)
+{
+    int64_t product = 0;
+
+    if (bytes_per_second < 0 ||
+        __builtin_mul_overflow(bytes_per_second, bucket->depth_us, &product))
+        return INT64_MAX;
+    return product / US_PER_SECOND;
 }
 
 int32_t token_bucket_throttle_ms(const struct token_bucket *bucket, int64_t bytes_per_second,

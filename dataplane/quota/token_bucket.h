@@ -20,15 +20,22 @@
 
 struct token_bucket {
     _Atomic int64_t earned_ns;
+    int64_t depth_us; /* what a full one holds, as time */
 };
 
 /* A full bucket. */
-void token_bucket_init(struct token_bucket *bucket, int64_t now_us);
+void token_bucket_init(struct token_bucket *bucket, int64_t depth_us, int64_t now_us);
 
 /* Takes bytes at a rate of bytes_per_second (-1 = no bound: takes nothing). Returns
  * throttle_time_ms, rounded up; 0 = within the quota. */
 int32_t token_bucket_take(struct token_bucket *bucket, int64_t bytes_per_second, int64_t bytes,
                           int64_t now_us);
+
+/* Gives back what was taken and not used, at the same rate. */
+void token_bucket_give(struct token_bucket *bucket, int64_t bytes_per_second, int64_t bytes);
+
+/* What a full bucket holds at a rate, in bytes; INT64_MAX without a bound. */
+int64_t token_bucket_depth(const struct token_bucket *bucket, int64_t bytes_per_second);
 
 /* How long until the bucket owes nothing, in ms rounded up, without taking: what a fetch asks
  * before it reads anything. */

@@ -82,14 +82,14 @@ static void update_crc(uint8_t *bytes, struct record_batch *batch)
 static bool refuse(struct record_batch_verdict *verdict, enum kafka_error error,
                    const char *message)
 {
-    *verdict = (struct record_batch_verdict){error, message, -1};
+    *verdict = (struct record_batch_verdict){error, message, -1, false};
     return false;
 }
 
 static bool refuse_record(struct record_batch_verdict *verdict, enum kafka_error error,
                           int32_t index, const char *message)
 {
-    *verdict = (struct record_batch_verdict){error, message, index};
+    *verdict = (struct record_batch_verdict){error, message, index, false};
     return false;
 }
 
@@ -183,8 +183,11 @@ static bool refuse_stream(struct record_batch_verdict *verdict, enum err err, in
 {
     if (err == ERR_CORRUPT)
         return refuse(verdict, KAFKA_CORRUPT_MESSAGE, "the records cannot be decompressed");
-    if (err == ERR_TOO_LARGE)
-        return refuse(verdict, KAFKA_MESSAGE_TOO_LARGE, "the records decompress to too many bytes");
+    if (err == ERR_TOO_LARGE) {
+        (void)refuse(verdict, KAFKA_MESSAGE_TOO_LARGE, "the records decompress to too many bytes");
+        verdict->is_unpacked_too_much = true;
+        return false;
+    }
     if (err == ERR_NO_MEMORY)
         return refuse(verdict, KAFKA_KAFKA_STORAGE_ERROR, "the broker is short of memory");
     return refuse_record(verdict, KAFKA_INVALID_RECORD, index, "the record is malformed");
@@ -196,8 +199,8 @@ static bool check_records(const struct record_batch *batch, struct slice bytes,
 {
     struct record_stream stream;
     bool is_good = true;
-    enum err rc =
-        record_stream_init(&stream, record_batch_codec(batch), record_batch_records(batch, bytes));
+    enum err rc = record_stream_init(&stream, record_batch_codec(batch),
+                                     record_batch_records(batch, bytes), rules->max_unpacked_bytes);
 
     *ret_max_timestamp = -1;
     for (int32_t i = 0; rc == ERR_OK && is_good && i < batch->record_count; i++) {
@@ -240,7 +243,7 @@ bool record_batch_validate(uint8_t *bytes, size_t len, const struct record_batch
     struct record_batch batch;
     int64_t max_timestamp = -1;
 
-    *ret_verdict = (struct record_batch_verdict){KAFKA_NONE, NULL, -1};
+    *ret_verdict = (struct record_batch_verdict){KAFKA_NONE, NULL, -1, false};
     if (!check_frame(view, rules, &batch, ret_verdict) ||
         !check_header(&batch, rules, ret_verdict) ||
         !check_records(&batch, view, rules, &max_timestamp, ret_verdict))

@@ -62,6 +62,7 @@ void record_batch_set_offset(uint8_t *bytes, int64_t base_offset, int32_t leader
 struct record_batch_rules {
     int64_t segment_bytes;
     int32_t max_message_bytes;
+    size_t max_unpacked_bytes; /* of all records, decompressed */
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
     int64_t now_ms;
@@ -75,6 +76,7 @@ struct record_batch_verdict {
     enum kafka_error error;
     const char *message; /* static text; NULL when KAFKA_NONE */
     int32_t bad_record_index;
+    bool is_unpacked_too_much; /* over max_unpacked_bytes: MESSAGE_TOO_LARGE */
 };
 
 /* Checks `bytes`, which should be exactly one batch, in Kafka's order; computes the largest timestamp

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-enum err record_stream_init(struct record_stream *stream, int codec, struct slice records)
+enum err record_stream_init(struct record_stream *stream, int codec, struct slice records,
+                            size_t max_bytes)
 {
     *stream = (struct record_stream){.at = records.data, .end = records.data + records.len};
     if (codec == COMPRESSION_NONE)
@@ -12,7 +13,7 @@ enum err record_stream_init(struct record_stream *stream, int codec, struct slic
     if (stream->window == NULL)
         return ERR_NO_MEMORY;
     stream->at = stream->end = stream->window;
-    return decompressor_open(codec, records, RECORD_STREAM_MAX_BYTES, &stream->decompressor);
+    return decompressor_open(codec, records, max_bytes, &stream->decompressor);
 }
 
 void record_stream_done(struct record_stream *stream)

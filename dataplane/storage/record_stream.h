@@ -4,7 +4,7 @@
  * Uncompressed records are looked at where they are: keys, values and headers are slices of the batch.
  * Compressed ones are decompressed through a small window and bodies are skipped: only lengths and
  * numbers come out (data NULL), which is all that validation and time lookup need. Work is bounded by
- * RECORD_STREAM_MAX_BYTES of output, memory by the window and the codec's own. */
+ * max_bytes of output, memory by the window and the codec's own. */
 #ifndef DATAPLANE_STORAGE_RECORD_STREAM_H
 #define DATAPLANE_STORAGE_RECORD_STREAM_H
 
@@ -36,9 +36,9 @@ struct record_view {
     struct slice headers; /* header_count of them, encoded; SLICE_NULL when compressed */
 };
 
-/* records is borrowed until done. ERR_UNSUPPORTED, ERR_NO_MEMORY. Call done after either. */
-enum err record_stream_init(struct record_stream *stream, int codec,
-                            struct slice records) WARN_UNUSED;
+/* records is borrowed until done; max_bytes: of them, decompressed (RECORD_STREAM_MAX_BYTES). ERR_UNSUPPORTED, ERR_NO_MEMORY. Call done after either. */
+enum err record_stream_init(struct record_stream *stream, int codec, struct slice records,
+                            size_t max_bytes) WARN_UNUSED;
 /* ERR_INVALID or ERR_TRUNCATED: not a record; ERR_CORRUPT: not what the codec writes; ERR_TOO_LARGE. */
 enum err record_stream_next(struct record_stream *stream,
                             struct record_view *ret_record) WARN_UNUSED;

@@ -35,8 +35,9 @@ enum flush_policy { FLUSH_COMMIT, FLUSH_OS };
 struct log_config {
     int64_t segment_bytes;
     int64_t segment_ms;
-    int64_t retention_ms;    /* -1 = for ever */
-    int64_t retention_bytes; /* -1 = no bound */
+    int64_t segment_index_bytes; /* for what the partition reserves (reserved_storage.h) */
+    int64_t retention_ms;        /* -1 = for ever */
+    int64_t retention_bytes;     /* -1 = no bound */
     int32_t max_message_bytes;
     int32_t index_interval_bytes;
     int64_t timestamp_before_max_ms;
@@ -72,6 +73,9 @@ struct replica_append {
     int16_t produce_version; /* zstd needs 7 */
     struct loop *home;       /* done is called there */
     void (*done)(struct replica_append *append);
+    /* NULL, or told on home, before done, when the batch has its place in the order of appends: what is
+     * submitted after it comes after it. Inside submit, or later when that returned true. */
+    void (*order_released)(struct replica_append *append);
     /* out, valid in done */
     enum kafka_error error;
     const char *error_message; /* static text or NULL */
@@ -84,10 +88,15 @@ struct replica_append {
     struct mail mail;
     struct replica_append *next;
     uint8_t *recompressed; /* owned; NULL = records as they came */
+    struct work work;
+    const struct log_view *view; /* pinned while a worker checks */
+    int64_t submitted_ms;
+    void (*checked)(struct replica_append *append);
 };
 
-/* On home, in the order of arrival. The caller keeps a reference to the replica until done. */
-void replica_append_submit(struct replica_append *append);
+/* On home, in the order of arrival. The caller keeps a reference to the replica until done. True = a worker
+ * checks the batch first: appends submitted meanwhile may overtake it. */
+bool replica_append_submit(struct replica_append *append);
 
 /* Any loop; never NULL. */
 const struct log_snapshot *replica_snapshot(const struct replica *replica);

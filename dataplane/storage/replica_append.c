@@ -2,10 +2,11 @@
 /* An append: checked where it was submitted (that needs no more than the topic's settings), sequenced
  * and put into the log on the owner's loop, answered on its home loop.
  *
- *   submit ─check─▶ owner ─▶ deferred (no room) ─▶ appended ─▶ under the high watermark ─▶ home
+ *   submit ─append_check─▶ owner ─▶ deferred (no room) ─▶ appended ─▶ under the high watermark ─▶ home
  *      └──────────────┴──────────────┴── refused ─────────────────────────────────────────▶ home */
 #include <stdlib.h>
 
+#include "dataplane/storage/append_check.h"
 #include "dataplane/storage/replica_internal.h"
 
 /* --- answers --- */
@@ -205,79 +206,26 @@ static void append_arrived(struct mail *mail)
 
 /* --- on the loop of the request --- */
 
-static enum err recompress(struct replica_append *append, int codec, int32_t max_message_bytes,
-                           struct record_batch *batch)
-{
-    struct buffer out;
-    size_t len = 0;
-    enum err rc = ERR_OK;
-
-    /* Room for what does not compress well; the limit is checked on the result. */
-    buffer_init(&out, ((size_t)max_message_bytes + 4096) * 4);
-    rc = record_batch_recompress(slice_of(append->records, append->records_len), codec, &out);
-    if (rc == ERR_OK && out.len > (size_t)max_message_bytes)
-        rc = ERR_TOO_LARGE;
-    if (rc == ERR_OK)
-        rc = record_batch_parse(buffer_slice(&out), batch);
-    if (rc == ERR_OK)
-        append->recompressed = buffer_take(&out, &len);
-    buffer_done(&out);
-    return rc;
-}
-
-static bool apply_codec(struct replica_append *append, const struct log_config *config,
-                        struct record_batch *batch)
-{
-    enum err rc = ERR_OK;
-
-    if (config->compression < 0 || config->compression == record_batch_codec(batch))
-        return true;
-    rc = recompress(append, config->compression, config->max_message_bytes, batch);
-    if (rc == ERR_OK)
-        return true;
-    if (rc == ERR_TOO_LARGE)
-        replica_append_fail(
-            append, KAFKA_MESSAGE_TOO_LARGE,
-            "with the topic's compression.type the batch is over max.message.bytes");
-    else
-        replica_append_fail(append, KAFKA_KAFKA_STORAGE_ERROR, "the broker is short of memory");
-    return false;
-}
-
-static bool check(struct replica_append *append)
-{
-    const struct log_view *view = log_view_of(published_load(&append->replica->view));
-    const struct log_config *config = &view->config->config;
-    struct record_batch_rules rules = {
-        .segment_bytes = config->segment_bytes,
-        .max_message_bytes = config->max_message_bytes,
-        .timestamp_before_max_ms = config->timestamp_before_max_ms,
-        .timestamp_after_max_ms = config->timestamp_after_max_ms,
-        .now_ms = loop_wall_ms(append->home),
-        .produce_version = append->produce_version,
-        .is_log_append_time = config->is_log_append_time,
-        .is_compacted = (config->cleanup_policy & CLEANUP_COMPACT) != 0,
-        .may_be_control = append->origin == APPEND_COORDINATOR,
-    };
-    struct record_batch_verdict verdict;
-    struct record_batch batch;
-
-    if (config->is_internal && append->origin == APPEND_CLIENT) {
-        replica_append_fail(append, KAFKA_INVALID_TOPIC_EXCEPTION, "the topic is internal");
-        return false;
-    }
-    if (!record_batch_validate(append->records, append->records_len, &rules, &batch, &verdict)) {
-        append->bad_record_index = verdict.bad_record_index;
-        replica_append_fail(append, verdict.error, verdict.message);
-        return false;
-    }
-    return apply_codec(append, config, &batch);
-}
-
-void replica_append_submit(struct replica_append *append)
+static void on_checked(struct replica_append *append)
 {
     struct loop *owner = append->replica->shard->loop;
 
+    if (append->order_released != NULL)
+        append->order_released(append);
+    if (append->error != KAFKA_NONE) {
+        replica_append_fail(append, append->error, append->error_message);
+        return;
+    }
+    if (append->home == owner) {
+        append_on_owner(append);
+        return;
+    }
+    append->mail.deliver = append_arrived;
+    loop_post(owner, &append->mail);
+}
+
+bool replica_append_submit(struct replica_append *append)
+{
     invariant(on_loop(append->home));
     append->error = KAFKA_NONE;
     append->error_message = NULL;
@@ -288,12 +236,6 @@ void replica_append_submit(struct replica_append *append)
     append->log_start = -1;
     append->recompressed = NULL;
     append->next = NULL;
-    if (!check(append))
-        return;
-    if (append->home == owner) {
-        append_on_owner(append);
-        return;
-    }
-    append->mail.deliver = append_arrived;
-    loop_post(owner, &append->mail);
+    append->view = NULL;
+    return append_check(append, on_checked);
 }

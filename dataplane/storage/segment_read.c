@@ -244,7 +244,8 @@ static enum err find_in_batch(const struct segment_range *range, struct batch_cu
 
     if (rc != ERR_OK)
         return rc;
-    rc = record_stream_init(&stream, record_batch_codec(batch), record_batch_records(batch, bytes));
+    rc = record_stream_init(&stream, record_batch_codec(batch), record_batch_records(batch, bytes),
+                            RECORD_STREAM_MAX_BYTES);
     for (int32_t i = 0; rc == ERR_OK && i < batch->record_count; i++) {
         struct record_view record;
         log_offset offset = 0;

@@ -15,6 +15,7 @@ struct uv_executor;
 struct uv_executor_options {
     int loop_count;
     int read_workers;
+    int check_workers;
     int slow_workers;
 };
 

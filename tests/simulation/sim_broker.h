@@ -6,6 +6,7 @@
 #ifndef TESTS_SIMULATION_SIM_BROKER_H
 #define TESTS_SIMULATION_SIM_BROKER_H
 
+#include "common/crypto/service_key.h"
 #include "dataplane/broker.h"
 #include "tests/simulation/sim_cell.h"
 #include "tests/simulation/sim_disk.h"
@@ -13,7 +14,7 @@
 #include "tests/simulation/sim_kafka.h"
 #include "tests/simulation/sim_meta_store.h"
 
-enum { SIM_TENANTS = 2, SIM_PORT = 11000 };
+enum { SIM_TENANTS = 2, SIM_PORT = 11000, SIM_SASL_PORT = 11100, SIM_METRICS_PORT = 11900 };
 
 struct sim_broker {
     uint64_t seed;
@@ -22,7 +23,8 @@ struct sim_broker {
     struct sim_cell *cell;
     struct disk *disk;
     int64_t incarnation;
-    int64_t wall_ms; /* carried over restarts */
+    int64_t wall_ms;             /* carried over restarts */
+    struct broker_limits limits; /* of the next start; the defaults at first */
     /* of the running process */
     struct sim_executor *executor;
     struct network *network;
@@ -48,6 +50,17 @@ void sim_broker_connect(struct sim_broker *sim, int tenant, struct sim_kafka *ka
 /* Runs until the answer is there or the connection is closed. False = closed. */
 bool sim_broker_wait(struct sim_broker *sim, struct sim_kafka *kafka);
 int32_t sim_broker_instance_no(int tenant);
+/* A limit of the tenant's row, by its name, put anew; waits until the broker knows it. */
+void sim_broker_set_limit(struct sim_broker *sim, int tenant, const char *name, int64_t value);
+/* A service key of the tenant (role: "Reader", …), known to the broker when this returns; the same seed gives
+ * the same key. */
+void sim_broker_add_key(struct sim_broker *sim, int tenant, const char *role, uint64_t seed,
+                        struct service_key *ret_key);
+/* To the listener that asks for SASL, without TLS; any tenant's key opens it. */
+void sim_broker_connect_sasl(struct sim_broker *sim, struct sim_kafka *kafka);
+/* Creates a topic; its error code. */
+int16_t sim_broker_create_topic(struct sim_broker *sim, struct sim_kafka *kafka, const char *name,
+                                int32_t partitions);
 
 /* sim_broker_call(sim, kafka, KAFKA_API_X, 3, kafka_x_request, &request, kafka_x_response, &response) */
 #define sim_broker_call(sim, kafka, key, ver, in, request, out, response)                          \

@@ -10,7 +10,7 @@ enum { MAX_FRAME = 128 * 1048576 };
 
 void sim_kafka_init(struct sim_kafka *kafka, struct sim_client *client)
 {
-    *kafka = (struct sim_kafka){.client = client, .correlation_id = 100};
+    *kafka = (struct sim_kafka){.client = client, .correlation_id = 100, .client_id = "sim"};
     buffer_init(&kafka->out, MAX_FRAME);
     arena_init(&kafka->arena, MAX_FRAME);
 }
@@ -40,7 +40,7 @@ struct writer sim_kafka_begin(struct sim_kafka *kafka, enum kafka_api_key key, i
     header.request_api_key = (int16_t)key;
     header.request_api_version = version;
     header.correlation_id = kafka->correlation_id;
-    header.client_id = SLICE_LITERAL("sim");
+    header.client_id = slice_from_cstring(kafka->client_id);
     invariant(kafka_request_header_write(&writer, kafka_api_request_header_version(api, version),
                                          &header) == ERR_OK);
     return writer;

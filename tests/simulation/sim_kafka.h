@@ -18,6 +18,7 @@ struct sim_kafka {
     int32_t correlation_id;
     int16_t api_key; /* of the request under way */
     int16_t version;
+    const char *client_id; /* "sim" at first */
     struct buffer out;
     struct arena arena;
     uint8_t *answer; /* the frame last read; owned */

@@ -170,6 +170,9 @@ static void on_poke(struct mail *mail)
             stream->is_closing = true;
         }
     }
+    /* Closed, or read from, while it was accepted: a mail is on its way already. */
+    if (stream->is_poked)
+        return;
     if (do_one_thing(stream) && has_more(stream))
         poke(stream);
 }

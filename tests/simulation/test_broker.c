@@ -8,28 +8,6 @@
 
 static const int loop_counts[] = {1, 2, 4};
 
-static int16_t create_topic(struct sim_broker *sim, struct sim_kafka *kafka, const char *name,
-                            int32_t partitions)
-{
-    struct kafka_create_topics_request request;
-    struct kafka_create_topics_response response;
-    struct arena arena;
-
-    arena_init(&arena, 1 << 16);
-    kafka_create_topics_request_init_defaults(&request);
-    ck_assert_int_eq(kafka_create_topics_request_topic_array_init(&request.topics, &arena, 1),
-                     ERR_OK);
-    request.topics.items[0].name = slice_from_cstring(name);
-    request.topics.items[0].num_partitions = partitions;
-    request.topics.items[0].replication_factor = -1;
-    request.timeout_ms = 10000;
-    sim_broker_call(sim, kafka, KAFKA_API_CREATE_TOPICS, 7, kafka_create_topics_request, &request,
-                    kafka_create_topics_response, &response);
-    arena_done(&arena);
-    ck_assert_int_eq(response.topics.count, 1);
-    return response.topics.items[0].error_code;
-}
-
 static struct kafka_produce_response_partition produce(struct sim_broker *sim,
                                                        struct sim_kafka *kafka, const char *topic,
                                                        int32_t partition,
@@ -124,7 +102,7 @@ START_TEST(what_is_produced_is_fetched_in_order)
     sim_broker_init(&sim, 1, loop_counts[_i]);
     sim_broker_start(&sim);
     sim_broker_connect(&sim, 0, &kafka);
-    ck_assert_int_eq(create_topic(&sim, &kafka, "orders", 3), KAFKA_NONE);
+    ck_assert_int_eq(sim_broker_create_topic(&sim, &kafka, "orders", 3), KAFKA_NONE);
     for (int i = 0; i < 5; i++) {
         struct sim_batch batch = plain_batch(i * 10, 10);
         struct kafka_produce_response_partition answer = produce(&sim, &kafka, "orders", 1, &batch);
@@ -152,7 +130,7 @@ START_TEST(what_was_acknowledged_survives_a_power_cut)
     sim_broker_init(&sim, (uint64_t)_i + 10, 2);
     sim_broker_start(&sim);
     sim_broker_connect(&sim, 0, &kafka);
-    ck_assert_int_eq(create_topic(&sim, &kafka, "orders", 1), KAFKA_NONE);
+    ck_assert_int_eq(sim_broker_create_topic(&sim, &kafka, "orders", 1), KAFKA_NONE);
     ck_assert_int_eq(produce(&sim, &kafka, "orders", 0, &batch).error_code, KAFKA_NONE);
     sim_kafka_done(&kafka);
     sim_broker_crash(&sim);
@@ -177,10 +155,10 @@ START_TEST(two_instances_with_the_same_topic_name_never_see_each_other)
     sim_broker_start(&sim);
     sim_broker_connect(&sim, 0, &a);
     sim_broker_connect(&sim, 1, &b);
-    ck_assert_int_eq(create_topic(&sim, &a, "orders", 1), KAFKA_NONE);
+    ck_assert_int_eq(sim_broker_create_topic(&sim, &a, "orders", 1), KAFKA_NONE);
     ck_assert_int_eq(produce(&sim, &b, "orders", 0, &of_b).error_code,
                      KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    ck_assert_int_eq(create_topic(&sim, &b, "orders", 1), KAFKA_NONE);
+    ck_assert_int_eq(sim_broker_create_topic(&sim, &b, "orders", 1), KAFKA_NONE);
     ck_assert_int_eq(produce(&sim, &a, "orders", 0, &of_a).error_code, KAFKA_NONE);
     ck_assert_int_eq(produce(&sim, &b, "orders", 0, &of_b).error_code, KAFKA_NONE);
     ck_assert_int_eq(fetch_all(&sim, &a, "orders", 0, 0, &seen_a), KAFKA_NONE);
@@ -232,7 +210,7 @@ static uint64_t run_and_hash(uint64_t seed, int loops)
     sim_broker_init(&sim, seed, loops);
     sim_broker_start(&sim);
     sim_broker_connect(&sim, 0, &kafka);
-    create_topic(&sim, &kafka, "t", 4);
+    sim_broker_create_topic(&sim, &kafka, "t", 4);
     for (int i = 0; i < 10; i++) {
         struct sim_batch batch = plain_batch(i, 1);
 

@@ -65,24 +65,11 @@ static bool is_acceptable(enum kafka_error error)
 
 static void create_topic(struct sim_broker *sim, int tenant)
 {
-    struct kafka_create_topics_request request;
-    struct kafka_create_topics_response response;
     struct sim_kafka kafka;
-    struct arena arena;
 
-    arena_init(&arena, 1 << 16);
     sim_broker_connect(sim, tenant, &kafka);
-    kafka_create_topics_request_init_defaults(&request);
-    ck_assert_int_eq(kafka_create_topics_request_topic_array_init(&request.topics, &arena, 1),
-                     ERR_OK);
-    request.topics.items[0].name = SLICE_LITERAL("orders");
-    request.topics.items[0].num_partitions = PARTITIONS;
-    request.topics.items[0].replication_factor = -1;
-    sim_broker_call(sim, &kafka, KAFKA_API_CREATE_TOPICS, 7, kafka_create_topics_request, &request,
-                    kafka_create_topics_response, &response);
-    ck_assert_int_eq(response.topics.items[0].error_code, KAFKA_NONE);
+    ck_assert_int_eq(sim_broker_create_topic(sim, &kafka, "orders", PARTITIONS), KAFKA_NONE);
     sim_kafka_done(&kafka);
-    arena_done(&arena);
 }
 
 static void get_producer_id(struct load *load, struct producer *producer)

@@ -104,7 +104,7 @@ static void put_tenant(int revision, const char *state)
 
     snprintf(
         sql, sizeof(sql),
-        "SELECT version FROM cell_admin.v1_put_tenant('" CELL_ID "', %d, "
+        "SELECT version FROM cell_admin.v2_put_tenant('" CELL_ID "', %d, "
         "'{\"instance\": \"" INSTANCE "\", \"label\": \"k3x\", \"state\": \"%s\", "
         "\"internal_partitions\": 1, \"internal_visible\": false, \"limits\": {\"partitions\": 5, "
         "\"produce_bytes_per_second\": -1, \"consume_bytes_per_second\": -1, \"connections\": -1, "

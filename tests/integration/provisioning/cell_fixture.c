@@ -25,8 +25,14 @@ void cell_make(const char *cell_id, int brokers)
 
 const char *cell_put_tenant(long revision, const char *state, int partitions)
 {
+    return cell_put_tenant_with_storage(revision, state, partitions, -1);
+}
+
+const char *cell_put_tenant_with_storage(long revision, const char *state, int partitions,
+                                         long storage_bytes)
+{
     return sql(provision,
-               "SELECT * FROM cell_admin.v1_put_tenant('" CELL_A
+               "SELECT * FROM cell_admin.v2_put_tenant('" CELL_A
                "', %ld, '{\"instance\": \"" INSTANCE
                "\", \"label\": \"k3x\", \"state\": \"%s\", \"internal_partitions\": 2, "
                "\"internal_visible\": false, "
@@ -34,8 +40,8 @@ const char *cell_put_tenant(long revision, const char *state, int partitions)
                "\"produce_bytes_per_second\": 1, "
                "\"consume_bytes_per_second\": 1, \"connections\": 1, \"groups\": 1, "
                "\"max_message_bytes\": 1, "
-               "\"retention_bytes_per_partition\": -1, \"storage_bytes\": -1}}')",
-               revision, state, partitions);
+               "\"retention_bytes_per_partition\": -1, \"storage_bytes\": %ld}}')",
+               revision, state, partitions, storage_bytes);
 }
 
 const char *cell_put_credential(long revision, const char *role)
@@ -57,7 +63,7 @@ const char *cell_create_topic(int request, const char *topic, const char *name,
 {
     return sql(broker,
                "SELECT t ->> 'result', t ->> 'current', t ->> 'maximum' FROM "
-               "jsonb_array_elements(cell.v1_create_topics("
+               "jsonb_array_elements(cell.v2_create_topics("
                "'{\"request_id\": \"00000000-0000-4000-8000-%012d\", \"instance_no\": 1, "
                "\"topics\": [{\"topic_id\": "
                "\"%s\", \"name\": \"%s\", \"partitions\": %s, \"configs\": {\"retention.ms\": "

@@ -30,6 +30,8 @@ void cell_tear_down(void);
 PGconn *cell_login(const char *cell_id);
 void cell_make(const char *cell_id, int brokers);
 /* "instance_no|version" */
+const char *cell_put_tenant_with_storage(long revision, const char *state, int partitions,
+                                         long storage_bytes);
 const char *cell_put_tenant(long revision, const char *state, int partitions);
 const char *cell_put_credential(long revision, const char *role);
 /* Numbers make request ids. Both give "result|current|maximum". */

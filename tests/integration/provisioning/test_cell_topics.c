@@ -42,7 +42,7 @@ START_TEST(a_suspended_instance_may_change_nothing)
     cell_put_tenant(2, "suspended", 3);
     ck_assert_str_eq(cell_create_topic(2, FIRST, "other", "[[0, [0]]]"), "denied|0|-1");
     ck_assert_str_eq(cell_call_on_topic("v1_delete_topics", 3, ""), "denied|0|-1");
-    ck_assert_str_eq(cell_call_on_topic("v1_alter_configs", 4, ", \"set\": {\"a\": \"b\"}"),
+    ck_assert_str_eq(cell_call_on_topic("v2_alter_configs", 4, ", \"set\": {\"a\": \"b\"}"),
                      "denied|0|-1");
 }
 END_TEST
@@ -58,14 +58,14 @@ START_TEST(a_placement_outside_of_the_cell_is_refused_whole)
         ck_assert_str_ne(
             sql_failure(
                 broker,
-                "SELECT cell.v1_create_topics('{\"request_id\": \"%s\", \"instance_no\": 1, "
+                "SELECT cell.v2_create_topics('{\"request_id\": \"%s\", \"instance_no\": 1, "
                 "\"topics\": [{\"topic_id\": \"%s\", \"name\": \"a\", \"partitions\": %s}]}')",
                 FIRST, TOPIC, wrong[i]),
             "");
     ck_assert_int_eq(cell_version(), before);
     ck_assert_str_eq(
         sql_failure(broker,
-                    "SELECT cell.v1_create_topics('{\"request_id\": \"" FIRST
+                    "SELECT cell.v2_create_topics('{\"request_id\": \"" FIRST
                     "\", \"instance_no\": 1, \"topics\": [{\"topic_id\": \"" TOPIC
                     "\", \"name\": \"a\", \"internal\": true, \"partitions\": [[0, [0]]]}]}')"),
         "23514");
@@ -77,12 +77,12 @@ START_TEST(partitions_are_added_to_what_was_expected)
     cell_put_tenant(1, "active", 4);
     cell_create_topic(1, TOPIC, "orders", "[[0, [0]], [0, [0]]]");
     ck_assert_str_eq(
-        cell_call_on_topic("v1_create_partitions", 2, ", \"expected\": 1, \"add\": [[0, [0]]]"),
+        cell_call_on_topic("v2_create_partitions", 2, ", \"expected\": 1, \"add\": [[0, [0]]]"),
         "conflict|2|4");
     ck_assert_str_eq(
-        cell_call_on_topic("v1_create_partitions", 3, ", \"expected\": 2, \"add\": [[0, [0]]]"),
+        cell_call_on_topic("v2_create_partitions", 3, ", \"expected\": 2, \"add\": [[0, [0]]]"),
         "ok|3|4");
-    ck_assert_str_eq(cell_call_on_topic("v1_create_partitions", 4,
+    ck_assert_str_eq(cell_call_on_topic("v2_create_partitions", 4,
                                         ", \"expected\": 3, \"add\": [[0, [0]], [0, [0]]]"),
                      "limit|3|4");
     ck_assert_str_eq(
@@ -98,9 +98,9 @@ START_TEST(settings_are_set_and_deleted_and_no_change_makes_no_version)
     cell_put_tenant(1, "active", 4);
     cell_create_topic(1, TOPIC, "orders", "[[0, [0]]]");
     long before = cell_version();
-    cell_call_on_topic("v1_alter_configs", 2, ", \"set\": {\"retention.ms\": \"5\"}");
+    cell_call_on_topic("v2_alter_configs", 2, ", \"set\": {\"retention.ms\": \"5\"}");
     ck_assert_int_eq(cell_version(), before);
-    cell_call_on_topic("v1_alter_configs", 3,
+    cell_call_on_topic("v2_alter_configs", 3,
                        ", \"set\": {\"a\": \"b\"}, \"delete\": [\"retention.ms\"]");
     ck_assert_int_eq(cell_version(), before + 1);
     ck_assert_str_eq(
@@ -108,7 +108,7 @@ START_TEST(settings_are_set_and_deleted_and_no_change_makes_no_version)
             "SELECT payload::jsonb -> 'configs' FROM cell.v1_snapshot() WHERE key = '" TOPIC "'"),
         "{\"a\": \"b\"}");
     ck_assert_str_eq(cell_call_on_topic("v1_delete_topics", 4, ""), "ok|0|4");
-    ck_assert_str_eq(cell_call_on_topic("v1_alter_configs", 5, ", \"set\": {\"a\": \"c\"}"),
+    ck_assert_str_eq(cell_call_on_topic("v2_alter_configs", 5, ", \"set\": {\"a\": \"c\"}"),
                      "not_found|0|4");
 }
 END_TEST
@@ -119,7 +119,7 @@ START_TEST(internal_topics_are_on_all_brokers_and_belong_to_nobody_else)
     cell_put_tenant(1, "active", 0);
     ck_assert_str_eq(sql(admin, "SELECT count(*) FROM cell_private.topic WHERE is_internal"), "1");
     sql(provision,
-        "SELECT cell_admin.v1_put_tenant('" CELL_B
+        "SELECT cell_admin.v2_put_tenant('" CELL_B
         "', 1, (SELECT jsonb_build_object('instance', '" INSTANCE
         "', 'label', 'x', 'state', 'active', 'internal_partitions', 4, 'internal_visible', true, "
         "'limits', "
@@ -135,6 +135,72 @@ START_TEST(internal_topics_are_on_all_brokers_and_belong_to_nobody_else)
 }
 END_TEST
 
+/* 1 673 527 296 bytes a partition with the defaults; 4 GiB of storage take 90 % of it. */
+#define FOUR_GIB 4294967296
+#define RESERVED_BY_TWO "3347054592"
+#define BOUND "3865470561"
+
+START_TEST(topics_reserve_disk_up_to_ninety_percent_of_the_storage)
+{
+    cell_put_tenant_with_storage(1, "active", 100, FOUR_GIB);
+    ck_assert_str_eq(cell_create_topic(1, TOPIC, "a", "[[0, [0]], [0, [0]]]"), "ok|2|100");
+    ck_assert_str_eq(cell_create_topic(2, FIRST, "b", "[[0, [0]]]"),
+                     "storage|" RESERVED_BY_TWO "|" BOUND);
+    ck_assert_str_eq(
+        cell_call_on_topic("v2_create_partitions", 3, ", \"expected\": 2, \"add\": [[0, [0]]]"),
+        "storage|" RESERVED_BY_TWO "|" BOUND);
+    ck_assert_str_eq(
+        cell_call_on_topic("v2_alter_configs", 4, ", \"set\": {\"retention.bytes\": \"-1\"}"),
+        "storage|" RESERVED_BY_TWO "|" BOUND);
+    ck_assert_str_eq(cell_call_on_topic("v2_alter_configs", 5,
+                                        ", \"set\": {\"retention.bytes\": \"2147483648\"}"),
+                     "storage|" RESERVED_BY_TWO "|" BOUND);
+    ck_assert_str_eq(
+        cell_call_on_topic("v2_alter_configs", 6, ", \"set\": {\"cleanup.policy\": \"compact\"}"),
+        "ok|2|100");
+    ck_assert_str_eq(cell_create_topic(7, FIRST, "b", "[[0, [0]]]"), "ok|3|100");
+    ck_assert_str_eq(cell_create_topic(8, SECOND, "c", "[[0, [0]]]"), "storage|3821010944|" BOUND);
+}
+END_TEST
+
+START_TEST(more_storage_or_fewer_topics_make_room)
+{
+    cell_put_tenant_with_storage(1, "active", 100, FOUR_GIB);
+    cell_create_topic(1, TOPIC, "a", "[[0, [0]], [0, [0]]]");
+    cell_put_tenant_with_storage(2, "active", 100, 2 * FOUR_GIB);
+    ck_assert_str_eq(cell_create_topic(2, FIRST, "b", "[[0, [0]], [0, [0]]]"), "ok|4|100");
+    ck_assert_str_eq(cell_create_topic(3, SECOND, "c", "[[0, [0]]]"),
+                     "storage|6694109184|7730941131");
+    ck_assert_str_eq(cell_call_on_topic("v1_delete_topics", 4, ""), "ok|2|100");
+    ck_assert_str_eq(cell_create_topic(5, SECOND, "c", "[[0, [0]]]"), "ok|3|100");
+}
+END_TEST
+
+/* A control plane and brokers of the release before. */
+START_TEST(functions_of_version_one_still_serve)
+{
+    sql(provision, "SELECT cell_admin.v1_put_tenant('" CELL_A "', 1, '{\"instance\": \"" INSTANCE
+                   "\", \"label\": \"k3x\", \"state\": \"active\", \"internal_partitions\": 1, "
+                   "\"internal_visible\": false, \"limits\": {\"partitions\": 1, "
+                   "\"produce_bytes_per_second\": 1, \"consume_bytes_per_second\": 1, "
+                   "\"connections\": 1, \"groups\": 1, \"max_message_bytes\": 1, "
+                   "\"retention_bytes_per_partition\": -1, \"storage_bytes\": -1}}')");
+    ck_assert_str_eq(sql(admin,
+                         "SELECT payload::jsonb -> 'limits' ->> 'clients', payload::jsonb -> "
+                         "'limits' ->> 'produce_bytes_per_second_per_partition' FROM "
+                         "cell_private.tenant_object"),
+                     "-1|-1");
+    sql(broker, "SELECT cell.v1_create_topics('{\"request_id\": \"" SECOND
+                "\", \"instance_no\": 1, \"topics\": [{\"topic_id\": \"" TOPIC
+                "\", \"name\": \"a\", \"partitions\": [[0, [0]]]}]}')");
+    ck_assert_str_eq(
+        cell_call_on_topic("v1_create_partitions", 2, ", \"expected\": 1, \"add\": [[0, [0]]]"),
+        "limit|1|1");
+    ck_assert_str_eq(cell_call_on_topic("v1_alter_configs", 3, ", \"set\": {\"a\": \"b\"}"),
+                     "ok|1|1");
+}
+END_TEST
+
 /* Two brokers' requests at once: the second waits for the first and sees what it did. */
 START_TEST(concurrent_requests_cannot_pass_the_limit_together)
 {
@@ -145,7 +211,7 @@ START_TEST(concurrent_requests_cannot_pass_the_limit_together)
     ck_assert_str_eq(cell_create_topic(1, TOPIC, "a", "[[0, [0]]]"), "ok|1|1");
     ck_assert_int_eq(
         PQsendQuery(other,
-                    "SELECT cell.v1_create_topics('{\"request_id\": \"" SECOND
+                    "SELECT cell.v2_create_topics('{\"request_id\": \"" SECOND
                     "\", \"instance_no\": 1, \"topics\": [{\"topic_id\": \"" FIRST
                     "\", \"name\": \"b\", \"partitions\": [[0, [0]]]}]}') -> 'topics' -> 0 ->> "
                     "'result'"),
@@ -168,6 +234,9 @@ Suite *test_suite(void)
         partitions_are_added_to_what_was_expected,
         settings_are_set_and_deleted_and_no_change_makes_no_version,
         internal_topics_are_on_all_brokers_and_belong_to_nobody_else,
+        topics_reserve_disk_up_to_ninety_percent_of_the_storage,
+        more_storage_or_fewer_topics_make_room,
+        functions_of_version_one_still_serve,
         concurrent_requests_cannot_pass_the_limit_together,
     };
     Suite *suite = suite_create("cell topics");

@@ -220,7 +220,7 @@ START_TEST(removed_objects_do_not_come_back_and_numbers_are_not_reused)
                      "MR004");
     sql(provision, "SELECT cell_admin.v1_remove_tenant('" CELL_A "', '" INSTANCE "')");
     ck_assert_str_eq(sql_failure(provision,
-                                 "SELECT cell_admin.v1_put_tenant('" CELL_A
+                                 "SELECT cell_admin.v2_put_tenant('" CELL_A
                                  "', 9, '{\"instance\": \"" INSTANCE "\", \"limits\": {}}')"),
                      "MR004");
     ck_assert_str_eq(

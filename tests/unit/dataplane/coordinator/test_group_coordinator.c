@@ -562,9 +562,10 @@ START_TEST(a_built_batch_is_one_that_the_log_takes)
     ck_assert_int_eq(batch.last_offset_delta, 199);
     ck_assert_int_eq(batch.max_timestamp, 123456789);
     ck_assert_int_eq(batch.producer_id, -1);
-    ck_assert_int_eq(
-        record_stream_init(&stream, 0, record_batch_records(&batch, buffer_slice(&buffer))),
-        ERR_OK);
+    ck_assert_int_eq(record_stream_init(&stream, 0,
+                                        record_batch_records(&batch, buffer_slice(&buffer)),
+                                        RECORD_STREAM_MAX_BYTES),
+                     ERR_OK);
     for (int i = 0; i < 200; i++) {
         ck_assert_int_eq(record_stream_next(&stream, &record), ERR_OK);
         ck_assert_int_eq(record.offset_delta, i);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/dataplane/handlers/handler_rig.h"
 
+#include "common/crypto/service_key.h"
 #include "common/observe/log.h"
 
 #include <jansson.h>
@@ -16,13 +17,31 @@ struct sim_kafka rig_other;
 static const char *const instances[SIM_TENANTS] = {"aaaaaaaa-0000-4000-8000-000000000001",
                                                    "bbbbbbbb-0000-4000-8000-000000000002"};
 
-void rig_setup(void)
+#define TAKE(field)                                                                                \
+    if (limits->field != 0)                                                                        \
+    rig.limits.field = limits->field
+
+void rig_setup_with(const struct broker_limits *limits)
 {
     log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT);
     sim_broker_init(&rig, SEED, LOOPS);
+    TAKE(topic_mutations_per_second);
+    TAKE(connection_memory_bytes);
+    TAKE(max_control_frame_bytes);
+    if (limits->logins.strangers != 0)
+        rig.limits.logins = limits->logins;
+    if (limits->memory.limit_bytes != 0)
+        rig.limits.memory = limits->memory;
     sim_broker_start(&rig);
     sim_broker_connect(&rig, 0, &rig_client);
     sim_broker_connect(&rig, 1, &rig_other);
+}
+
+void rig_setup(void)
+{
+    static const struct broker_limits none;
+
+    rig_setup_with(&none);
 }
 
 void rig_teardown(void)
@@ -40,20 +59,7 @@ void rig_run_ms(int64_t duration_ms)
 
 int rig_create_topic(struct sim_kafka *kafka, const char *name, int32_t partitions)
 {
-    struct kafka_create_topics_request request;
-    struct kafka_create_topics_request_topic topic;
-    struct kafka_create_topics_response response;
-
-    kafka_create_topics_request_init_defaults(&request);
-    kafka_create_topics_request_topic_init_defaults(&topic);
-    topic.name = text(name);
-    topic.num_partitions = partitions;
-    topic.replication_factor = -1;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    rig_call(kafka, CREATE_TOPICS, create_topics, 7, &request, &response);
-    ck_assert_int_eq(response.topics.count, 1);
-    return response.topics.items[0].error_code;
+    return sim_broker_create_topic(&rig, kafka, name, partitions);
 }
 
 static struct kafka_metadata_response_topic describe(struct sim_kafka *kafka, const char *name)
@@ -113,10 +119,7 @@ static json_t *load(const char *kind, const char *key)
 
 void rig_limit_partitions(int tenant, int64_t partitions)
 {
-    json_t *row = load("tenant", instances[tenant]);
-
-    json_object_set_new(json_object_get(row, "limits"), "partitions", json_integer(partitions));
-    put("tenant", instances[tenant], row);
+    sim_broker_set_limit(&rig, tenant, "partitions", partitions);
 }
 
 void rig_hide_internal_topics(int tenant)
@@ -139,6 +142,36 @@ void rig_auto_create(int tenant, int32_t partitions)
     put("listener", key, row);
     sim_kafka_done(kafka);
     sim_broker_connect(&rig, tenant, kafka);
+}
+
+static int authenticate(struct sim_kafka *kafka, const char *token, size_t token_len)
+{
+    struct kafka_sasl_handshake_request handshake;
+    struct kafka_sasl_handshake_response mechanisms;
+    struct kafka_sasl_authenticate_request request;
+    struct kafka_sasl_authenticate_response response;
+
+    kafka_sasl_handshake_request_init_defaults(&handshake);
+    handshake.mechanism = text("PLAIN");
+    rig_call(kafka, SASL_HANDSHAKE, sasl_handshake, 1, &handshake, &mechanisms);
+    ck_assert_int_eq(mechanisms.error_code, KAFKA_NONE);
+    kafka_sasl_authenticate_request_init_defaults(&request);
+    request.auth_bytes = slice_of(token, token_len);
+    rig_call(kafka, SASL_AUTHENTICATE, sasl_authenticate, 2, &request, &response);
+    return response.error_code;
+}
+
+bool rig_login(const char *role, struct sim_kafka *kafka)
+{
+    static uint64_t seed = 1000;
+    struct service_key key;
+    char token[KEY_TEXT_LEN + 16];
+    int token_len = 0;
+
+    sim_broker_add_key(&rig, 0, role, seed++, &key);
+    sim_broker_connect_sasl(&rig, kafka);
+    token_len = snprintf(token, sizeof(token), "%ctoken%c%s", 0, 0, key.text);
+    return authenticate(kafka, token, (size_t)token_len) == KAFKA_NONE;
 }
 
 static void set_reachable(void *context)

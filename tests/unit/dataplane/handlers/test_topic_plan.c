@@ -14,8 +14,11 @@ static struct topic_plan plan;
 static void setup(void)
 {
     arena_init(&arena, 8 << 20);
-    limits = (struct topic_plan_limits){
-        .policy = &enterprise, .broker_ids = broker_ids, .broker_count = 3, .max_partitions = -1};
+    limits = (struct topic_plan_limits){.policy = &enterprise,
+                                        .broker_ids = broker_ids,
+                                        .broker_count = 3,
+                                        .max_partitions = -1,
+                                        .max_reserved = -1};
     kafka_create_topics_request_topic_init_defaults(&asked);
     asked.name = SLICE_LITERAL("orders");
     asked.num_partitions = -1;
@@ -217,6 +220,20 @@ START_TEST(one_request_cannot_ask_for_more_than_ten_thousand_partitions)
 }
 END_TEST
 
+START_TEST(reserved_disk_is_summed_over_all_that_the_request_makes)
+{
+    limits.max_reserved = 4 * (int64_t)1073741824;
+    ck_assert_int_eq(create_counts(3, -1, 1), KAFKA_POLICY_VIOLATION);
+    ck_assert_ptr_nonnull(strstr(plan.message, "reserved storage limit is reached"));
+    ck_assert_ptr_nonnull(strstr(plan.message, "4294967296"));
+    ck_assert_int_eq(create_counts(2, -1, 1), KAFKA_NONE);
+    ck_assert_int_eq(limits.reserved, 2 * (int64_t)1673527296);
+    ck_assert_int_eq(create_counts(1, -1, 1), KAFKA_POLICY_VIOLATION);
+    limits.max_reserved = 3 * (int64_t)1673527296;
+    ck_assert_int_eq(create_counts(1, -1, 1), KAFKA_NONE);
+}
+END_TEST
+
 /* --- more partitions --- */
 
 static struct image_partition partitions[3];
@@ -303,6 +320,7 @@ Suite *test_suite(void)
     tcase_add_test(creating,
                    the_limit_of_partitions_is_named_with_what_was_asked_and_what_is_there);
     tcase_add_test(creating, topics_of_one_request_use_up_the_limit_together);
+    tcase_add_test(creating, reserved_disk_is_summed_over_all_that_the_request_makes);
     tcase_add_test(creating, one_request_cannot_ask_for_more_than_ten_thousand_partitions);
     suite_add_tcase(suite, creating);
     tcase_add_checked_fixture(growing, setup_grow, teardown);

@@ -17,6 +17,7 @@ static void setup(void)
     buffer_init(&bytes, (size_t)16 << 20);
     rules = (struct record_batch_rules){
         .segment_bytes = 1 << 30,
+        .max_unpacked_bytes = RECORD_STREAM_MAX_BYTES,
         .max_message_bytes = 1048588,
         .timestamp_before_max_ms = INT64_MAX,
         .timestamp_after_max_ms = 3600000,
@@ -336,8 +337,10 @@ START_TEST(uncompressed_records_are_shown_where_they_are)
 
     write_batch(2, 3);
     ck_assert_int_eq(record_batch_parse(buffer_slice(&bytes), &batch), ERR_OK);
-    ck_assert_int_eq(
-        record_stream_init(&stream, 0, record_batch_records(&batch, buffer_slice(&bytes))), ERR_OK);
+    ck_assert_int_eq(record_stream_init(&stream, 0,
+                                        record_batch_records(&batch, buffer_slice(&bytes)),
+                                        RECORD_STREAM_MAX_BYTES),
+                     ERR_OK);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(record_stream_next(&stream, &record), ERR_OK);
         ck_assert_int_eq(record.offset_delta, i);
