@@ -17,6 +17,7 @@
 
 #include "common/observe/log.h"
 #include "controlplane/endpoints/endpoints.h"
+#include "controlplane/failpoint/failpoint.h"
 #include "controlplane/provisioning/verb_options.h"
 #include "controlplane/watch.h"
 
@@ -32,7 +33,7 @@ struct serve_config {
     const char *metrics_addresses;
     int64_t metrics_port;
     const char *fleet, *password_file, *sealing_key_file;
-    const char *region;
+    const char *region, *failpoint_file;
     int64_t workers, connections, operation_wait_ms, request_timeout_ms, statement_timeout_ms;
     int log_level, log_format;
 };
@@ -77,6 +78,8 @@ static const struct option options[] = {
      false, "how long a client may take to send a head, to send a body, to take an answer"},
     {"statement_timeout_ms", OPTION_I64, FIELD(statement_timeout_ms), "3000", 100, 60000, "ms",
      NULL, false, "longest statement in the store"},
+    {"failpoint_file", OPTION_STRING, FIELD(failpoint_file), "", 0, 0, "", NULL, false,
+     "for tests: a file that may stop this process; empty = none"},
     {"log_level", OPTION_ENUM, FIELD(log_level), "info", 0, 0, "", log_levels, false,
      "what is logged at least"},
     {"log_format", OPTION_ENUM, FIELD(log_format), "text", 0, 0, "", log_formats, false,
@@ -304,6 +307,7 @@ int serve_main(char *const *args)
     }
     log_setup("millrace-controlplane", (enum log_level)service.config.log_level,
               (enum log_format)service.config.log_format);
+    failpoint_setup(service.config.failpoint_file);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Composition root of the broker, and the order of its end:
  *
- *   listeners ▶ sessions of all loops ▶ group coordinators ▶ metadata image ▶ log directory */
+ *   metrics ▶ listeners ▶ sessions of all loops ▶ group coordinators ▶ metadata image ▶ log directory */
 #include "dataplane/broker.h"
 
 #include "common/observe/log.h"
@@ -13,6 +13,7 @@
 #include "dataplane/handlers/fetch_session.h"
 #include "dataplane/handlers/handlers.h"
 #include "dataplane/handlers/sasl.h"
+#include "dataplane/metrics/metrics_server.h"
 
 #include <stdlib.h>
 
@@ -31,6 +32,7 @@ struct broker {
     struct cluster *cluster;
     struct group_coordinator *coordinator;
     struct broker_listeners *listeners;
+    struct metrics_server *metrics; /* NULL = not served */
     struct hosted_loop *loops;
     struct image_observer observer; /* loop 0: who coordinates what */
     struct memory_budget memory;
@@ -155,6 +157,7 @@ static void free_loops(struct broker *broker)
         scheduler_done(&broker->loops[i].base.scheduler);
         login_guard_done(&broker->loops[i].base.guard);
         free(broker->loops[i].base.scratch.data);
+        free(broker->loops[i].base.metrics);
         fetch_sessions_free(broker->loops[i].base.fetch_sessions);
     }
     free(broker->loops);
@@ -188,12 +191,14 @@ static enum err make_loops(struct broker *broker)
             .limits = &broker->options.limits,
             .memory = &broker->memory,
             .scratch = {malloc(SCRATCH_BYTES), SCRATCH_BYTES},
+            .metrics = calloc(1, sizeof(*hosted->base.metrics)),
         };
         list_init(&hosted->base.sessions);
         list_init(&hosted->base.starved);
         login_guard_init(&hosted->base.guard, &broker->options.limits.logins, broker->seed);
         scheduler_init(&hosted->base.scheduler, executor->loops[i], broker->seed);
-        if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL)
+        if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL ||
+            hosted->base.metrics == NULL)
             return ERR_NO_MEMORY;
     }
     return ERR_OK;
@@ -294,6 +299,30 @@ static void start_loop(struct mail *mail)
     broker_loop_start(&container_of(mail, struct hosted_loop, mail)->base);
 }
 
+/* Without its metrics a broker is better than no broker. */
+static void serve_metrics(struct broker *broker)
+{
+    const struct broker_options *options = &broker->options;
+    struct metrics_server_options metrics = {
+        .network = options->network,
+        .source = {.executor = options->executor,
+                   .loop_of = broker_loop_of,
+                   .context = broker,
+                   .directory = options->directory,
+                   .coordinator = broker->coordinator,
+                   .software = options->software,
+                   .has_process = options->has_process},
+        .addresses = options->metrics_addresses,
+        .port = options->metrics_port,
+    };
+    struct error error = {.code = ERR_OK};
+
+    if (options->metrics_addresses[0] != NULL &&
+        metrics_server_new(&metrics, &broker->metrics, &error) != ERR_OK)
+        log_event(LOG_ERROR, "metrics_not_opened", f_i64("port", options->metrics_port),
+                  f_str("why", error.message));
+}
+
 void broker_start(struct broker *broker)
 {
     struct executor *executor = broker->options.executor;
@@ -307,6 +336,7 @@ void broker_start(struct broker *broker)
         loop_post(executor->loops[i], &broker->loops[i].mail);
     }
     cluster_start(broker->cluster);
+    serve_metrics(broker);
 }
 
 /* --- the end, step by step --- */
@@ -363,13 +393,11 @@ static void stop_loop(struct mail *mail)
     timer_start_in(hosted->base.loop, &hosted->drain, 0);
 }
 
-void broker_stop(struct broker *broker, void (*done)(void *context), void *context)
+static void on_metrics_stopped(void *context)
 {
+    struct broker *broker = context;
     struct executor *executor = broker->options.executor;
 
-    log_event(LOG_INFO, "broker_stopping", f_i64("broker", broker->options.broker_id));
-    broker->stopped = done;
-    broker->stopped_context = context;
     broker_listeners_close(broker->listeners);
     for (int i = 0; i < executor->loop_count; i++) {
         broker->loops[i].mail.deliver = stop_loop;
@@ -377,10 +405,22 @@ void broker_stop(struct broker *broker, void (*done)(void *context), void *conte
     }
 }
 
+void broker_stop(struct broker *broker, void (*done)(void *context), void *context)
+{
+    log_event(LOG_INFO, "broker_stopping", f_i64("broker", broker->options.broker_id));
+    broker->stopped = done;
+    broker->stopped_context = context;
+    if (broker->metrics != NULL)
+        metrics_server_stop(broker->metrics, on_metrics_stopped, broker);
+    else
+        on_metrics_stopped(broker);
+}
+
 void broker_free(struct broker *broker)
 {
     if (broker == NULL)
         return;
+    metrics_server_free(broker->metrics);
     broker_listeners_free(broker->listeners);
     free_loops(broker);
     if (broker->coordinator != NULL)
@@ -388,6 +428,11 @@ void broker_free(struct broker *broker)
     if (broker->cluster != NULL)
         cluster_free(broker->cluster);
     free(broker);
+}
+
+int broker_metrics_port(const struct broker *broker)
+{
+    return broker->metrics != NULL ? metrics_server_port(broker->metrics) : 0;
 }
 
 int broker_listener_port(const struct broker *broker, const char *name)

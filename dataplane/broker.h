@@ -31,6 +31,10 @@ struct broker_options {
     struct tls_context *tls; /* NULL: SASL_SSL listeners are not opened */
     const char *bind_addresses[BROKER_MAX_BIND_ADDRESSES]; /* NULL ends */
     int32_t broker_id;
+    const char *metrics_addresses[BROKER_MAX_BIND_ADDRESSES]; /* loopback only; NULL ends */
+    int metrics_port;                                         /* 0 = any; only with addresses */
+    const char *software;
+    bool has_process; /* a process of its own: its memory and time are metrics, too */
     int32_t group_initial_rebalance_delay_ms;
     struct broker_limits limits;
 };
@@ -47,6 +51,8 @@ void broker_stop(struct broker *broker, void (*done)(void *context), void *conte
 void broker_free(struct broker *broker);
 /* Any thread: what requests and answers hold now, for metrics. */
 const struct memory_budget *broker_memory(const struct broker *broker);
+/* Loop 0. Where metrics are served; 0 = they are not. */
+int broker_metrics_port(const struct broker *broker);
 /* Loop 0. The port that a listener of that name is bound to; 0 = not open. */
 int broker_listener_port(const struct broker *broker, const char *name);
 

@@ -23,6 +23,8 @@ struct config {
     char *tls_certificate_file;
     char *tls_key_file;
     char *bind;
+    char *metrics_addresses;
+    int64_t metrics_port;
     int64_t loops;
     int64_t read_workers;
     int64_t check_workers;
@@ -62,6 +64,10 @@ static const struct option options[] = {
      "Private key (PEM) of that certificate."},
     {"bind", OPTION_STRING, FIELD(bind), "127.0.0.1", 0, 0, "", NULL, false,
      "Literal addresses to listen on, separated by commas."},
+    {"metrics_addresses", OPTION_STRING, FIELD(metrics_addresses), "127.0.0.1", 0, 0, "", NULL,
+     false, "Loopback addresses for /metrics, /healthz and /readyz, plain HTTP."},
+    {"metrics_port", OPTION_I64, FIELD(metrics_port), "0", 0, 65535, "", NULL, false,
+     "TCP port of /metrics; 0 = not served."},
     {"loops", OPTION_I64, FIELD(loops), "2", 1, 64, "", NULL, false,
      "Event loops, one thread each."},
     {"read_workers", OPTION_I64, FIELD(read_workers), "2", 1, 16, "", NULL, false,
@@ -201,6 +207,9 @@ static enum err open_broker(struct process *process, struct error *error)
         .broker_id = (int32_t)config->broker_id,
         .group_initial_rebalance_delay_ms = (int32_t)config->group_initial_rebalance_delay_ms,
         .limits = limits_of(config),
+        .metrics_port = (int)config->metrics_port,
+        .software = MILLRACE_VERSION,
+        .has_process = true,
     };
     enum err rc = ERR_OK;
 
@@ -211,6 +220,8 @@ static enum err open_broker(struct process *process, struct error *error)
         return rc;
     broker.tls = process->tls;
     split_addresses(config->bind, broker.bind_addresses);
+    if (config->metrics_port > 0)
+        split_addresses(config->metrics_addresses, broker.metrics_addresses);
     return broker_new(&broker, &process->broker, error);
 }
 

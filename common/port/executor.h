@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct histogram;
 struct loop;
 struct mail;
 struct timer;
@@ -53,6 +54,8 @@ struct loop_ops {
     int64_t (*now_us)(const struct loop *loop);  /* monotonic, as of this turn */
     int64_t (*wall_ms)(const struct loop *loop); /* as of this turn */
     bool (*is_current)(const struct loop *loop);
+    /* How long each turn worked; any thread. NULL = not measured. */
+    const struct histogram *(*busy_times)(const struct loop *loop);
 };
 
 struct loop {
@@ -79,6 +82,11 @@ static inline int64_t loop_now_us(const struct loop *loop)
 static inline int64_t loop_wall_ms(const struct loop *loop)
 {
     return loop->ops->wall_ms(loop);
+}
+
+static inline const struct histogram *loop_busy_times(const struct loop *loop)
+{
+    return loop->ops->busy_times != NULL ? loop->ops->busy_times(loop) : NULL;
 }
 
 static inline bool on_loop(const struct loop *loop)

@@ -4,10 +4,13 @@
 
 #include "controlplane/http/request.h"
 
+struct endpoints;
+
 void health_alive(struct http_request *request); /* GET /healthz: the process turns */
 void health_ready(
     struct http_request *request); /* GET /readyz: the store answers, tokens can be signed */
-void health_metrics(struct http_request *request); /* GET /metrics, on its own listener */
+/* Whether requests can be served: the store answers, tokens can be signed. Errors: of the store. */
+enum err health_check(struct endpoints *endpoints, struct error *error) WARN_UNUSED;
 
 /* 501 with a body: what a later version will answer. */
 void not_offered_yet(struct http_request *request);

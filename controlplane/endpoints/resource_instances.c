@@ -12,11 +12,13 @@
 #include "controlplane/domain/crn.h"
 #include "controlplane/domain/lifecycle.h"
 #include "controlplane/domain/names.h"
+#include "controlplane/endpoints/idempotency.h"
 #include "controlplane/endpoints/paging.h"
 #include "controlplane/endpoints/plans.h"
 #include "controlplane/endpoints/render.h"
 #include "controlplane/store/instances.h"
 #include "controlplane/store/transaction.h"
+#include "controlplane/failpoint/failpoint.h"
 
 #define PATH "/v2/resource_instances"
 
@@ -61,10 +63,18 @@ enum err instance_reply_pending(struct call *call, struct uuid instance_id, stru
 
 /* ---- create ---- */
 
+/* What is left of a creation while its request waits, or when its repetition goes on with it. */
+struct creation_wait {
+    struct uuid instance_id;
+    struct idempotency idempotency;
+    bool is_dedicated;
+};
+
 struct creation {
     struct call *call;
     struct new_instance instance;
     struct open_plan plan;
+    struct creation_wait *wait;
     char label[HOST_LABEL_LEN + 1];
     char crn[CRN_MAX_LEN + 1], target_crn[CRN_MAX_LEN + 1];
 };
@@ -208,28 +218,45 @@ static enum err insert(struct db *db, void *context, struct error *error)
         rc = store_insert_operation(db, &operation, error);
     if (rc == ERR_OK)
         rc = call_audit(creation->call, "messagehub.instance.create", instance->crn, error);
-    return rc;
+    if (rc == ERR_OK)
+        rc = idempotency_insert(creation->call, &creation->wait->idempotency, instance->instance_id,
+                                SLICE_NULL, error);
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_create_before_commit, error) : rc;
 }
 
 static void create_wait(struct http_request *request);
 
+static enum err create_answer(struct call *call, const struct creation_wait *wait,
+                              const struct instance_row *row, struct error *error)
+{
+    enum err rc = failpoint_pass(FAILPOINT_serve_create_before_answer, error);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (strcmp(row->phase, phase_name(PHASE_CREATING)) == 0) {
+        rc = instance_reply_pending(call, wait->instance_id, error);
+    } else if (strcmp(row->phase, phase_name(PHASE_FAILED)) == 0) {
+        return error_set(error, ERR_INTERNAL, "provisioning failed: %s",
+                         row->operation.description ? row->operation.description : "");
+    } else {
+        http_reply_json(call->request, 201, render_instance(row));
+    }
+    if (rc == ERR_OK)
+        idempotency_keep_answer(call, &wait->idempotency);
+    return rc;
+}
+
 static enum err create_look(struct call *call, struct error *error)
 {
-    const struct uuid *instance_id = call->state;
+    const struct creation_wait *wait = call->state;
     struct instance_row row;
     bool is_waiting = false;
-    enum err rc = instance_wait(call, *instance_id, phase_name(PHASE_CREATING), create_wait, &row,
-                                &is_waiting, error);
 
-    if (rc != ERR_OK || is_waiting)
-        return rc;
-    if (strcmp(row.phase, phase_name(PHASE_CREATING)) == 0)
-        return instance_reply_pending(call, *instance_id, error);
-    if (strcmp(row.phase, phase_name(PHASE_FAILED)) == 0)
-        return error_set(error, ERR_INTERNAL, "provisioning failed: %s",
-                         row.operation.description ? row.operation.description : "");
-    http_reply_json(call->request, 201, render_instance(&row));
-    return ERR_OK;
+    call->request->is_wait_over |= wait->is_dedicated; /* a broker has to start: no use to wait */
+    enum err rc = instance_wait(call, wait->instance_id, phase_name(PHASE_CREATING), create_wait,
+                                &row, &is_waiting, error);
+
+    return rc != ERR_OK || is_waiting ? rc : create_answer(call, wait, &row, error);
 }
 
 static void create_wait(struct http_request *request)
@@ -237,39 +264,56 @@ static void create_wait(struct http_request *request)
     call_continue(request, create_look);
 }
 
-static enum err create_stored(struct creation *creation, struct error *error)
+static enum err create_new(struct creation *creation, const json_t *body, struct error *error)
 {
     struct call *call = creation->call;
-    struct uuid *instance_id = arena_new(call->arena, struct uuid);
+    enum err rc = read_body(creation, body, error);
 
-    if (!instance_id)
-        return error_set(error, ERR_NO_MEMORY, "create: no memory");
-    enum err rc = db_transaction(call->db, insert, creation, error);
+    if (rc == ERR_OK)
+        rc = fill_instance(creation, error);
+    if (rc == ERR_OK)
+        rc = db_transaction(call->db, insert, creation, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_serve_create_after_commit, error);
     if (rc != ERR_OK)
         return rc;
-    *instance_id = creation->instance.instance_id;
-    call->state = instance_id;
-    call_notify(call, *instance_id);
-    if (!creation->instance.is_dedicated)
-        return create_look(call, error);
-    return instance_reply_pending(call, *instance_id, error);
+    creation->wait->instance_id = creation->instance.instance_id;
+    creation->wait->is_dedicated = creation->instance.is_dedicated;
+    call_notify(call, creation->wait->instance_id);
+    return ERR_OK;
 }
 
-static enum err create(struct call *call, struct error *error)
+static enum err create_once(struct call *call, struct creation_wait *wait, struct error *error)
 {
-    struct creation creation = {.call = call};
+    struct creation creation = {.call = call, .wait = wait};
     json_t *body = NULL;
     enum err rc = http_json_body(call->request, &body, error);
 
     if (rc == ERR_OK)
-        rc = read_body(&creation, body, error);
-    if (rc == ERR_OK)
-        rc = fill_instance(&creation, error);
-    if (rc == ERR_OK)
-        rc = create_stored(&creation, error);
+        rc = create_new(&creation, body, error);
     open_plan_done(&creation.plan);
     json_decref(body);
     return rc;
+}
+
+static enum err create(struct call *call, struct error *error)
+{
+    struct creation_wait *wait = arena_new(call->arena, struct creation_wait);
+    bool is_replied = false;
+
+    if (!wait)
+        return error_set(error, ERR_NO_MEMORY, "create: no memory");
+    call->state = wait;
+    enum err rc = idempotency_begin(call, "instances", &wait->idempotency, &is_replied, error);
+    if (rc == ERR_OK && !is_replied && !wait->idempotency.is_known)
+        rc = create_once(call, wait, error);
+    if (rc == ERR_EXISTS) /* the same call came at the same time */
+        rc = idempotency_begin_again(call, &wait->idempotency, &is_replied, error);
+    if (rc != ERR_OK || is_replied)
+        return rc;
+    if (wait->idempotency.is_known)
+        wait->instance_id = wait->idempotency.subject;
+    return create_look(call, error);
 }
 
 void resource_instances_create(struct http_request *request)

@@ -9,6 +9,7 @@
 #include "controlplane/endpoints/plans.h"
 #include "controlplane/endpoints/render.h"
 #include "controlplane/endpoints/resource_instances.h"
+#include "controlplane/failpoint/failpoint.h"
 #include "controlplane/store/credentials.h"
 #include "controlplane/store/instances.h"
 #include "controlplane/store/transaction.h"
@@ -181,7 +182,7 @@ static enum err update_in_transaction(struct db *db, void *context, struct error
     rc = write_update(change, next, error);
     if (rc == ERR_OK)
         rc = call_audit(change->call, "messagehub.instance.update", change->row.crn, error);
-    return rc;
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_update_before_commit, error) : rc;
 }
 
 static void update_wait(struct http_request *request);
@@ -194,6 +195,8 @@ static enum err update_look(struct call *call, struct error *error)
     enum err rc = instance_wait(call, change->instance_id, phase_name(PHASE_UPDATING), update_wait,
                                 &row, &is_waiting, error);
 
+    if (rc == ERR_OK && !is_waiting)
+        rc = failpoint_pass(FAILPOINT_serve_update_before_answer, error);
     if (rc != ERR_OK || is_waiting)
         return rc;
     if (strcmp(row.phase, phase_name(PHASE_UPDATING)) == 0)
@@ -223,6 +226,8 @@ static enum err update(struct call *call, struct error *error)
         rc = read_update(change, body, error);
     if (rc == ERR_OK)
         rc = db_transaction(call->db, update_in_transaction, change, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_serve_update_after_commit, error);
     json_decref(body);
     if (rc != ERR_OK)
         return rc;
@@ -275,7 +280,7 @@ static enum err delete_in_transaction(struct db *db, void *context, struct error
         rc = open_operation(change, "delete", true, "Deletion in progress.", false, error);
     if (rc == ERR_OK)
         rc = call_audit(call, "messagehub.instance.delete", change->row.crn, error);
-    return rc;
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_delete_before_commit, error) : rc;
 }
 
 static void delete_wait(struct http_request *request);
@@ -288,6 +293,8 @@ static enum err delete_look(struct call *call, struct error *error)
     enum err rc = instance_wait(call, change->instance_id, phase_name(PHASE_DELETING), delete_wait,
                                 &row, &is_waiting, error);
 
+    if (rc == ERR_OK && !is_waiting)
+        rc = failpoint_pass(FAILPOINT_serve_delete_before_answer, error);
     if (rc != ERR_OK || is_waiting)
         return rc;
     if (strcmp(row.phase, phase_name(PHASE_DELETING)) == 0)
@@ -324,6 +331,8 @@ static enum err delete_instance(struct call *call, struct error *error)
         rc = read_recursive(change, error);
     if (rc == ERR_OK)
         rc = db_transaction(call->db, delete_in_transaction, change, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_serve_delete_after_commit, error);
     if (rc != ERR_OK)
         return rc;
     if (change->was_deleting)

@@ -14,6 +14,7 @@
 #include "controlplane/endpoints/render.h"
 #include "controlplane/endpoints/resource_instances.h"
 #include "controlplane/endpoints/resource_keys_internal.h"
+#include "controlplane/failpoint/failpoint.h"
 #include "controlplane/store/credentials.h"
 #include "controlplane/store/instances.h"
 #include "controlplane/store/transaction.h"
@@ -273,7 +274,7 @@ static enum err delete_in_transaction(struct db *db, void *context, struct error
                                  call->principal.iam_id, error);
     if (rc == ERR_OK)
         rc = call_audit(call, "messagehub.credential.delete", change->row.crn, error);
-    return rc;
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_key_delete_before_commit, error) : rc;
 }
 
 static void delete_wait(struct http_request *request);
@@ -287,14 +288,17 @@ static enum err delete_look(struct call *call, struct error *error)
 
     if (rc != ERR_OK)
         return rc;
-    if (strcmp(row.state, "deleting") != 0) {
-        http_reply_empty(call->request, 204);
+    bool is_deleting = strcmp(row.state, "deleting") == 0;
+    if (is_deleting && !call->request->is_wait_over) {
+        http_wait(call->request, *credential_id, delete_wait);
         return ERR_OK;
     }
-    if (call->request->is_wait_over)
+    rc = failpoint_pass(FAILPOINT_serve_key_delete_before_answer, error);
+    if (rc == ERR_OK && is_deleting)
         return key_reply(call, 202, &row, error);
-    http_wait(call->request, *credential_id, delete_wait);
-    return ERR_OK;
+    if (rc == ERR_OK)
+        http_reply_empty(call->request, 204);
+    return rc;
 }
 
 static void delete_wait(struct http_request *request)
@@ -312,6 +316,8 @@ static enum err delete_key(struct call *call, struct error *error)
     enum err rc = key_id_of_path(call, &change.credential_id, error);
     if (rc == ERR_OK)
         rc = db_transaction(call->db, delete_in_transaction, &change, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_serve_key_delete_after_commit, error);
     if (rc != ERR_OK)
         return rc;
     *credential_id = change.credential_id;

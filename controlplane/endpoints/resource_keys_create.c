@@ -11,9 +11,11 @@
 #include "controlplane/domain/crn.h"
 #include "controlplane/domain/lifecycle.h"
 #include "controlplane/domain/names.h"
+#include "controlplane/endpoints/idempotency.h"
 #include "controlplane/endpoints/render.h"
 #include "controlplane/endpoints/resource_keys.h"
 #include "controlplane/endpoints/resource_keys_internal.h"
+#include "controlplane/failpoint/failpoint.h"
 #include "controlplane/store/credentials.h"
 #include "controlplane/store/instances.h"
 #include "controlplane/store/transaction.h"
@@ -25,6 +27,7 @@ struct key_creation {
     struct new_credential credential;
     struct service_key key; /* wiped when the request is answered */
     struct instance_row instance;
+    struct idempotency idempotency;
     char crn[CRN_MAX_LEN + 1];
 };
 
@@ -118,7 +121,8 @@ static enum err make_key(struct key_creation *creation, struct error *error)
     return rc;
 }
 
-static enum err seal_key(struct key_creation *creation, struct error *error)
+static enum err seal_key(struct key_creation *creation, struct slice *ret_sealed,
+                         struct error *error)
 {
     struct call *call = creation->call;
     const char *purpose = key_seal_purpose(call, creation->credential.credential_id);
@@ -126,7 +130,7 @@ static enum err seal_key(struct key_creation *creation, struct error *error)
     if (!purpose)
         return error_set(error, ERR_NO_MEMORY, "key: no memory");
     return seal(call->endpoints->seal_key, purpose, slice_from_cstring(creation->key.text),
-                call->arena, &creation->credential.sealed_key, error);
+                call->arena, ret_sealed, error);
 }
 
 /* Holds the instance, so that it is not deleted under the new key. */
@@ -136,6 +140,7 @@ static enum err insert(struct db *db, void *context, struct error *error)
     struct new_credential *credential = &creation->credential;
     struct instance_row *instance = &creation->instance;
     struct call *call = creation->call;
+    struct slice sealed = SLICE_NULL;
     enum instance_phase phase, next;
     enum err rc = store_lock_instance(db, credential->account_id, credential->instance_id,
                                       call->arena, instance, error);
@@ -151,8 +156,10 @@ static enum err insert(struct db *db, void *context, struct error *error)
         return rc;
     credential->is_onetime = instance->is_onetime;
     credential->sealed_key = SLICE_NULL;
+    if (!credential->is_onetime || creation->idempotency.owner.key)
+        rc = seal_key(creation, &sealed, error);
     if (!credential->is_onetime)
-        rc = seal_key(creation, error);
+        credential->sealed_key = sealed;
     crn_format_key(instance->region_id, credential->account_id, credential->instance_id,
                    credential->credential_id, creation->crn);
     credential->crn = creation->crn;
@@ -160,7 +167,10 @@ static enum err insert(struct db *db, void *context, struct error *error)
         rc = store_insert_credential(db, credential, error);
     if (rc == ERR_OK)
         rc = call_audit(call, "messagehub.credential.create", creation->crn, error);
-    return rc;
+    if (rc == ERR_OK)
+        rc = idempotency_insert(call, &creation->idempotency, credential->credential_id, sealed,
+                                error);
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_key_create_before_commit, error) : rc;
 }
 
 static void create_wait(struct http_request *request);
@@ -194,7 +204,11 @@ static enum err create_look(struct call *call, struct error *error)
     if (rc == ERR_OK && !is_creating && strcmp(row.state, "active") != 0)
         rc = error_set(error, ERR_CONFLICT, "The key was deleted before it could be used.");
     if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_serve_key_create_before_answer, error);
+    if (rc == ERR_OK)
         rc = reply_with_key(creation, is_creating ? 202 : 201, &row, error);
+    if (rc == ERR_OK)
+        idempotency_keep_answer(call, &creation->idempotency);
     service_key_done(&creation->key);
     return rc;
 }
@@ -204,28 +218,63 @@ static void create_wait(struct http_request *request)
     call_continue(request, create_look);
 }
 
-static enum err create(struct call *call, struct error *error)
+static enum err create_once(struct key_creation *creation, struct error *error)
 {
-    struct key_creation *creation = arena_new(call->arena, struct key_creation);
+    struct call *call = creation->call;
     json_t *body = NULL;
-
-    if (!creation)
-        return error_set(error, ERR_NO_MEMORY, "key: no memory");
-    creation->call = call;
-    call->state = creation;
     enum err rc = http_json_body(call->request, &body, error);
+
     if (rc == ERR_OK)
         rc = read_body(creation, body, error);
     if (rc == ERR_OK)
         rc = make_key(creation, error);
     if (rc == ERR_OK)
         rc = db_transaction(call->db, insert, creation, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_serve_key_create_after_commit, error);
     json_decref(body);
-    if (rc != ERR_OK) {
+    if (rc == ERR_OK)
+        call_notify(call, creation->credential.credential_id);
+    return rc;
+}
+
+/* The first call was not answered: this one goes on with the key that it made. */
+static enum err take_up(struct key_creation *creation, struct error *error)
+{
+    struct call *call = creation->call;
+    struct slice text = SLICE_NULL;
+
+    creation->credential.credential_id = creation->idempotency.subject;
+    const char *purpose = key_seal_purpose(call, creation->idempotency.subject);
+    if (!purpose)
+        return error_set(error, ERR_NO_MEMORY, "key: no memory");
+    enum err rc = unseal(call->endpoints->seal_key, purpose, creation->idempotency.secret,
+                         call->arena, &text, error);
+    if (rc == ERR_OK && service_key_parse(text, &creation->key) != ERR_OK)
+        rc = error_set(error, ERR_CORRUPT, "a kept service key is none");
+    return rc;
+}
+
+static enum err create(struct call *call, struct error *error)
+{
+    struct key_creation *creation = arena_new(call->arena, struct key_creation);
+    bool is_replied = false;
+
+    if (!creation)
+        return error_set(error, ERR_NO_MEMORY, "key: no memory");
+    creation->call = call;
+    call->state = creation;
+    enum err rc = idempotency_begin(call, "keys", &creation->idempotency, &is_replied, error);
+    if (rc == ERR_OK && !is_replied && !creation->idempotency.is_known)
+        rc = create_once(creation, error);
+    if (rc == ERR_EXISTS) /* the same call came at the same time */
+        rc = idempotency_begin_again(call, &creation->idempotency, &is_replied, error);
+    if (rc == ERR_OK && creation->idempotency.is_known)
+        rc = take_up(creation, error);
+    if (rc != ERR_OK || is_replied) {
         service_key_done(&creation->key);
         return rc;
     }
-    call_notify(call, creation->credential.credential_id);
     return create_look(call, error);
 }
 

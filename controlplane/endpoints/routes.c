@@ -4,6 +4,7 @@
 #include "controlplane/endpoints/health.h"
 #include "controlplane/endpoints/resource_instances.h"
 #include "controlplane/endpoints/resource_keys.h"
+#include "controlplane/endpoints/serve_metrics.h"
 #include "controlplane/endpoints/tokens.h"
 
 #define INSTANCE "/v2/resource_instances/{id}"
@@ -61,7 +62,7 @@ const struct http_route public_routes[] = {
 const int public_route_count = (int)(sizeof(public_routes) / sizeof(public_routes[0]));
 
 const struct http_route metrics_routes[] = {
-    {HTTP_GET, "/metrics", health_metrics},
+    {HTTP_GET, "/metrics", serve_metrics_show},
     {HTTP_GET, "/healthz", health_alive},
     {HTTP_GET, "/readyz", health_ready},
 };

@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controlplane/http/metrics.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
-static const int statuses[] = {200, 201, 202, 204, 400, 401, 403, 404, 405,
-                               409, 410, 413, 422, 429, 500, 501, 503};
+static const int statuses[] = {200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 409,
+                               410, 412, 413, 415, 422, 428, 429, 431, 500, 501, 503};
 #define STATUS_COUNT (int)(sizeof(statuses) / sizeof(statuses[0]))
 #define OTHER STATUS_COUNT
 
-struct counters {
-    atomic_llong by_status[STATUS_COUNT + 1];
-    atomic_llong duration_us;
+struct route_metrics {
+    struct counter by_status[STATUS_COUNT + 1];
+    struct histogram time;
 };
 
 struct http_metrics {
     const struct http_route *routes;
     int route_count;
-    struct counters counters[]; /* one a route, and one for no route */
+    struct route_metrics of_route[]; /* one a route, and one for no route */
 };
 
 struct http_metrics *http_metrics_new(const struct http_route *routes, int route_count)
 {
     struct http_metrics *metrics =
-        calloc(1, sizeof(*metrics) + (size_t)(route_count + 1) * sizeof(struct counters));
+        calloc(1, sizeof(*metrics) + (size_t)(route_count + 1) * sizeof(struct route_metrics));
 
     if (!metrics)
         return NULL;
@@ -45,67 +44,52 @@ void http_metrics_count(struct http_metrics *metrics, const struct http_route *r
 
     while (slot < STATUS_COUNT && statuses[slot] != status)
         slot++;
-    atomic_fetch_add(&metrics->counters[index].by_status[slot], 1);
-    atomic_fetch_add(&metrics->counters[index].duration_us, duration_us);
+    counter_add_shared(&metrics->of_route[index].by_status[slot], 1);
+    histogram_note_shared(&metrics->of_route[index].time, duration_us);
 }
 
-static const char *method_of(const struct http_metrics *metrics, int index)
+static void route_labels(const struct http_metrics *metrics, int index,
+                         struct metric_labels *labels)
 {
-    return index < metrics->route_count ? http_method_name(metrics->routes[index].method) : "";
+    bool is_route = index < metrics->route_count;
+
+    metric_labels_clear(labels);
+    metric_labels_add(
+        labels, "method",
+        slice_from_cstring(is_route ? http_method_name(metrics->routes[index].method) : ""));
+    metric_labels_add(labels, "route",
+                      slice_from_cstring(is_route ? metrics->routes[index].template : "none"));
 }
 
-static const char *route_of(const struct http_metrics *metrics, int index)
+static void add_statuses(const struct route_metrics *route, const struct metric_labels *of_route,
+                         size_t family, struct exposition *exposition)
 {
-    return index < metrics->route_count ? metrics->routes[index].template : "none";
-}
-
-static enum err render_counts(const struct http_metrics *metrics, int index, struct buffer *buffer)
-{
-    enum err rc = ERR_OK;
-
-    for (int slot = 0; rc == ERR_OK && slot <= OTHER; slot++) {
-        long long count = atomic_load(&metrics->counters[index].by_status[slot]);
+    for (int slot = 0; slot <= OTHER; slot++) {
+        int64_t count = counter_read(&route->by_status[slot]);
+        struct metric_labels labels = *of_route;
 
         if (count == 0)
             continue;
-        rc = buffer_printf(
-            buffer, "millrace_http_requests_total{method=\"%s\",route=\"%s\",status=\"%d\"} %lld\n",
-            method_of(metrics, index), route_of(metrics, index),
-            slot < STATUS_COUNT ? statuses[slot] : 0, count);
+        if (slot < STATUS_COUNT)
+            metric_labels_add_i64(&labels, "status", statuses[slot]);
+        else
+            metric_labels_add(&labels, "status", SLICE_LITERAL("other"));
+        exposition_add(exposition, family, &labels, count);
     }
-    return rc;
 }
 
-static enum err render_times(const struct http_metrics *metrics, int index, struct buffer *buffer)
+void http_metrics_add(const struct http_metrics *metrics,
+                      const struct http_metric_families *families, struct exposition *exposition)
 {
-    const char *method = method_of(metrics, index), *route = route_of(metrics, index);
-    long long total = 0;
+    for (int i = 0; i <= metrics->route_count; i++) {
+        struct histogram_sum time = {{0}, 0};
+        struct metric_labels labels;
 
-    for (int slot = 0; slot <= OTHER; slot++)
-        total += atomic_load(&metrics->counters[index].by_status[slot]);
-    if (total == 0)
-        return ERR_OK;
-    return buffer_printf(buffer,
-                         "millrace_http_request_seconds_sum{method=\"%s\",route=\"%s\"} %.6f\n"
-                         "millrace_http_request_seconds_count{method=\"%s\",route=\"%s\"} %lld\n",
-                         method, route,
-                         (double)atomic_load(&metrics->counters[index].duration_us) / 1e6, method,
-                         route, total);
-}
-
-enum err http_metrics_render(struct http_metrics *metrics, struct buffer *buffer)
-{
-    enum err rc = buffer_append_cstring(
-        buffer, "# HELP millrace_http_requests_total Requests answered (status 0: any other).\n"
-                "# TYPE millrace_http_requests_total counter\n");
-
-    for (int i = 0; rc == ERR_OK && i <= metrics->route_count; i++)
-        rc = render_counts(metrics, i, buffer);
-    if (rc == ERR_OK)
-        rc = buffer_append_cstring(
-            buffer, "# HELP millrace_http_request_seconds Time from head to answer.\n"
-                    "# TYPE millrace_http_request_seconds summary\n");
-    for (int i = 0; rc == ERR_OK && i <= metrics->route_count; i++)
-        rc = render_times(metrics, i, buffer);
-    return rc;
+        histogram_sum_add(&time, &metrics->of_route[i].time);
+        if (histogram_sum_count(&time) == 0)
+            continue;
+        route_labels(metrics, i, &labels);
+        add_statuses(&metrics->of_route[i], &labels, families->requests, exposition);
+        exposition_add_histogram(exposition, families->seconds, &labels, &time);
+    }
 }

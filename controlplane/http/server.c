@@ -192,9 +192,11 @@ void http_server_wake(struct http_server *server, struct uuid key)
     workers_wake(server->workers, key);
 }
 
-enum err http_server_render_metrics(struct http_server *server, struct buffer *buffer)
+void http_server_add_metrics(struct http_server *server,
+                             const struct http_metric_families *families,
+                             struct exposition *exposition)
 {
-    return http_metrics_render(server->metrics, buffer);
+    http_metrics_add(server->metrics, families, exposition);
 }
 
 void http_server_stop(struct http_server *server)

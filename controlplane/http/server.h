@@ -6,6 +6,7 @@
 #ifndef CONTROLPLANE_HTTP_SERVER_H
 #define CONTROLPLANE_HTTP_SERVER_H
 
+#include "controlplane/http/metrics.h"
 #include "controlplane/http/request.h"
 
 struct http_server;
@@ -33,7 +34,9 @@ int http_server_port(const struct http_server *server);
 void http_server_wake(struct http_server *server, struct uuid key);
 /* Takes no new connection, answers what it has, stops. Takes NULL. */
 void http_server_stop(struct http_server *server);
-/* Prometheus text: requests by route, method and status; seconds spent. Any thread. */
-enum err http_server_render_metrics(struct http_server *server, struct buffer *buffer) WARN_UNUSED;
+/* Requests by route, method and status; how long they took. Any thread. */
+void http_server_add_metrics(struct http_server *server,
+                             const struct http_metric_families *families,
+                             struct exposition *exposition);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PASSWORD_BYTES = 32, CONFIG_MAX_BYTES = 65536 };
 
@@ -29,59 +30,58 @@ enum err cell_directory_path(const struct provision_config *config, struct uuid 
 /* ---- the password of the cell's database role ---- */
 
 static enum err password_path(const struct provision_config *config, struct uuid cell_id,
-                              const char *suffix, char path[PATH_ROOM], struct error *error)
+                              char path[PATH_ROOM], struct error *error)
 {
     char cell[UUID_TEXT_LEN + 1];
 
     uuid_format(cell_id, cell);
-    return path_format(path, error, "%s/cells/%s/store_password%s", config->state_dir, cell,
-                       suffix);
+    return path_format(path, error, "%s/cells/%s/store_password", config->state_dir, cell);
 }
 
 bool cell_directory_has_password(const struct provision_config *config, struct uuid cell_id)
 {
     char path[PATH_ROOM];
 
-    return password_path(config, cell_id, "", path, NULL) == ERR_OK && file_exists(path);
+    return password_path(config, cell_id, path, NULL) == ERR_OK && file_exists(path);
 }
 
-enum err cell_directory_begin_password(const struct provision_config *config, struct uuid cell_id,
-                                       struct secret *ret_password, struct error *error)
+/* Under a name of its own first; the link gives it the one name unless somebody was faster. */
+static enum err make_password(const char *path, struct error *error)
 {
     uint8_t bytes[PASSWORD_BYTES];
-    char text[2 * PASSWORD_BYTES + 1];
+    char text[2 * PASSWORD_BYTES + 1], own[PATH_ROOM], id[UUID_TEXT_LEN + 1];
+    struct uuid uuid;
+
+    if (random_fill(&system_random, bytes, sizeof(bytes)) != ERR_OK ||
+        uuid_generate(&system_random, &uuid) != ERR_OK)
+        return error_set(error, ERR_INTERNAL, "no random numbers");
+    uuid_format(uuid, id);
+    hex_encode(bytes, sizeof(bytes), text);
+    enum err rc = path_format(own, error, "%s.%s", path, id);
+    if (rc == ERR_OK)
+        rc = file_replace(own, slice_from_cstring(text), 0600, error);
+    if (rc == ERR_OK && link(own, path) != 0 && errno != EEXIST)
+        rc = error_set(error, err_from_errno(errno), "link %s: %s", path, strerror(errno));
+    if (rc == ERR_OK)
+        (void)unlink(own); /* what stays goes with the cell */
+    OPENSSL_cleanse(bytes, sizeof(bytes));
+    OPENSSL_cleanse(text, sizeof(text));
+    return rc;
+}
+
+enum err cell_directory_keep_password(const struct provision_config *config, struct uuid cell_id,
+                                      struct secret *ret_password, struct error *error)
+{
     char path[PATH_ROOM];
     enum err rc = cell_directory_path(config, cell_id, -1, path, error);
 
     if (rc == ERR_OK)
         rc = directory_make(path, error);
     if (rc == ERR_OK)
-        rc = password_path(config, cell_id, ".unset", path, error);
-    if (rc == ERR_OK && random_fill(&system_random, bytes, sizeof(bytes)) != ERR_OK)
-        rc = error_set(error, ERR_INTERNAL, "no random numbers");
-    if (rc != ERR_OK)
-        return rc;
-    hex_encode(bytes, sizeof(bytes), text);
-    rc = file_replace(path, slice_from_cstring(text), 0600, error);
-    if (rc == ERR_OK)
-        rc = secret_set(ret_password, slice_from_cstring(text));
-    OPENSSL_cleanse(bytes, sizeof(bytes));
-    OPENSSL_cleanse(text, sizeof(text));
-    return rc;
-}
-
-enum err cell_directory_end_password(const struct provision_config *config, struct uuid cell_id,
-                                     struct error *error)
-{
-    char unset[PATH_ROOM];
-    char path[PATH_ROOM];
-    enum err rc = password_path(config, cell_id, ".unset", unset, error);
-
-    if (rc == ERR_OK)
-        rc = password_path(config, cell_id, "", path, error);
-    if (rc == ERR_OK && rename(unset, path) != 0)
-        rc = error_set(error, err_from_errno(errno), "rename to %s: %s", path, strerror(errno));
-    return rc;
+        rc = password_path(config, cell_id, path, error);
+    if (rc == ERR_OK && !file_exists(path))
+        rc = make_password(path, error);
+    return rc == ERR_OK ? secret_read_file(path, ret_password, error) : rc;
 }
 
 /* ---- what a broker starts from ---- */
@@ -102,7 +102,7 @@ static enum err write_config(const struct provision_config *config, struct uuid 
     char password_file[PATH_ROOM];
     char path[PATH_ROOM];
     struct buffer text;
-    enum err rc = password_path(config, cell_id, "", password_file, error);
+    enum err rc = password_path(config, cell_id, password_file, error);
 
     if (rc == ERR_OK)
         rc = path_format(path, error, "%s/broker.conf", directory);
@@ -121,12 +121,14 @@ static enum err write_config(const struct provision_config *config, struct uuid 
         "tls_certificate_file = %s/tls.crt\n"
         "tls_key_file = %s/tls.key\n"
         "bind = %s\n"
+        "metrics_port = %lld\n"
         "log_format = %s\n"
         "log_level = %s\n"
         "loops = %lld\n",
         config->broker_store, cell->role_name, password_file, id, (long long)broker_id, directory,
-        directory, directory, bind_addresses(config), provision_log_formats[config->log_format],
-        provision_log_levels[config->log_level], (long long)config->broker_loops);
+        directory, directory, bind_addresses(config), (long long)cell->ports[broker_id].metrics,
+        provision_log_formats[config->log_format], provision_log_levels[config->log_level],
+        (long long)config->broker_loops);
     if (rc == ERR_OK)
         rc = file_keep(path, buffer_slice(&text), 0640, error);
     else

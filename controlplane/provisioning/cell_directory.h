@@ -22,15 +22,11 @@ enum err cell_directory_path(const struct provision_config *config, struct uuid 
                              int64_t broker_id, char path[PATH_ROOM],
                              struct error *error) WARN_UNUSED;
 
-/* The password of the cell's role is valid once it has its final name. begin makes a new one, under a
- * name that does not count; set the role's password to it; end gives it its name. A crash between leaves no
- * password, so all is done again. */
+/* The password of the cell's role: made once, by whoever comes first; all others read it. It is on disk before the role
+ * has it, so a repetition sets the same one. */
 bool cell_directory_has_password(const struct provision_config *config, struct uuid cell_id);
-enum err cell_directory_begin_password(const struct provision_config *config, struct uuid cell_id,
-                                       struct secret *ret_password,
-                                       struct error *error) WARN_UNUSED;
-enum err cell_directory_end_password(const struct provision_config *config, struct uuid cell_id,
-                                     struct error *error) WARN_UNUSED;
+enum err cell_directory_keep_password(const struct provision_config *config, struct uuid cell_id,
+                                      struct secret *ret_password, struct error *error) WARN_UNUSED;
 
 /* Writes what broker `broker_id` needs to start. The cell must have its role and its ports. */
 enum err cell_directory_prepare_broker(const struct provision_config *config,

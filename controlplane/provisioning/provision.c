@@ -2,12 +2,13 @@
 /* `millrace-controlplane provision`: the reconciler as a process.
  *
  * One thread watches (LISTEN on the fleet database, and once a second a look at all that is not yet as it should
- * be); workers act. One provision works at a time, whoever holds an advisory lock of the fleet database; a second
- * one stands by. When the connection is lost so is the lead: workers stop, and start again with the lead.
+ * be); workers act, each on what this replica holds a lease of. Several replicas share the work. When the store is
+ * away workers stop, and start again with it; when told to stop a replica gives its leases back.
  *
  * Stopping it stops no broker; starting it adopts the ones that run and starts the others. */
 #include "common/observe/log.h"
 #include "common/port/clock.h"
+#include "controlplane/failpoint/failpoint.h"
 #include "controlplane/provisioning/files.h"
 #include "controlplane/provisioning/reconciler.h"
 #include "controlplane/provisioning/verb_options.h"
@@ -20,16 +21,19 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { POLL_MS = 1000, RETRY_MS = 1000 };
+enum { RETRY_MS = 1000, SCAN_EVERY_TURNS = 30 };
 
 struct provision {
     const struct provision_config *config;
     struct fleet_ca ca;
     struct reconciler reconciler;
+    struct provision_counters counters;
+    struct provision_metrics *metrics; /* NULL = not served */
     struct db_config watch_config;
-    struct db *watch; /* LISTEN and the lead; NULL = never connected */
+    struct db *watch; /* LISTEN and the list of work; NULL = never connected */
     int stop_fd;      /* readable once we are to stop */
-    bool is_leader;
+    int turns;        /* since the last look for directories of removed cells */
+    bool is_working;
     bool is_stopping;
 };
 
@@ -78,33 +82,41 @@ static enum err connect_watch(struct provision *provision, struct error *error)
     return rc;
 }
 
-static void lose_lead(struct provision *provision)
+static void stop_work(struct provision *provision)
 {
-    if (!provision->is_leader)
+    struct error error;
+
+    if (!provision->is_working)
         return;
     reconciler_stop(&provision->reconciler);
-    provision->is_leader = false;
-    log_event(LOG_INFO, "lead_given_up");
+    provision->is_working = false;
+    if (lease_release_all(provision->watch, provision->reconciler.owner, &error) != ERR_OK)
+        log_event(LOG_INFO, "leases_kept", f_str("why", error.message)); /* they run out */
+    log_event(LOG_INFO, "work_stopped");
 }
 
-static enum err take_lead(struct provision *provision, struct error *error)
+static enum err begin_work(struct provision *provision, struct error *error)
 {
-    bool is_leader = false;
-    enum err rc = provision_try_lead(provision->watch, &is_leader, error);
-
-    if (rc != ERR_OK || is_leader == provision->is_leader)
-        return rc;
-    if (!is_leader) {
-        lose_lead(provision);
+    if (provision->is_working)
         return ERR_OK;
-    }
-    rc = reconciler_start(&provision->reconciler, provision->config, &provision->ca, error);
+    enum err rc = reconciler_start(&provision->reconciler, provision->config, &provision->ca,
+                                   &provision->counters, error);
     if (rc != ERR_OK)
         return rc;
-    provision->is_leader = true;
-    log_event(LOG_INFO, "lead_taken", f_str("state_dir", provision->config->state_dir));
-    push_directories(provision);
+    provision->is_working = true;
+    provision->turns = 0;
+    log_event(LOG_INFO, "work_begun", f_str("replica", provision->reconciler.owner),
+              f_str("state_dir", provision->config->state_dir));
     return ERR_OK;
+}
+
+static enum err list_work(struct provision *provision, struct error *error)
+{
+    if (provision->turns == 0)
+        push_directories(provision);
+    provision->turns = (provision->turns + 1) % SCAN_EVERY_TURNS;
+    return lease_list_work(provision->watch, provision->reconciler.owner, push_work, provision,
+                           error);
 }
 
 /* Until the next poll is due: what serve tells is worked on at once. Its payload is the id of an instance or a
@@ -112,15 +124,14 @@ static enum err take_lead(struct provision *provision, struct error *error)
 static enum err follow_notifications(struct provision *provision, struct error *error)
 {
     char payload[UUID_TEXT_LEN + 1];
-    int64_t until_ms = now_ms() + POLL_MS;
+    int64_t left_ms = provision->config->poll_ms, until_ms = now_ms() + left_ms;
     struct uuid id;
     enum err rc = ERR_OK;
 
-    for (int64_t left_ms = POLL_MS; rc == ERR_OK && left_ms > 0; left_ms = until_ms - now_ms()) {
+    for (; rc == ERR_OK && left_ms > 0; left_ms = until_ms - now_ms()) {
         rc = db_wait_notification(provision->watch, left_ms, provision->stop_fd, payload,
                                   sizeof(payload), error);
-        if (rc != ERR_OK || !provision->is_leader ||
-            uuid_parse(slice_from_cstring(payload), &id) != ERR_OK)
+        if (rc != ERR_OK || uuid_parse(slice_from_cstring(payload), &id) != ERR_OK)
             continue;
         work_queue_push(provision->reconciler.queue, PROVISION_INSTANCE, id, true);
         work_queue_push(provision->reconciler.queue, PROVISION_CREDENTIAL, id, true);
@@ -133,9 +144,9 @@ static enum err turn(struct provision *provision, struct error *error)
     enum err rc = connect_watch(provision, error);
 
     if (rc == ERR_OK)
-        rc = take_lead(provision, error);
-    if (rc == ERR_OK && provision->is_leader)
-        rc = provision_list_work(provision->watch, push_work, provision, error);
+        rc = begin_work(provision, error);
+    if (rc == ERR_OK)
+        rc = list_work(provision, error);
     if (rc == ERR_OK)
         rc = follow_notifications(provision, error);
     return rc;
@@ -160,11 +171,19 @@ static void run(struct provision *provision, const sigset_t *signals)
         if (turn(provision, &error) == ERR_OK)
             continue;
         log_event(LOG_WARN, "store_unavailable", f_str("why", error.message));
-        lose_lead(provision);
+        stop_work(provision);
         is_told_to_stop(provision, signals, RETRY_MS);
     }
-    lose_lead(provision);
+    stop_work(provision);
     db_close(provision->watch);
+}
+
+static void close_provision(struct provision *provision)
+{
+    provision_metrics_stop(provision->metrics);
+    if (provision->stop_fd >= 0)
+        close(provision->stop_fd);
+    fleet_ca_done(&provision->ca);
 }
 
 static enum err open_provision(struct provision *provision, const struct provision_config *config,
@@ -193,11 +212,12 @@ static enum err open_provision(struct provision *provision, const struct provisi
     if (rc != ERR_OK)
         return rc;
     provision->stop_fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (provision->stop_fd < 0) {
-        fleet_ca_done(&provision->ca);
-        return error_set(error, ERR_IO, "signalfd");
-    }
-    return ERR_OK;
+    rc = provision->stop_fd < 0
+             ? error_set(error, ERR_IO, "signalfd")
+             : provision_metrics_start(config, &provision->counters, &provision->metrics, error);
+    if (rc != ERR_OK)
+        close_provision(provision);
+    return rc;
 }
 
 int provision_main(char *const *args)
@@ -216,6 +236,7 @@ int provision_main(char *const *args)
         return EXIT_FAILURE;
     }
     log_setup("provision", (enum log_level)config.log_level, (enum log_format)config.log_format);
+    failpoint_setup(config.failpoint_file);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
@@ -226,8 +247,7 @@ int provision_main(char *const *args)
     enum err rc = open_provision(&provision, &config, &signals, &error);
     if (rc == ERR_OK) {
         run(&provision, &signals);
-        close(provision.stop_fd);
-        fleet_ca_done(&provision.ca);
+        close_provision(&provision);
     } else {
         fprintf(stderr, "millrace-controlplane provision: %s\n", error.message);
     }

@@ -23,7 +23,12 @@ struct provision_config {
     int64_t shared_cell_instances;
     int64_t broker_loops;
     int64_t workers;
+    const char *metrics_addresses;
+    int64_t metrics_port;
     int64_t create_timeout_ms;
+    int64_t lease_ms;
+    int64_t poll_ms;
+    const char *failpoint_file;
     int log_format;
     int log_level;
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A cell is made from nothing, or from whatever a crash left of it, by the same steps; a cell that stands costs one
- * look at a lock per broker. This is also how brokers come back after a reboot, on the same ports. */
+ * look at a lock per broker, and no lease. This is also how brokers come back after a reboot, on the same ports. */
 #include "common/observe/log.h"
 #include "common/port/random.h"
+#include "controlplane/failpoint/failpoint.h"
 #include "controlplane/provisioning/cell_directory.h"
 #include "controlplane/provisioning/listener_host.h"
 #include "controlplane/provisioning/process_driver.h"
@@ -19,7 +20,10 @@ enum { STOP_PATIENCE_MS = 35000, STOP_POLL_MS = 20 };
 static enum err choose_port(struct step *step, int64_t broker_id, enum provision_purpose purpose,
                             int64_t *ret_port, struct error *error)
 {
-    static const struct uuid no_instance;
+    struct provision_port_wish wish = {.cell_id = step->item->id,
+                                       .broker_id = broker_id,
+                                       .purpose = purpose,
+                                       .epoch = step->item->lease_epoch};
     const struct port_range *range = &step->reconciler->ports;
     int64_t count = range->last - range->first + 1;
     uint32_t start = 0;
@@ -27,18 +31,17 @@ static enum err choose_port(struct step *step, int64_t broker_id, enum provision
     if (random_fill(&system_random, &start, sizeof(start)) != ERR_OK)
         return error_set(error, ERR_INTERNAL, "no random numbers");
     for (int64_t i = 0; i < count; i++) {
-        int64_t port = range->first + (start + i) % count;
         enum provision_gift gift = GIFT_REFUSED;
 
-        if (!port_is_free((int)port))
+        wish.port = range->first + (start + i) % count;
+        if (!port_is_free((int)wish.port))
             continue;
-        enum err rc = provision_give_port(step->fleet, step->item->id, broker_id, purpose, port,
-                                          no_instance, &gift, error);
+        enum err rc = provision_give_port(step->fleet, &wish, &gift, error);
         if (rc != ERR_OK)
             return rc;
         if (gift != GIFT_REFUSED) {
-            *ret_port = port;
-            return ERR_OK;
+            *ret_port = wish.port;
+            return failpoint_pass(FAILPOINT_cell_after_port, error);
         }
     }
     return error_set(error, ERR_LIMIT, "no free port from %d to %d; widen port_first … port_last",
@@ -47,7 +50,7 @@ static enum err choose_port(struct step *step, int64_t broker_id, enum provision
 
 static enum err give_ports(struct step *step, struct provision_cell *cell, struct error *error)
 {
-    enum err rc = ERR_OK;
+    enum err rc = failpoint_pass(FAILPOINT_cell_before_port, error);
 
     for (int64_t i = 0; rc == ERR_OK && i < cell->broker_count; i++) {
         if (cell->ports[i].sasl_ssl == 0)
@@ -58,26 +61,44 @@ static enum err give_ports(struct step *step, struct provision_cell *cell, struc
     return rc;
 }
 
+/* The cell was dropped while we held an old lease. */
+static enum err create_in_store(struct step *step, const struct provision_cell *cell,
+                                struct slice password, struct cell_identity *ret_identity,
+                                struct error *error)
+{
+    enum err rc =
+        cells_create(step->cells, step->item->id, cell->is_shared ? "shared" : "dedicated",
+                     cell->broker_count, password, ret_identity, error);
+
+    if (rc != ERR_OK && strcmp(db_sqlstate(step->cells), "MR004") == 0)
+        return error_set(error, ERR_FENCED, "the cell was dropped");
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_cell_after_role, error) : rc;
+}
+
 /* The row and the role in the cells database, with a password that only the cell's directory knows. */
 static enum err make_role(struct step *step, struct provision_cell *cell, struct error *error)
 {
     struct uuid cell_id = step->item->id;
     struct cell_identity identity = {.cell_no = 0};
-    struct secret password;
+    struct secret password = {.len = 0};
 
     if (cell->cell_no != 0 && cell_directory_has_password(step->config, cell_id))
         return ERR_OK;
-    enum err rc = cell_directory_begin_password(step->config, cell_id, &password, error);
-    if (rc != ERR_OK)
-        return rc;
-    rc = cells_create(step->cells, cell_id, cell->is_shared ? "shared" : "dedicated",
-                      cell->broker_count, slice_of(password.bytes, password.len), &identity, error);
+    enum err rc = failpoint_pass(FAILPOINT_cell_before_password, error);
+    if (rc == ERR_OK)
+        rc = step_enter(step, "role", error);
+    if (rc == ERR_OK)
+        rc = cell_directory_keep_password(step->config, cell_id, &password, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_cell_after_password, error);
+    if (rc == ERR_OK)
+        rc = create_in_store(step, cell, slice_of(password.bytes, password.len), &identity, error);
     secret_done(&password);
     if (rc == ERR_OK)
-        rc = cell_directory_end_password(step->config, cell_id, error);
+        rc = provision_set_cell_made(step->fleet, cell_id, step->item->lease_epoch,
+                                     identity.cell_no, identity.role_name, error);
     if (rc == ERR_OK)
-        rc = provision_set_cell_made(step->fleet, cell_id, identity.cell_no, identity.role_name,
-                                     error);
+        rc = failpoint_pass(FAILPOINT_cell_after_made, error);
     if (rc != ERR_OK)
         return rc;
     cell->cell_no = identity.cell_no;
@@ -113,14 +134,26 @@ static enum err start_broker(struct step *step, const struct provision_cell *cel
 
     if (rc != ERR_OK || process_driver_is_running(directory))
         return rc;
-    rc = cell_directory_prepare_broker(step->config, step->reconciler->ca, step->item->id, cell,
-                                       broker_id, error);
+    rc = failpoint_pass(FAILPOINT_cell_before_files, error);
+    if (rc == ERR_OK)
+        rc = step_enter(step, "files", error);
+    if (rc == ERR_OK)
+        rc = cell_directory_prepare_broker(step->config, step->reconciler->ca, step->item->id, cell,
+                                           broker_id, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_cell_after_files, error);
     if (rc == ERR_OK)
         rc = put_listener(step, cell, broker_id, error);
     if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_cell_after_listener, error);
+    if (rc == ERR_OK)
         rc = path_format(config_file, error, "%s/broker.conf", directory);
     if (rc == ERR_OK)
+        rc = step_enter(step, "start", error);
+    if (rc == ERR_OK)
         rc = process_driver_start(step->config->broker_program, directory, config_file, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_cell_after_start, error);
     if (rc != ERR_OK)
         return rc;
     uuid_format(step->item->id, id);
@@ -148,8 +181,10 @@ static enum err stop_brokers(struct step *step, int64_t broker_count, bool *ret_
 {
     char directory[PATH_ROOM];
     bool are_stopped = true;
-    enum err rc = ERR_OK;
+    enum err rc = failpoint_pass(FAILPOINT_cell_before_stop, error);
 
+    if (rc == ERR_OK)
+        rc = step_enter(step, "stop", error);
     for (int64_t i = 0; rc == ERR_OK && i < broker_count; i++) {
         rc = cell_directory_path(step->config, step->item->id, i, directory, error);
         if (rc != ERR_OK || !process_driver_is_running(directory))
@@ -165,6 +200,28 @@ static enum err stop_brokers(struct step *step, int64_t broker_count, bool *ret_
     return rc;
 }
 
+static enum err remove_cell(struct step *step, const struct provision_cell *cell,
+                            struct error *error)
+{
+    enum err rc = failpoint_pass(FAILPOINT_cell_before_directory_removed, error);
+
+    if (rc == ERR_OK)
+        rc = step_enter(step, "remove", error);
+    if (rc == ERR_OK)
+        rc = cell_directory_remove(step->config, step->item->id, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_cell_after_directory_removed, error);
+    if (rc != ERR_OK || cell->is_removed)
+        return rc;
+    rc = cells_drop(step->cells, step->item->id, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_cell_after_dropped, error);
+    if (rc == ERR_OK)
+        rc =
+            provision_set_cell_removed(step->fleet, step->item->id, step->item->lease_epoch, error);
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_cell_after_removed, error) : rc;
+}
+
 static enum err unmake_cell(struct step *step, const struct provision_cell *cell,
                             int64_t *ret_delay_ms, struct error *error)
 {
@@ -172,17 +229,14 @@ static enum err unmake_cell(struct step *step, const struct provision_cell *cell
     bool are_stopped = false;
     enum err rc = stop_brokers(step, PROVISION_MAX_BROKERS, &are_stopped, error);
 
-    if (rc != ERR_OK)
-        return rc;
-    if (!are_stopped) {
+    if (rc == ERR_OK && !are_stopped) {
         *ret_delay_ms = STOP_POLL_MS;
         return ERR_OK;
     }
-    rc = cell_directory_remove(step->config, step->item->id, error);
-    if (rc == ERR_OK && !cell->is_removed)
-        rc = cells_drop(step->cells, step->item->id, error);
-    if (rc == ERR_OK && !cell->is_removed)
-        rc = provision_set_cell_removed(step->fleet, step->item->id, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_cell_after_stop, error);
+    if (rc == ERR_OK)
+        rc = remove_cell(step, cell, error);
     if (rc != ERR_OK)
         return rc;
     uuid_format(step->item->id, id);
@@ -191,14 +245,32 @@ static enum err unmake_cell(struct step *step, const struct provision_cell *cell
     return ERR_OK;
 }
 
+/* True when nothing is to be done: what a look once a second nearly always finds. */
+static bool is_standing(const struct step *step, const struct provision_cell *cell)
+{
+    char directory[PATH_ROOM];
+    struct error error;
+
+    if (!cell->is_wanted || cell->is_removed || cell->cell_no == 0 ||
+        !cell_directory_has_password(step->config, step->item->id))
+        return false;
+    for (int64_t i = 0; i < cell->broker_count; i++)
+        if (cell->ports[i].sasl_ssl == 0 || cell->ports[i].metrics == 0 ||
+            cell_directory_path(step->config, step->item->id, i, directory, &error) != ERR_OK ||
+            !process_driver_is_running(directory))
+            return false;
+    return true;
+}
+
 enum err reconcile_cell(struct step *step, int64_t *ret_delay_ms, struct error *error)
 {
     struct provision_cell cell;
+    bool is_held = false;
     enum err rc = provision_read_cell(step->fleet, step->item->id, &cell, error);
 
-    if (rc != ERR_OK)
-        return rc;
     *ret_delay_ms = WORK_DONE_MS;
+    if (rc != ERR_OK || is_standing(step, &cell))
+        return rc;
     if (!cell.is_found) {
         char id[UUID_TEXT_LEN + 1];
 
@@ -207,6 +279,11 @@ enum err reconcile_cell(struct step *step, int64_t *ret_delay_ms, struct error *
         log_event(LOG_WARN, "cell_directory_without_row", f_str("cell", id));
         return ERR_OK;
     }
+    rc = step_hold(step, &is_held, error);
+    if (rc == ERR_OK && is_held) /* again: what was true before the claim may be true no more */
+        rc = provision_read_cell(step->fleet, step->item->id, &cell, error);
+    if (rc != ERR_OK || !is_held)
+        return rc;
     if (!cell.is_wanted || cell.is_removed)
         return unmake_cell(step, &cell, ret_delay_ms, error);
     return make_cell(step, &cell, error);

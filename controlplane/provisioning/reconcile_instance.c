@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/crypto/encoding.h"
 #include "common/observe/log.h"
+#include "controlplane/failpoint/failpoint.h"
 #include "controlplane/provisioning/listener_host.h"
 #include "controlplane/provisioning/reconciler.h"
 
@@ -16,6 +17,7 @@ static enum err place(struct step *step, const struct provision_instance *instan
 {
     struct provision_placement placement = {
         .instance_id = step->item->id,
+        .epoch = step->item->lease_epoch,
         .is_shared = instance->is_shared,
         .broker_count = instance->is_shared ? step->config->shared_cell_brokers : DEDICATED_BROKERS,
         .instances_per_cell = step->config->shared_cell_instances,
@@ -23,7 +25,12 @@ static enum err place(struct step *step, const struct provision_instance *instan
 
     if (uuid_generate(&system_random, &placement.new_cell_id) != ERR_OK)
         return error_set(error, ERR_INTERNAL, "no random numbers");
-    return provision_place_instance(step->fleet, &placement, error);
+    enum err rc = failpoint_pass(FAILPOINT_instance_before_place, error);
+    if (rc == ERR_OK)
+        rc = step_enter(step, "place", error);
+    if (rc == ERR_OK)
+        rc = provision_place_instance(step->fleet, &placement, error);
+    return rc == ERR_OK ? failpoint_pass(FAILPOINT_instance_after_place, error) : rc;
 }
 
 static enum err fail(struct step *step, const struct provision_instance *instance,
@@ -32,17 +39,16 @@ static enum err fail(struct step *step, const struct provision_instance *instanc
 {
     char id[UUID_TEXT_LEN + 1];
     bool is_written = false;
-    enum err rc = provision_set_instance_failed(step->fleet, step->item->id, instance->revision,
+    enum err rc = provision_set_instance_failed(step->fleet, step->item->id,
+                                                step->item->lease_epoch, instance->revision,
                                                 reason_code, description, &is_written, error);
 
     if (rc != ERR_OK)
         return rc;
-    if (is_written)
-        step_tell_serve(step);
     uuid_format(step->item->id, id);
     log_event(LOG_ERROR, "instance_failed", f_str("instance", id), f_str("reason", reason_code),
               f_str("why", description));
-    *ret_delay_ms = is_written ? WORK_DONE_MS : 0;
+    step_end_write(step, is_written, ret_delay_ms);
     return ERR_OK;
 }
 
@@ -52,15 +58,21 @@ static enum err put_plain_listener(struct step *step, const struct provision_ins
                                    enum provision_purpose purpose, bool *ret_is_taken,
                                    struct error *error)
 {
+    const struct provision_port_wish wish = {.cell_id = instance->cell_id,
+                                             .instance_id = step->item->id,
+                                             .broker_id = listener->broker_id,
+                                             .purpose = purpose,
+                                             .port = listener->port,
+                                             .epoch = step->item->lease_epoch};
     enum provision_gift gift = GIFT_REFUSED;
-    enum err rc = provision_give_port(step->fleet, instance->cell_id, listener->broker_id, purpose,
-                                      listener->port, step->item->id, &gift, error);
+    enum err rc = provision_give_port(step->fleet, &wish, &gift, error);
 
     if (rc != ERR_OK)
         return rc;
     if (gift == GIFT_REFUSED || (gift == GIFT_NEW && !port_is_free((int)listener->port))) {
         *ret_is_taken = true;
-        return provision_release_instance_ports(step->fleet, step->item->id, error);
+        return provision_release_instance_ports(step->fleet, step->item->id,
+                                                step->item->lease_epoch, error);
     }
     return cells_put_listener(step->cells, instance->cell_id, listener,
                               &step->item->published_version, error);
@@ -100,10 +112,16 @@ static enum err publish(struct step *step, const struct provision_instance *inst
     if (item->published_version != 0 && item->published_revision == instance->revision)
         return ERR_OK;
     item->published_version = 0;
-    enum err rc = cells_put_tenant(step->cells, instance->cell_id, instance->revision,
-                                   instance->tenant, &item->instance_no, &version, error);
+    enum err rc = failpoint_pass(FAILPOINT_instance_before_publish, error);
+    if (rc == ERR_OK)
+        rc = step_enter(step, "publish", error);
+    if (rc == ERR_OK)
+        rc = cells_put_tenant(step->cells, instance->cell_id, instance->revision, instance->tenant,
+                              &item->instance_no, &version, error);
     if (rc == ERR_OK)
         rc = put_plain_listeners(step, instance, ret_is_taken, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_instance_after_publish, error);
     if (rc == ERR_OK)
         rc = cells_notify(step->cells, instance->cell_id, error);
     if (rc != ERR_OK)
@@ -156,15 +174,17 @@ static enum err set_ready(struct step *step, const struct provision_instance *in
     enum err rc = render_endpoints(step, instance, cell, &endpoints, error);
 
     if (rc == ERR_OK)
-        rc = provision_set_instance_ready(step->fleet, step->item->id, instance->revision,
-                                          step->item->instance_no, endpoints, &is_written, error);
+        rc = failpoint_pass(FAILPOINT_instance_before_ready, error);
+    if (rc == ERR_OK)
+        rc = provision_set_instance_ready(step->fleet, step->item->id, step->item->lease_epoch,
+                                          instance->revision, step->item->instance_no, endpoints,
+                                          &is_written, error);
     free(endpoints);
-    if (rc != ERR_OK)
-        return rc;
-    if (is_written)
-        step_tell_serve(step);
-    *ret_delay_ms = is_written ? WORK_DONE_MS : 0; /* changed meanwhile: look again */
-    return ERR_OK;
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_instance_after_ready, error);
+    if (rc == ERR_OK)
+        step_end_write(step, is_written, ret_delay_ms);
+    return rc;
 }
 
 static enum err make_instance(struct step *step, const struct provision_instance *instance,
@@ -212,14 +232,16 @@ static enum err make_instance(struct step *step, const struct provision_instance
 static enum err set_removed(struct step *step, int64_t *ret_delay_ms, struct error *error)
 {
     bool is_written = false;
-    enum err rc = provision_set_instance_removed(step->fleet, step->item->id, &is_written, error);
+    enum err rc = failpoint_pass(FAILPOINT_instance_before_removed, error);
 
-    if (rc != ERR_OK)
-        return rc;
-    if (is_written)
-        step_tell_serve(step);
-    *ret_delay_ms = WORK_DONE_MS;
-    return ERR_OK;
+    if (rc == ERR_OK)
+        rc = provision_set_instance_removed(step->fleet, step->item->id, step->item->lease_epoch,
+                                            &is_written, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_instance_after_removed, error);
+    if (rc == ERR_OK)
+        step_end_write(step, is_written, ret_delay_ms);
+    return rc;
 }
 
 /* Once per life of the item; published_revision -1 marks that this was the removal. */
@@ -230,7 +252,13 @@ static enum err unpublish(struct step *step, struct uuid cell_id, struct error *
 
     if (item->published_revision == -1)
         return ERR_OK;
-    enum err rc = cells_remove_tenant(step->cells, cell_id, item->id, &version, error);
+    enum err rc = failpoint_pass(FAILPOINT_instance_before_unpublish, error);
+    if (rc == ERR_OK)
+        rc = step_enter(step, "unpublish", error);
+    if (rc == ERR_OK)
+        rc = cells_remove_tenant(step->cells, cell_id, item->id, &version, error);
+    if (rc == ERR_OK)
+        rc = failpoint_pass(FAILPOINT_instance_after_unpublish, error);
     if (rc == ERR_OK)
         rc = cells_notify(step->cells, cell_id, error);
     if (rc != ERR_OK)
@@ -260,7 +288,10 @@ static enum err take_down(struct step *step, const struct provision_instance *in
     if (rc != ERR_OK)
         return rc;
     if (!cell.is_shared) {
-        rc = provision_set_cell_unwanted(step->fleet, instance->cell_id, error);
+        rc = provision_set_cell_unwanted(step->fleet, instance->cell_id, step->item->id,
+                                         step->item->lease_epoch, error);
+        if (rc == ERR_OK)
+            rc = failpoint_pass(FAILPOINT_instance_after_cell_unwanted, error);
         work_queue_push(step->reconciler->queue, PROVISION_CELL, instance->cell_id,
                         step->item->since_ms == 0);
         *ret_delay_ms = step_wait_ms(step);
@@ -274,17 +305,21 @@ static enum err take_down(struct step *step, const struct provision_instance *in
         *ret_delay_ms = step_wait_ms(step);
         return ERR_OK;
     }
-    rc = provision_release_instance_ports(step->fleet, step->item->id, error);
+    rc = provision_release_instance_ports(step->fleet, step->item->id, step->item->lease_epoch,
+                                          error);
     return rc == ERR_OK ? set_removed(step, ret_delay_ms, error) : rc;
 }
 
 enum err reconcile_instance(struct step *step, int64_t *ret_delay_ms, struct error *error)
 {
     struct provision_instance instance;
-    enum err rc =
-        provision_read_instance(step->fleet, step->item->id, step->arena, &instance, error);
+    bool is_held = false;
+    enum err rc = step_hold(step, &is_held, error);
 
-    if (rc != ERR_OK)
+    *ret_delay_ms = WORK_DONE_MS;
+    if (rc == ERR_OK && is_held)
+        rc = provision_read_instance(step->fleet, step->item->id, step->arena, &instance, error);
+    if (rc != ERR_OK || !is_held)
         return rc;
     switch (instance.phase) {
     case PROVISION_CREATE:
@@ -295,6 +330,5 @@ enum err reconcile_instance(struct step *step, int64_t *ret_delay_ms, struct err
     case PROVISION_SETTLED:
         break;
     }
-    *ret_delay_ms = WORK_DONE_MS;
     return ERR_OK;
 }

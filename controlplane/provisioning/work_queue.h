@@ -29,8 +29,10 @@ struct work_item {
     int64_t published_version;  /* what brokers have to acknowledge; 0 = not published */
     int64_t published_revision; /* of the row it was published from */
     int64_t instance_no;
-    int64_t since_ms; /* monotonic; when the present wait began; 0 = no wait */
-    int failures;     /* in a row */
+    int64_t since_ms;    /* monotonic; when the present wait began; 0 = no wait */
+    int failures;        /* in a row */
+    int64_t lease_epoch; /* 0 = not held */
+    int64_t renew_at_ms; /* monotonic; from then on the lease is in doubt */
 };
 
 struct work_queue_events {

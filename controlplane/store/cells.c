@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 static const struct db_statement create_cell = {
-    "SELECT cell_no, role_name FROM cell_admin.v1_create_cell($1, $2, $3::int, $4)"};
-static const struct db_statement drop_cell = {"SELECT cell_admin.v1_drop_cell($1)"};
+    "SELECT cell_no, role_name FROM cell_admin.v2_create_cell($1, $2, $3::int, $4)"};
+static const struct db_statement drop_cell = {"SELECT cell_admin.v2_drop_cell($1)"};
 static const struct db_statement put_listener = {
     "SELECT cell_admin.v1_put_listener($1, jsonb_build_object('broker', $2::int, 'name', $3::text, "
     "'host', "

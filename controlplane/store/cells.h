@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control plane's side of the cells contract (migrations/README.md): cell_admin.v1_*, one function each.
+/* The control plane's side of the cells contract (migrations/README.md): cell_admin.*, one function each.
  * Every call is idempotent and may be repeated after a crash at any point. db: a connection to the cells
  * database as millrace_provision. Errors are those of db.h. */
 #ifndef CONTROLPLANE_STORE_CELLS_H

@@ -121,5 +121,8 @@ void db_pool_free(struct db_pool *pool);
 enum err db_pool_acquire(struct db_pool *pool, int64_t timeout_ms, struct db **ret_db,
                          struct error *error) WARN_UNUSED;
 void db_pool_release(struct db_pool *pool, struct db *db);
+/* For metrics: how many there may be, how many are in use. */
+int db_pool_size(const struct db_pool *pool);
+int db_pool_busy(struct db_pool *pool);
 
 #endif

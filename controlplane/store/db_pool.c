@@ -127,3 +127,18 @@ void db_pool_release(struct db_pool *pool, struct db *db)
     invariant(!db->is_in_transaction);
     give_back(pool, db, NULL);
 }
+
+int db_pool_size(const struct db_pool *pool)
+{
+    return pool->size;
+}
+
+int db_pool_busy(struct db_pool *pool)
+{
+    int busy = 0;
+
+    pthread_mutex_lock(&pool->mutex);
+    busy = pool->size - pool->idle_count;
+    pthread_mutex_unlock(&pool->mutex);
+    return busy;
+}

@@ -5,22 +5,8 @@
 
 #include <stdio.h>
 
-/* The two numbers are ours alone in this database: "mlrc", and which lock. */
-#define LOCK_LEADER "1835823715, 1"
+/* The two numbers are ours alone in this database: "mlrc", and which lock (1 was the lead). */
 #define LOCK_PLACEMENT "1835823715, 2"
-
-/* A session may take its advisory lock again and again, and would then count; so it looks first. */
-static const struct db_statement try_lead = {
-    "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' "
-    "AND pid = pg_backend_pid() AND classid = 1835823715 AND objid = 1 AND objsubid = 2) "
-    "THEN true ELSE pg_try_advisory_lock(" LOCK_LEADER ") END"};
-
-static const struct db_statement list_work = {
-    "SELECT 0, cell_id FROM fleet.cell WHERE removed_at IS NULL "
-    "UNION ALL SELECT 1, instance_id FROM fleet.instance WHERE phase IN ('creating', 'updating', "
-    "'deleting') "
-    "UNION ALL SELECT 2, credential_id FROM fleet.credential WHERE state IN ('creating', "
-    "'deleting')"};
 
 static const struct db_statement read_cell = {
     "SELECT c.desired = 'present', c.removed_at IS NOT NULL, c.kind = 'shared', c.broker_count, "
@@ -29,57 +15,47 @@ static const struct db_statement read_cell = {
     "FROM fleet.cell c LEFT JOIN fleet.port p ON p.cell_id = c.cell_id AND p.instance_id IS NULL "
     "WHERE c.cell_id = $1"};
 
+/* The row of the leaseholder is locked, so that its lease cannot change hands between look and insert. */
+#define GIVE_PORT(holder)                                                                          \
+    "WITH holder AS (" holder " FOR UPDATE), "                                                     \
+    "home AS (INSERT INTO fleet.broker (cell_id, broker_id) SELECT $1, $2 FROM holder "            \
+    "ON CONFLICT DO NOTHING), "                                                                    \
+    "given AS (INSERT INTO fleet.port (cell_id, broker_id, purpose, port, instance_id) "           \
+    "SELECT $1, $2, $3, $4, $5 FROM holder ON CONFLICT DO NOTHING RETURNING 1) "                   \
+    "SELECT (SELECT count(*) FROM holder), (SELECT count(*) FROM given)"
+
 static const struct db_statement give_port = {
-    "WITH home AS (INSERT INTO fleet.broker (cell_id, broker_id) VALUES ($1, $2) ON CONFLICT DO "
-    "NOTHING) "
-    "INSERT INTO fleet.port (cell_id, broker_id, purpose, port, instance_id) VALUES ($1, $2, $3, "
-    "$4, $5) "
-    "ON CONFLICT DO NOTHING"};
+    GIVE_PORT("SELECT 1 FROM fleet.cell WHERE cell_id = $1 AND lease_epoch = $6 AND removed_at IS "
+              "NULL AND desired = 'present'")};
+
+static const struct db_statement give_instance_port = {
+    GIVE_PORT("SELECT 1 FROM fleet.instance WHERE instance_id = $5 AND lease_epoch = $6 AND phase "
+              "IN ('creating', 'updating')")};
 
 static const struct db_statement has_port = {
     "SELECT 1 FROM fleet.port WHERE cell_id = $1 AND broker_id = $2 AND purpose = $3 AND port = $4 "
     "AND instance_id IS NOT DISTINCT FROM $5"};
 
 static const struct db_statement release_instance_ports = {
-    "DELETE FROM fleet.port WHERE instance_id = $1"};
+    "DELETE FROM fleet.port p USING fleet.instance i WHERE i.instance_id = $1 AND i.lease_epoch = "
+    "$2 AND p.instance_id = i.instance_id"};
 
 static const struct db_statement set_cell_made = {
-    "UPDATE fleet.cell SET cell_no = $2, role_name = $3 WHERE cell_id = $1"};
+    "UPDATE fleet.cell SET cell_no = $3, role_name = $4 WHERE cell_id = $1 AND lease_epoch = $2 "
+    "AND removed_at IS NULL"};
 
 static const struct db_statement set_cell_unwanted = {
-    "UPDATE fleet.cell SET desired = 'absent' WHERE cell_id = $1 AND desired <> 'absent'"};
+    "WITH holder AS (SELECT cell_id FROM fleet.instance WHERE cell_id = $1 AND instance_id = $2 "
+    "AND lease_epoch = $3 AND phase = 'deleting'), "
+    "unwanted AS (UPDATE fleet.cell c SET desired = 'absent' FROM holder WHERE c.cell_id = "
+    "holder.cell_id AND c.desired <> 'absent') SELECT 1 FROM holder"};
 
 static const struct db_statement set_cell_removed = {
-    "WITH ports AS (DELETE FROM fleet.port WHERE cell_id = $1), "
-    "brokers AS (DELETE FROM fleet.broker WHERE cell_id = $1) "
-    "UPDATE fleet.cell SET removed_at = now() WHERE cell_id = $1 AND removed_at IS NULL"};
-
-enum err provision_try_lead(struct db *db, bool *ret_is_leader, struct error *error)
-{
-    struct db_result *result = NULL;
-    enum err rc = db_query(db, &try_lead, DB_PARAMS_NONE, &result, error);
-
-    if (rc != ERR_OK)
-        return rc;
-    *ret_is_leader = db_result_bool(result, 0, 0);
-    db_result_free(result);
-    return ERR_OK;
-}
-
-enum err provision_list_work(struct db *db, provision_work_fn each, void *context,
-                             struct error *error)
-{
-    struct db_result *result = NULL;
-    enum err rc = db_query(db, &list_work, DB_PARAMS_NONE, &result, error);
-
-    if (rc != ERR_OK)
-        return rc;
-    for (int row = 0; row < db_result_row_count(result); row++)
-        each(context, (enum provision_kind)db_result_i64(result, row, 0),
-             db_result_uuid(result, row, 1));
-    db_result_free(result);
-    return ERR_OK;
-}
+    "WITH gone AS (UPDATE fleet.cell SET removed_at = now() WHERE cell_id = $1 AND lease_epoch = "
+    "$2 AND removed_at IS NULL RETURNING cell_id), "
+    "ports AS (DELETE FROM fleet.port USING gone WHERE port.cell_id = gone.cell_id), "
+    "brokers AS (DELETE FROM fleet.broker USING gone WHERE broker.cell_id = gone.cell_id) "
+    "SELECT 1 FROM gone"};
 
 /* ---- cells ---- */
 
@@ -133,70 +109,112 @@ static const char *purpose_name(enum provision_purpose purpose)
     return "";
 }
 
-enum err provision_give_port(struct db *db, struct uuid cell_id, int64_t broker_id,
-                             enum provision_purpose purpose, int64_t port, struct uuid instance,
-                             enum provision_gift *ret_gift, struct error *error)
+static enum err has_port_already(struct db *db, const struct db_params *params, bool *ret_has,
+                                 struct error *error)
 {
-    struct db_params params;
+    struct db_params five = *params;
     struct db_result *result = NULL;
-    int64_t rows = 0;
 
-    db_params_init(&params);
-    db_param_uuid(&params, cell_id);
-    db_param_i64(&params, broker_id);
-    db_param_text(&params, purpose_name(purpose));
-    db_param_i64(&params, port);
-    db_param_uuid(&params, instance);
-    enum err rc = db_execute(db, &give_port, &params, &rows, error);
+    five.count--; /* without the epoch */
+    enum err rc = db_query(db, &has_port, &five, &result, error);
     if (rc != ERR_OK)
         return rc;
-    if (rows > 0) {
-        *ret_gift = GIFT_NEW;
-        return ERR_OK;
-    }
-    rc = db_query(db, &has_port, &params, &result, error);
-    if (rc != ERR_OK)
-        return rc;
-    *ret_gift = db_result_row_count(result) > 0 ? GIFT_KEPT : GIFT_REFUSED;
+    *ret_has = db_result_row_count(result) > 0;
     db_result_free(result);
     return ERR_OK;
 }
 
-static enum err execute_for(struct db *db, const struct db_statement *statement, struct uuid id,
-                            struct error *error)
+static enum err fenced(struct error *error)
+{
+    return error_set(error, ERR_FENCED, "another replica has claimed it, or it is no longer so");
+}
+
+enum err provision_give_port(struct db *db, const struct provision_port_wish *wish,
+                             enum provision_gift *ret_gift, struct error *error)
+{
+    bool is_of_instance = !uuid_is_zero(wish->instance_id);
+    struct db_params params;
+    struct db_result *result = NULL;
+    bool has_it = false;
+
+    db_params_init(&params);
+    db_param_uuid(&params, wish->cell_id);
+    db_param_i64(&params, wish->broker_id);
+    db_param_text(&params, purpose_name(wish->purpose));
+    db_param_i64(&params, wish->port);
+    db_param_uuid(&params, wish->instance_id);
+    db_param_i64(&params, wish->epoch);
+    enum err rc =
+        db_query(db, is_of_instance ? &give_instance_port : &give_port, &params, &result, error);
+    if (rc != ERR_OK)
+        return rc;
+    bool is_holder = db_result_i64(result, 0, 0) > 0, is_new = db_result_i64(result, 0, 1) > 0;
+    db_result_free(result);
+    if (!is_holder)
+        return fenced(error);
+    if (!is_new)
+        rc = has_port_already(db, &params, &has_it, error);
+    if (rc == ERR_OK)
+        *ret_gift = is_new ? GIFT_NEW : has_it ? GIFT_KEPT : GIFT_REFUSED;
+    return rc;
+}
+
+/* For statements whose rows are what the writer still holds. */
+static enum err write_fenced(struct db *db, const struct db_statement *statement,
+                             const struct db_params *params, struct error *error)
+{
+    int64_t rows = 0;
+    enum err rc = db_execute(db, statement, params, &rows, error);
+
+    return rc == ERR_OK && rows == 0 ? fenced(error) : rc;
+}
+
+static void set_held(struct db_params *params, struct uuid id, int64_t epoch)
+{
+    db_params_init(params);
+    db_param_uuid(params, id);
+    db_param_i64(params, epoch);
+}
+
+enum err provision_release_instance_ports(struct db *db, struct uuid instance, int64_t epoch,
+                                          struct error *error)
 {
     struct db_params params;
 
-    db_params_init(&params);
-    db_param_uuid(&params, id);
-    return db_execute(db, statement, &params, NULL, error);
+    set_held(&params, instance, epoch);
+    return db_execute(db, &release_instance_ports, &params, NULL, error);
 }
 
-enum err provision_release_instance_ports(struct db *db, struct uuid instance, struct error *error)
-{
-    return execute_for(db, &release_instance_ports, instance, error);
-}
-
-enum err provision_set_cell_made(struct db *db, struct uuid cell_id, int64_t cell_no,
+enum err provision_set_cell_made(struct db *db, struct uuid cell_id, int64_t epoch, int64_t cell_no,
                                  const char *role_name, struct error *error)
+{
+    struct db_params params;
+
+    set_held(&params, cell_id, epoch);
+    db_param_i64(&params, cell_no);
+    db_param_text(&params, role_name);
+    return write_fenced(db, &set_cell_made, &params, error);
+}
+
+enum err provision_set_cell_unwanted(struct db *db, struct uuid cell_id, struct uuid instance_id,
+                                     int64_t epoch, struct error *error)
 {
     struct db_params params;
 
     db_params_init(&params);
     db_param_uuid(&params, cell_id);
-    db_param_i64(&params, cell_no);
-    db_param_text(&params, role_name);
-    return db_execute(db, &set_cell_made, &params, NULL, error);
+    db_param_uuid(&params, instance_id);
+    db_param_i64(&params, epoch);
+    return write_fenced(db, &set_cell_unwanted, &params, error);
 }
 
-enum err provision_set_cell_unwanted(struct db *db, struct uuid cell_id, struct error *error)
+enum err provision_set_cell_removed(struct db *db, struct uuid cell_id, int64_t epoch,
+                                    struct error *error)
 {
-    return execute_for(db, &set_cell_unwanted, cell_id, error);
-}
+    struct db_params params;
 
-enum err provision_set_cell_removed(struct db *db, struct uuid cell_id, struct error *error)
-{
-    return execute_for(db, &set_cell_removed, cell_id, error);
+    set_held(&params, cell_id, epoch);
+    return write_fenced(db, &set_cell_removed, &params, error);
 }
 
 /* ---- instances ---- */
@@ -215,8 +233,8 @@ static const struct db_statement lock_placement = {"SELECT pg_advisory_xact_lock
                                                    ")::text"};
 
 static const struct db_statement lock_unplaced = {
-    "SELECT 1 FROM fleet.instance WHERE instance_id = $1 AND cell_id IS NULL AND phase = "
-    "'creating' FOR UPDATE"};
+    "SELECT 1 FROM fleet.instance WHERE instance_id = $1 AND lease_epoch = $2 AND cell_id IS NULL "
+    "AND phase = 'creating' FOR UPDATE"};
 
 static const struct db_statement find_shared_cell = {
     "SELECT c.cell_id FROM fleet.cell c WHERE c.kind = 'shared' AND c.desired = 'present' "
@@ -230,39 +248,42 @@ static const struct db_statement insert_cell = {
 static const struct db_statement place_instance = {
     "UPDATE fleet.instance SET cell_id = $2 WHERE instance_id = $1"};
 
+/* Of an operation, with its last step. */
+#define FINISHED "step = 'done', error = '', updated_at = now(), finished_at = now()"
+
 static const struct db_statement set_instance_ready = {
-    "WITH done AS (UPDATE fleet.instance SET phase = 'ready', instance_no = $3, published_revision "
-    "= $2, "
-    "endpoints = $4, updated_at = now() WHERE instance_id = $1 AND revision = $2 "
+    "WITH done AS (UPDATE fleet.instance SET phase = 'ready', instance_no = $4, published_revision "
+    "= $3, endpoints = $5, updated_at = now(), lease_until = '-infinity' WHERE instance_id = $1 "
+    "AND lease_epoch = $2 AND revision = $3 "
     "AND phase IN ('creating', 'updating') RETURNING instance_id), "
     "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed ' || "
-    "o.type || "
-    "' instance operation', updated_at = now() FROM done WHERE o.instance_id = done.instance_id "
+    "o.type || ' instance operation', " FINISHED
+    " FROM done WHERE o.instance_id = done.instance_id "
     "AND o.state = 'in progress') SELECT count(*) FROM done"};
 
 static const struct db_statement set_instance_failed = {
     "WITH done AS (UPDATE fleet.instance SET phase = CASE phase WHEN 'creating' THEN 'failed' ELSE "
-    "'ready' END, "
-    "updated_at = now() WHERE instance_id = $1 AND revision = $2 AND phase IN ('creating', "
-    "'updating') "
+    "'ready' END, updated_at = now(), lease_until = '-infinity' WHERE instance_id = $1 AND "
+    "lease_epoch = $2 AND revision = $3 AND phase IN ('creating', 'updating') "
     "RETURNING instance_id), "
-    "told AS (UPDATE fleet.operation o SET state = 'failed', reason_code = $3, description = $4, "
-    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in "
+    "told AS (UPDATE fleet.operation o SET state = 'failed', reason_code = $4, description = $5, "
+    "updated_at = now(), finished_at = now() FROM done WHERE o.instance_id = done.instance_id AND "
+    "o.state = 'in "
     "progress') "
     "SELECT count(*) FROM done"};
 
 static const struct db_statement set_instance_removed = {
     "WITH done AS (UPDATE fleet.instance SET phase = 'removed', updated_at = now(), "
-    "deleted_at = coalesce(deleted_at, now()) WHERE instance_id = $1 AND phase = 'deleting' "
-    "RETURNING instance_id), "
+    "deleted_at = coalesce(deleted_at, now()), lease_until = '-infinity' WHERE instance_id = $1 "
+    "AND lease_epoch = $2 AND phase = 'deleting' RETURNING instance_id), "
     "keys AS (UPDATE fleet.credential c SET state = 'removed', verifier = NULL, scram_sha_256 = "
     "NULL, "
     "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = "
     "coalesce(c.deleted_at, now()) "
     "FROM done WHERE c.instance_id = done.instance_id AND c.state <> 'removed'), "
     "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed delete "
-    "instance operation', "
-    "updated_at = now() FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in "
+    "instance operation', " FINISHED
+    " FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in "
     "progress') "
     "SELECT count(*) FROM done"};
 
@@ -334,15 +355,14 @@ static enum err place_body(struct db *db, void *context, struct error *error)
     struct db_result *result = NULL;
     bool is_found = false;
 
-    db_params_init(&params);
-    db_param_uuid(&params, placement->instance_id);
+    set_held(&params, placement->instance_id, placement->epoch);
     enum err rc = db_query(db, &lock_unplaced, &params, &result, error);
     if (rc != ERR_OK)
         return rc;
     int rows = db_result_row_count(result);
     db_result_free(result);
     if (rows == 0)
-        return ERR_OK; /* placed already, or no longer wanted */
+        return ERR_OK; /* placed already, no longer wanted, or no longer ours: the next step finds out */
 
     rc = db_execute(db, &lock_placement, DB_PARAMS_NONE, NULL, error);
     if (rc == ERR_OK && placement->is_shared)
@@ -385,41 +405,39 @@ static enum err write_observed(struct db *db, const struct db_statement *stateme
     return ERR_OK;
 }
 
-enum err provision_set_instance_ready(struct db *db, struct uuid instance_id, int64_t revision,
-                                      int64_t instance_no, const char *endpoints,
+enum err provision_set_instance_ready(struct db *db, struct uuid instance_id, int64_t epoch,
+                                      int64_t revision, int64_t instance_no, const char *endpoints,
                                       bool *ret_is_written, struct error *error)
 {
     struct db_params params;
 
-    db_params_init(&params);
-    db_param_uuid(&params, instance_id);
+    set_held(&params, instance_id, epoch);
     db_param_i64(&params, revision);
     db_param_i64(&params, instance_no);
     db_param_text(&params, endpoints);
     return write_observed(db, &set_instance_ready, &params, ret_is_written, error);
 }
 
-enum err provision_set_instance_failed(struct db *db, struct uuid instance_id, int64_t revision,
-                                       const char *reason_code, const char *description,
-                                       bool *ret_is_written, struct error *error)
+enum err provision_set_instance_failed(struct db *db, struct uuid instance_id, int64_t epoch,
+                                       int64_t revision, const char *reason_code,
+                                       const char *description, bool *ret_is_written,
+                                       struct error *error)
 {
     struct db_params params;
 
-    db_params_init(&params);
-    db_param_uuid(&params, instance_id);
+    set_held(&params, instance_id, epoch);
     db_param_i64(&params, revision);
     db_param_text(&params, reason_code);
     db_param_text(&params, description);
     return write_observed(db, &set_instance_failed, &params, ret_is_written, error);
 }
 
-enum err provision_set_instance_removed(struct db *db, struct uuid instance_id,
+enum err provision_set_instance_removed(struct db *db, struct uuid instance_id, int64_t epoch,
                                         bool *ret_is_written, struct error *error)
 {
     struct db_params params;
 
-    db_params_init(&params);
-    db_param_uuid(&params, instance_id);
+    set_held(&params, instance_id, epoch);
     return write_observed(db, &set_instance_removed, &params, ret_is_written, error);
 }
 
@@ -435,16 +453,17 @@ static const struct db_statement read_credential = {
     "LEFT JOIN fleet.cell l ON l.cell_id = i.cell_id WHERE c.credential_id = $1"};
 
 static const struct db_statement set_credential_active = {
-    "WITH done AS (UPDATE fleet.credential SET state = 'active', updated_at = now() WHERE "
-    "credential_id = $1 "
-    "AND revision = $2 AND state = 'creating' RETURNING 1) SELECT count(*) FROM done"};
+    "WITH done AS (UPDATE fleet.credential SET state = 'active', updated_at = now(), lease_until = "
+    "'-infinity' WHERE credential_id = $1 AND lease_epoch = $2 "
+    "AND revision = $3 AND state = 'creating' RETURNING 1) SELECT count(*) FROM done"};
 
 static const struct db_statement set_credential_removed = {
     "WITH done AS (UPDATE fleet.credential SET state = 'removed', verifier = NULL, scram_sha_256 = "
     "NULL, "
     "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = "
-    "coalesce(deleted_at, now()) "
-    "WHERE credential_id = $1 AND state IN ('creating', 'deleting') RETURNING 1) SELECT count(*) "
+    "coalesce(deleted_at, now()), lease_until = '-infinity' "
+    "WHERE credential_id = $1 AND lease_epoch = $2 AND state IN ('creating', 'deleting') RETURNING "
+    "1) SELECT count(*) "
     "FROM done"};
 
 enum err provision_read_credential(struct db *db, struct uuid credential_id, struct arena *arena,
@@ -476,23 +495,22 @@ enum err provision_read_credential(struct db *db, struct uuid credential_id, str
     return rc;
 }
 
-enum err provision_set_credential_active(struct db *db, struct uuid credential_id, int64_t revision,
-                                         bool *ret_is_written, struct error *error)
+enum err provision_set_credential_active(struct db *db, struct uuid credential_id, int64_t epoch,
+                                         int64_t revision, bool *ret_is_written,
+                                         struct error *error)
 {
     struct db_params params;
 
-    db_params_init(&params);
-    db_param_uuid(&params, credential_id);
+    set_held(&params, credential_id, epoch);
     db_param_i64(&params, revision);
     return write_observed(db, &set_credential_active, &params, ret_is_written, error);
 }
 
-enum err provision_set_credential_removed(struct db *db, struct uuid credential_id,
+enum err provision_set_credential_removed(struct db *db, struct uuid credential_id, int64_t epoch,
                                           bool *ret_is_written, struct error *error)
 {
     struct db_params params;
 
-    db_params_init(&params);
-    db_param_uuid(&params, credential_id);
+    set_held(&params, credential_id, epoch);
     return write_observed(db, &set_credential_removed, &params, ret_is_written, error);
 }

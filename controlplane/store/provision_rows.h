@@ -2,27 +2,18 @@
 /* The fleet's rows as provision reads and writes them (migrations/fleet): what is desired in, what was
  * observed out. db: a connection to the fleet database as millrace_provision.
  *
- * Every write repeats the state it started from in its WHERE: when serve has changed its mind meanwhile,
- * nothing is written and *ret_is_written is false; the caller reads again. */
+ * Every write repeats the state it started from, and the epoch of the writer's lease, in its WHERE: when serve has
+ * changed its mind meanwhile, or another replica holds the lease, nothing is written. Then *ret_is_written is
+ * false, and the caller looks again; where there is no such result, the code is ERR_FENCED. */
 #ifndef CONTROLPLANE_STORE_PROVISION_ROWS_H
 #define CONTROLPLANE_STORE_PROVISION_ROWS_H
 
 #include "controlplane/store/db.h"
+#include "controlplane/store/leases.h"
 
 #define PROVISION_MAX_BROKERS 3
 #define PROVISION_CHANNEL_DESIRED "fleet_desired"
 #define PROVISION_CHANNEL_OBSERVED "fleet_observed"
-
-/* ---- who works, and on what ---- */
-
-/* One provision works at a time; the others stand by. True until this connection is lost. */
-enum err provision_try_lead(struct db *db, bool *ret_is_leader, struct error *error) WARN_UNUSED;
-
-enum provision_kind { PROVISION_CELL, PROVISION_INSTANCE, PROVISION_CREDENTIAL };
-typedef void (*provision_work_fn)(void *context, enum provision_kind kind, struct uuid id);
-/* Every cell that is there, every instance and credential that is not yet what it should be. */
-enum err provision_list_work(struct db *db, provision_work_fn each, void *context,
-                             struct error *error) WARN_UNUSED;
 
 /* ---- cells ---- */
 
@@ -52,19 +43,28 @@ enum provision_purpose {
     PURPOSE_SASL_PLAINTEXT
 };
 enum provision_gift { GIFT_REFUSED, GIFT_NEW, GIFT_KEPT }; /* somebody else has it; now; already */
-/* Gives the port to the broker for life. instance: of the two purposes without TLS, else zero. */
-enum err provision_give_port(struct db *db, struct uuid cell_id, int64_t broker_id,
-                             enum provision_purpose purpose, int64_t port, struct uuid instance,
+/* Gives a port to a broker for life, under the lease of the cell, or of the instance for the two purposes without TLS.
+ * ERR_FENCED. */
+struct provision_port_wish {
+    struct uuid cell_id;
+    struct uuid instance_id; /* of the two purposes without TLS, else zero */
+    int64_t broker_id;
+    enum provision_purpose purpose;
+    int64_t port;
+    int64_t epoch;
+};
+enum err provision_give_port(struct db *db, const struct provision_port_wish *wish,
                              enum provision_gift *ret_gift, struct error *error) WARN_UNUSED;
-enum err provision_release_instance_ports(struct db *db, struct uuid instance,
+enum err provision_release_instance_ports(struct db *db, struct uuid instance, int64_t epoch,
                                           struct error *error) WARN_UNUSED;
 
-enum err provision_set_cell_made(struct db *db, struct uuid cell_id, int64_t cell_no,
+enum err provision_set_cell_made(struct db *db, struct uuid cell_id, int64_t epoch, int64_t cell_no,
                                  const char *role_name, struct error *error) WARN_UNUSED;
-enum err provision_set_cell_unwanted(struct db *db, struct uuid cell_id,
-                                     struct error *error) WARN_UNUSED;
+/* Under the lease of the instance that owned it. */
+enum err provision_set_cell_unwanted(struct db *db, struct uuid cell_id, struct uuid instance_id,
+                                     int64_t epoch, struct error *error) WARN_UNUSED;
 /* Releases its ports, too. */
-enum err provision_set_cell_removed(struct db *db, struct uuid cell_id,
+enum err provision_set_cell_removed(struct db *db, struct uuid cell_id, int64_t epoch,
                                     struct error *error) WARN_UNUSED;
 
 /* ---- instances ---- */
@@ -91,6 +91,7 @@ enum err provision_read_instance(struct db *db, struct uuid instance_id, struct 
 struct provision_placement {
     struct uuid instance_id;
     struct uuid new_cell_id;
+    int64_t epoch;
     bool is_shared;
     int64_t broker_count;
     int64_t instances_per_cell;
@@ -99,15 +100,16 @@ enum err provision_place_instance(struct db *db, const struct provision_placemen
                                   struct error *error) WARN_UNUSED;
 
 /* endpoints: JSON. */
-enum err provision_set_instance_ready(struct db *db, struct uuid instance_id, int64_t revision,
-                                      int64_t instance_no, const char *endpoints,
+enum err provision_set_instance_ready(struct db *db, struct uuid instance_id, int64_t epoch,
+                                      int64_t revision, int64_t instance_no, const char *endpoints,
                                       bool *ret_is_written, struct error *error) WARN_UNUSED;
 /* A create becomes `failed`, an update goes back to `ready` with a failed operation. */
-enum err provision_set_instance_failed(struct db *db, struct uuid instance_id, int64_t revision,
-                                       const char *reason_code, const char *description,
-                                       bool *ret_is_written, struct error *error) WARN_UNUSED;
+enum err provision_set_instance_failed(struct db *db, struct uuid instance_id, int64_t epoch,
+                                       int64_t revision, const char *reason_code,
+                                       const char *description, bool *ret_is_written,
+                                       struct error *error) WARN_UNUSED;
 /* With all its credentials, which lose their verifiers. */
-enum err provision_set_instance_removed(struct db *db, struct uuid instance_id,
+enum err provision_set_instance_removed(struct db *db, struct uuid instance_id, int64_t epoch,
                                         bool *ret_is_written, struct error *error) WARN_UNUSED;
 
 /* ---- credentials ---- */
@@ -125,9 +127,10 @@ struct provision_credential {
 enum err provision_read_credential(struct db *db, struct uuid credential_id, struct arena *arena,
                                    struct provision_credential *ret_credential,
                                    struct error *error) WARN_UNUSED;
-enum err provision_set_credential_active(struct db *db, struct uuid credential_id, int64_t revision,
-                                         bool *ret_is_written, struct error *error) WARN_UNUSED;
-enum err provision_set_credential_removed(struct db *db, struct uuid credential_id,
+enum err provision_set_credential_active(struct db *db, struct uuid credential_id, int64_t epoch,
+                                         int64_t revision, bool *ret_is_written,
+                                         struct error *error) WARN_UNUSED;
+enum err provision_set_credential_removed(struct db *db, struct uuid credential_id, int64_t epoch,
                                           bool *ret_is_written, struct error *error) WARN_UNUSED;
 
 #endif

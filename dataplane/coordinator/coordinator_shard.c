@@ -449,6 +449,12 @@ enum kafka_error coordinator_shard_list(const struct coordinator_shard *shard,
     return group_shard_list(shard->core, call);
 }
 
+void coordinator_shard_visit(const struct coordinator_shard *shard,
+                             const struct group_visitor *visitor)
+{
+    group_shard_visit(shard->core, visitor);
+}
+
 void coordinator_shard_topic_deleted(struct coordinator_shard *shard, struct slice topic)
 {
     group_shard_topic_deleted(shard->core, topic, time_of(shard));

@@ -52,6 +52,8 @@ void coordinator_shard_submit(struct coordinator_shard *shard, struct group_call
 void coordinator_shard_cancel(struct coordinator_shard *shard, struct group_call *call);
 enum kafka_error coordinator_shard_list(const struct coordinator_shard *shard,
                                         struct group_call *call) WARN_UNUSED;
+void coordinator_shard_visit(const struct coordinator_shard *shard,
+                             const struct group_visitor *visitor);
 void coordinator_shard_topic_deleted(struct coordinator_shard *shard, struct slice topic);
 
 #endif

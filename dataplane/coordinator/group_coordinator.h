@@ -72,6 +72,17 @@ void group_coordinator_resign(struct group_coordinator *coordinator, int32_t ins
 void group_coordinator_topic_deleted(struct group_coordinator *coordinator, int32_t instance_no,
                                      struct slice topic);
 
+/* --- For metrics --- */
+
+struct coordinator_visitor {
+    /* Whose the groups are that come next; called with groups.context. */
+    void (*on_instance)(void *context, int32_t instance_no);
+    struct group_visitor groups;
+};
+/* On `loop`: shows the groups of every shard that lives there. */
+void group_coordinator_visit(const struct group_coordinator *coordinator, const struct loop *loop,
+                             const struct coordinator_visitor *visitor);
+
 /* --- For handlers, any loop --- */
 
 /* One call, embedded in the request. Set what is under "in" after coordinator_call_init. */

@@ -178,3 +178,19 @@ static void on_broken(void *context)
     hosted_shard_open(at, was.instance_no, was.partition, was.replica, epoch, was.groups);
     replica_unref(was.replica);
 }
+
+/* --- all of a loop --- */
+
+void group_coordinator_visit(const struct group_coordinator *coordinator, const struct loop *loop,
+                             const struct coordinator_visitor *visitor)
+{
+    const struct coordinator_loop *at = &coordinator->loops[loop->index];
+
+    for (struct hash_node *node = hash_table_next(&at->shards, NULL); node != NULL;
+         node = hash_table_next(&at->shards, node)) {
+        const struct hosted_shard *hosted = container_of(node, struct hosted_shard, node);
+
+        visitor->on_instance(visitor->groups.context, hosted->instance_no);
+        coordinator_shard_visit(hosted->shard, &visitor->groups);
+    }
+}

@@ -11,6 +11,7 @@
 #include "common/port/random.h"
 #include "dataplane/cluster/image.h"
 #include "dataplane/dispatch/broker_limits.h"
+#include "dataplane/dispatch/loop_metrics.h"
 #include "dataplane/dispatch/scheduler.h"
 #include "dataplane/net/connection.h"
 
@@ -54,7 +55,7 @@ struct broker_loop {
     struct timer sweep;   /* login deadlines, idle connections */
     struct image_observer observer;
     bool is_stopping;
-    int64_t request_count;
+    struct loop_metrics *metrics; /* owned by the composition root */
 };
 
 #endif

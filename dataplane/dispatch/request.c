@@ -8,6 +8,7 @@
 #include "common/observe/log.h"
 #include "dataplane/dispatch/request_memory.h"
 #include "dataplane/dispatch/throttle.h"
+#include "dataplane/quota/instance_usage.h"
 
 #include <stdlib.h>
 
@@ -181,6 +182,18 @@ static void on_sent(struct outgoing *outgoing)
     request_release(request);
 }
 
+static void count_finished(const struct request *request)
+{
+    struct api_metrics *metrics = &request->broker->metrics->apis[request->api->key];
+
+    histogram_note(&metrics->time, loop_now_us(request->broker->loop) - request->started_us);
+    if (request->has_answer)
+        counter_add(&metrics->bytes_out,
+                    (int64_t)(request->response.len + request->cuts.total_bytes));
+    else if (request->closes)
+        counter_add(&metrics->refused, 1);
+}
+
 /* Takes a finished request out of the queue and sends its answer. */
 static void finish(struct session *session, struct request *request)
 {
@@ -191,6 +204,8 @@ static void finish(struct session *session, struct request *request)
     session->request_count--;
     session->request_bytes -= request->frame.len;
     request->state = REQUEST_SENT;
+    if (request->is_counted)
+        count_finished(request);
     throttle_mute(session, request->throttle_time_ms);
     if (session->is_closing || !has_answer || !make_iov(request)) {
         if (!session->is_closing && (closes || has_answer))
@@ -292,7 +307,6 @@ void dispatch_frame(struct session *session, struct frame frame)
     list_push_back(&session->queued, &request->queued_link);
     session->request_count++;
     session->request_bytes += frame.len;
-    session->broker->request_count++;
     update_pause(session);
     if (session->queue == NULL)
         dispatch_start(request);
@@ -331,6 +345,17 @@ struct request *dispatch_next(struct session *session)
         (key == KAFKA_API_PRODUCE && !scheduler_is_free(session)))
         return NULL;
     return request;
+}
+
+static void count_started(struct request *request)
+{
+    struct api_metrics *metrics = &request->broker->metrics->apis[request->api->key];
+
+    request->is_counted = true;
+    if (request->session->usage != NULL)
+        instance_usage_count(&request->session->usage->counts.requests, 1);
+    counter_add(&metrics->requests, 1);
+    counter_add(&metrics->bytes_in, (int64_t)request->frame.len);
 }
 
 /* NULL, or why the connection is closed without an answer. */
@@ -376,11 +401,13 @@ void dispatch_start(struct request *request)
     request->state = REQUEST_RUNNING;
     why = read_header(request, &handler);
     if (why == NULL) {
+        count_started(request);
         if (handler->key == KAFKA_API_FETCH)
             session->fetch_count++;
         handler->handle(request);
         return;
     }
+    counter_add(&session->broker->metrics->frames_refused, 1);
     log_event(LOG_INFO, "frame_refused", f_str("peer", connection_peer(session->connection)),
               f_i64("api_key", key), f_i64("version", request->version), f_str("why", why));
     request->state = REQUEST_DONE;

@@ -14,6 +14,7 @@
 #include "common/kafka/kafka_api.h"
 #include "common/kafka/kafka_error.h"
 #include "common/kafka/kafka_wire.h"
+#include "dataplane/auth/authorizer.h"
 #include "dataplane/dispatch/session.h"
 
 enum request_state { REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_DONE, REQUEST_SENT };
@@ -39,6 +40,7 @@ struct request {
     enum request_state state;
     int holds; /* dispatch's own, and request_hold */
     bool has_answer;
+    bool is_counted; /* by the loop's metrics */
     struct frame frame;
     struct memory_account *account;
     size_t memory_bytes;
@@ -97,6 +99,18 @@ void dispatch_cancel_all(struct session *session);
 static inline const struct image_tenant *request_tenant(const struct request *request)
 {
     return session_tenant(request->session);
+}
+
+/* May whoever sent it do this? */
+static inline bool request_may(const struct request *request, enum access access)
+{
+    return authorizer_allows(request->session->binding.role, access);
+}
+
+static inline int32_t request_operations(const struct request *request,
+                                         enum authorized_resource resource)
+{
+    return authorizer_operations(request->session->binding.role, resource);
 }
 
 static inline int32_t request_instance(const struct request *request)

@@ -51,6 +51,7 @@ static void on_gone(void *owner)
     struct session *session = owner;
 
     list_remove(&session->link);
+    counter_add(&session->broker->metrics->connections[session->listener->security], -1);
     stranger_no_more(session);
     if (session->usage != NULL) {
         client_count_leave(&session->usage->clients, session->client);
@@ -94,6 +95,7 @@ static struct session *new_session(struct broker_loop *broker, struct stream *st
     }
     image_record_ref(&listener->record);
     list_push_back(&broker->sessions, &session->link);
+    counter_add(&broker->metrics->connections[listener->security], 1);
     return session;
 }
 

@@ -10,7 +10,7 @@
  *   join.c sync.c leave.c   the calls of members
  *   offsets.c     commit, fetch, delete
  *   sweep.c       offsets that expire or whose topic is gone; deletion of groups
- *   describe.c    describe and list
+ *   describe.c    describe and list; visit.c everything, for metrics
  *   replay.c      committed records become state
  *
  * The gate. Records of one group must not overtake each other's decisions, so each group lets through

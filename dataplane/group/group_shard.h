@@ -147,4 +147,14 @@ int64_t group_shard_next_deadline(const struct group_shard *shard);
 
 void group_shard_count(const struct group_shard *shard, struct group_shard_counts *ret_counts);
 
+/* Shown what is there, for metrics. Slices are borrowed for the call. */
+struct group_visitor {
+    void *context;
+    void (*on_group)(void *context, struct slice group_id, size_t members);
+    void (*on_offset)(void *context, struct slice group_id, struct slice topic, int32_t partition,
+                      int64_t offset);
+};
+/* Every group that clients know, each followed by its committed offsets; nothing while loading. */
+void group_shard_visit(const struct group_shard *shard, const struct group_visitor *visitor);
+
 #endif

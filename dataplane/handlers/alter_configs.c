@@ -74,6 +74,10 @@ static void decide_topic(struct alter_configs *alter, const struct image_tenant 
     const char *bad_name = topic_name_check(item->name, TOPIC_NAME_MAX);
     struct setting_change change;
 
+    if (!request_may(request, ACCESS_MANAGE_TOPICS)) {
+        refuse(item, KAFKA_TOPIC_AUTHORIZATION_FAILED, REFUSED_TOPIC_CHANGE);
+        return;
+    }
     if (topic == NULL) {
         refuse(item,
                bad_name != NULL ? KAFKA_INVALID_TOPIC_EXCEPTION : KAFKA_UNKNOWN_TOPIC_OR_PARTITION,

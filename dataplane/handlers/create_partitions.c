@@ -41,6 +41,10 @@ static void decide_topic(struct create_partitions *create,
     const struct image_topic *topic = topic_lookup_by_name(create->request, asked->name);
     struct topic_plan plan;
 
+    if (!request_may(create->request, ACCESS_MANAGE_TOPICS)) {
+        set_error(entry, KAFKA_TOPIC_AUTHORIZATION_FAILED, REFUSED_TOPIC_CHANGE);
+        return;
+    }
     if (topic == NULL) {
         set_error(entry, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "There is no such topic");
         return;

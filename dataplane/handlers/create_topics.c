@@ -4,7 +4,7 @@
  *   read ─▶ decide each topic (here and in topic_plan) ─▶ dry run, or none left? ──yes──▶ answer
  *                                                          └─no─▶ cluster_submit ──done──▶ answer
  *
- * Order of the checks: twice in the request (refused once, nothing made), name, exists, replicas and
+ * Order of the checks: twice in the request (refused once, nothing made), role, name, exists, replicas and
  * counts, settings, limits. One topic's failure does not touch the others. What is answered as made is
  * known to every loop of this broker. */
 #include "dataplane/handlers/handlers.h"
@@ -76,6 +76,10 @@ static enum kafka_error check_name(struct request *request, struct slice name,
 {
     const struct image_topic *other = NULL;
 
+    if (!request_may(request, ACCESS_MANAGE_TOPICS)) {
+        *ret_message = REFUSED_TOPIC_CHANGE;
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    }
     *ret_message = topic_name_check(name, TOPIC_NAME_CLIENT_MAX);
     if (*ret_message != NULL)
         return KAFKA_INVALID_TOPIC_EXCEPTION;

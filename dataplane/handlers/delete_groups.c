@@ -39,5 +39,8 @@ void handle_delete_groups(struct request *request)
         request_fail_no_room(request);
         return;
     }
-    group_calls_start(calls, reply);
+    if (request_may(request, ACCESS_MANAGE_GROUPS))
+        group_calls_start(calls, reply);
+    else
+        group_calls_refuse(calls, KAFKA_GROUP_AUTHORIZATION_FAILED, reply);
 }

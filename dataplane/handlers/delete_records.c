@@ -79,9 +79,11 @@ static enum kafka_error check(const struct request *request, struct slice name,
 {
     const struct topic_reference reference = {.name = name};
     struct hosted_partition hosted;
-    enum kafka_error error =
-        hosted_partition_find(request, &reference, asked->partition_index, -1, &hosted);
+    enum kafka_error error = KAFKA_NONE;
 
+    if (!request_may(request, ACCESS_MANAGE_TOPICS))
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    error = hosted_partition_find(request, &reference, asked->partition_index, -1, &hosted);
     if (hosted.partition == NULL)
         return error;
     if (hosted.topic->is_internal)

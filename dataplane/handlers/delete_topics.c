@@ -124,6 +124,10 @@ static bool decide_item(struct delete_topics *delete, struct seen *seen,
     }
     topic = has_name ? topic_lookup_by_name(delete->request, item->name)
                      : topic_lookup_by_id(delete->request, item->topic_id);
+    if ((has_name || topic != NULL) && !request_may(delete->request, ACCESS_MANAGE_TOPICS)) {
+        set_error(entry, KAFKA_TOPIC_AUTHORIZATION_FAILED, REFUSED_TOPIC_CHANGE);
+        return true;
+    }
     if (topic == NULL) {
         set_error(entry, delete->not_found[topics->count - 1], "There is no such topic");
         return true;

@@ -4,7 +4,6 @@
 
 #include "common/kafka/describe_cluster_request.h"
 #include "common/kafka/describe_cluster_response.h"
-#include "dataplane/handlers/allowed_operations.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/broker_list.h"
 
@@ -58,7 +57,7 @@ void handle_describe_cluster(struct request *request)
         return;
     }
     if (body.include_cluster_authorized_operations)
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+        response.cluster_authorized_operations = request_operations(request, AUTHORIZED_CLUSTER);
     if (tenant == NULL || !fill(request, tenant, &response)) {
         request_fail_no_room(request);
         return;

@@ -4,7 +4,6 @@
 
 #include "common/kafka/describe_groups_request.h"
 #include "common/kafka/describe_groups_response.h"
-#include "dataplane/handlers/allowed_operations.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/group_names.h"
 
@@ -47,7 +46,7 @@ static bool fill_group(const struct group_calls *calls, const struct group_call 
                                                                "Group " SLICE_FORMAT " not found.",
                                                                SLICE_ARG(call->group_id)));
     if (call->error == KAFKA_NONE && describe->include_operations)
-        entry->authorized_operations = GROUP_OPERATIONS;
+        entry->authorized_operations = request_operations(calls->request, AUTHORIZED_GROUP);
     return fill_members(calls->request, described, entry);
 }
 

@@ -8,7 +8,6 @@
 
 #include "common/kafka/describe_topic_partitions_request.h"
 #include "common/kafka/describe_topic_partitions_response.h"
-#include "dataplane/handlers/allowed_operations.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/partition_view.h"
 #include "dataplane/handlers/topic_lookup.h"
@@ -65,7 +64,7 @@ static bool add_topic(struct page *page, const struct image_topic *topic, int32_
     entry->name = topic->name;
     entry->topic_id = topic->topic_id;
     entry->is_internal = topic->is_internal;
-    entry->topic_authorized_operations = TOPIC_OPERATIONS;
+    entry->topic_authorized_operations = request_operations(page->request, AUTHORIZED_TOPIC);
     if (kafka_describe_topic_partitions_response_partition_array_init(
             &entry->partitions, &page->request->arena, count) != ERR_OK)
         return false;

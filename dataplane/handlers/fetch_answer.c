@@ -60,6 +60,16 @@ static bool is_same_topic(const struct fetch_item *a, const struct fetch_item *b
            slice_compare(a->target->topic, b->target->topic) == 0;
 }
 
+static void count_partition(const struct fetch *fetch,
+                            const struct kafka_fetch_response_partition *out)
+{
+    struct loop_metrics *metrics = fetch->request->broker->metrics;
+
+    if (out->error_code != KAFKA_NONE)
+        counter_add(&metrics->fetch_failures, 1);
+    counter_add(&metrics->record_bytes_out, (int64_t)out->records.len);
+}
+
 /* Listed items that follow each other and share a topic become one topic entry. */
 static enum err fill_topics(struct fetch *fetch, struct fetch_item **listed, int32_t count,
                             struct kafka_fetch_response *response)
@@ -81,8 +91,10 @@ static enum err fill_topics(struct fetch *fetch, struct fetch_item **listed, int
         topic->topic = listed[first]->target->topic;
         topic->topic_id = listed[first]->target->topic_id;
         rc = kafka_fetch_response_partition_array_init(&topic->partitions, arena, at - first);
-        for (int32_t p = 0; rc == ERR_OK && p < at - first; p++)
+        for (int32_t p = 0; rc == ERR_OK && p < at - first; p++) {
             fill_partition(fetch, listed[first + p], &topic->partitions.items[p]);
+            count_partition(fetch, &topic->partitions.items[p]);
+        }
     }
     return rc;
 }

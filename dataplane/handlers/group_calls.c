@@ -83,3 +83,11 @@ void group_calls_start(struct group_calls *calls, void (*reply)(struct group_cal
     calls->request->cancel = on_cancel;
     go_on(calls);
 }
+
+void group_calls_refuse(struct group_calls *calls, enum kafka_error error,
+                        void (*reply)(struct group_calls *calls))
+{
+    for (int32_t i = 0; i < calls->count; i++)
+        calls->items[i].call.group.error = error;
+    reply(calls);
+}

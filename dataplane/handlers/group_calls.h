@@ -38,6 +38,9 @@ struct group_calls *group_calls_new(struct request *request, enum group_operatio
                                     int32_t count) WARN_UNUSED;
 /* reply answers the request; it is called once at most, within this call only when there are none. */
 void group_calls_start(struct group_calls *calls, void (*reply)(struct group_calls *calls));
+/* Instead of start: no coordinator is asked, all calls have this error. */
+void group_calls_refuse(struct group_calls *calls, enum kafka_error error,
+                        void (*reply)(struct group_calls *calls));
 
 /* Of a request that makes one. */
 static inline struct group_call *group_calls_only(struct group_calls *calls)

@@ -10,7 +10,6 @@
 
 #include "common/kafka/metadata_request.h"
 #include "common/kafka/metadata_response.h"
-#include "dataplane/handlers/allowed_operations.h"
 #include "dataplane/handlers/answer_room.h"
 #include "dataplane/handlers/name_set.h"
 #include "dataplane/handlers/partition_view.h"
@@ -73,7 +72,8 @@ static bool fill_topic(struct metadata *metadata, const struct image_topic *topi
     entry->topic_id = topic->topic_id;
     entry->is_internal = topic->is_internal;
     if (metadata->body.include_topic_authorized_operations)
-        entry->topic_authorized_operations = TOPIC_OPERATIONS;
+        entry->topic_authorized_operations =
+            request_operations(metadata->request, AUTHORIZED_TOPIC);
     return fill_partitions(metadata, topic, entry);
 }
 
@@ -198,7 +198,8 @@ static void answer(struct metadata *metadata)
     }
     metadata->response.cluster_id = slice_from_cstring(tenant->cluster_id);
     if (metadata->body.include_cluster_authorized_operations)
-        metadata->response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+        metadata->response.cluster_authorized_operations =
+            request_operations(request, AUTHORIZED_CLUSTER);
     if (!fill_brokers(metadata) ||
         !(wants_all(metadata) ? answer_all(metadata) : answer_items(metadata))) {
         request_fail_no_room(request);

@@ -104,5 +104,8 @@ void handle_offset_delete(struct request *request)
         return;
     }
     group_calls_only(calls)->group_id = body.group_id;
-    group_calls_start(calls, reply);
+    if (request_may(request, ACCESS_MANAGE_GROUPS))
+        group_calls_start(calls, reply);
+    else
+        group_calls_refuse(calls, KAFKA_GROUP_AUTHORIZATION_FAILED, reply);
 }

@@ -39,6 +39,7 @@ struct produce {
 static void set_error(struct produce *produce, struct kafka_produce_response_partition *out,
                       enum kafka_error error, const char *message)
 {
+    counter_add(&produce->request->broker->metrics->produce_failures, 1);
     out->error_code = (int16_t)error;
     out->base_offset = -1;
     out->log_append_time_ms = -1;
@@ -81,6 +82,7 @@ static void fill_in(struct produce_append *item)
 {
     const struct replica_append *append = &item->append;
     struct kafka_produce_response_partition *out = item->out;
+    struct loop_metrics *metrics = item->produce->request->broker->metrics;
 
     if (append->error != KAFKA_NONE) {
         set_error(item->produce, out, append->error, append->error_message);
@@ -92,6 +94,8 @@ static void fill_in(struct produce_append *item)
         }
         return;
     }
+    counter_add(&metrics->records_in, append->last_offset - append->base_offset + 1);
+    counter_add(&metrics->record_bytes_in, (int64_t)append->records_len);
     out->error_code = KAFKA_NONE;
     out->base_offset = append->base_offset;
     out->log_append_time_ms = append->log_append_time_ms;
@@ -140,6 +144,8 @@ static enum kafka_error check(struct produce *produce,
     enum kafka_error error = hosted_partition_find(request, &reference, index, -1, ret_hosted);
     uint64_t hash = 0;
 
+    if (!request_may(request, ACCESS_WRITE) && error != KAFKA_UNKNOWN_TOPIC_ID)
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
     image_topic = ret_hosted->topic;
     if (!reference.by_id && slice_equal_cstring(topic->name, "__consumer_offsets"))
         return KAFKA_INVALID_TOPIC_EXCEPTION;

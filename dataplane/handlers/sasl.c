@@ -56,8 +56,8 @@ static bool note_and_find(void *context, struct slice key_id,
 }
 
 /* Runs a token through the session; on success binds the connection to its instance. */
-static enum kafka_error authenticate(struct session *session, struct slice token,
-                                     char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
+static enum kafka_error step(struct session *session, struct slice token,
+                             char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
 {
     struct broker_loop *broker = session->broker;
     struct noting_directory noting = {
@@ -89,6 +89,19 @@ static enum kafka_error authenticate(struct session *session, struct slice token
     *ret_reply_len = 0;
     /* A full instance is no failed login, which clients would take for final: they come again. */
     return rc == ERR_DENIED ? KAFKA_SASL_AUTHENTICATION_FAILED : KAFKA_BROKER_NOT_AVAILABLE;
+}
+
+static enum kafka_error authenticate(struct session *session, struct slice token,
+                                     char reply[SASL_REPLY_MAX], size_t *ret_reply_len)
+{
+    enum kafka_error error = step(session, token, reply, ret_reply_len);
+    struct loop_metrics *metrics = session->broker->metrics;
+
+    if (error != KAFKA_NONE)
+        counter_add(&metrics->logins_failed, 1);
+    else if (session->auth.state == AUTH_AUTHENTICATED)
+        counter_add(&metrics->logins, 1);
+    return error;
 }
 
 /* --- SaslAuthenticate --- */

@@ -16,6 +16,9 @@
 #define TOPIC_CHANGE_THROTTLED                                                                     \
     "Too many partitions were created or deleted lately: try again after the throttle time"
 
+/* To those whose role is too small; the same whether the topic exists or not. */
+#define REFUSED_TOPIC_CHANGE "Topics are changed with a key of role Manager"
+
 enum { TOPIC_CHANGE_WAIT_MS = 30000 }; /* of requests that name no time, or none that makes sense */
 
 /* Sends topics[0 … count-1] (in the request's arena); done comes later, on this loop. timeout_ms is the

@@ -52,3 +52,8 @@ void instance_usage_disconnect(struct instance_usage *usage)
 
     invariant(before > 0);
 }
+
+int64_t instance_usage_connections(const struct instance_usage *usage)
+{
+    return atomic_load_explicit(&usage->connections, memory_order_relaxed);
+}

@@ -50,5 +50,6 @@ void instance_usage_unref(struct instance_usage *usage); /* NULL is allowed */
  * counted. */
 bool instance_usage_connect(struct instance_usage *usage, int64_t limit) WARN_UNUSED;
 void instance_usage_disconnect(struct instance_usage *usage);
+int64_t instance_usage_connections(const struct instance_usage *usage); /* any thread */
 
 #endif

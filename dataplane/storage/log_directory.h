@@ -20,6 +20,7 @@
 #include "common/port/executor.h"
 #include "common/port/random.h"
 
+struct histogram_sum;
 struct log_directory;
 
 struct log_directory_options {
@@ -61,6 +62,9 @@ void log_directory_close(struct log_directory *directory, void (*done)(void *con
 void log_directory_free(struct log_directory *directory);
 
 bool log_directory_is_failed(const struct log_directory *directory); /* any thread */
+/* Any thread: adds how long flush rounds took, for metrics. */
+void log_directory_add_flush_times(const struct log_directory *directory,
+                                   struct histogram_sum *sum);
 
 /* Producer ids: registration << 32 | counter, reserved in durable blocks of 1000. Loop 0 only;
  * calls done on loop 0, at once when a block is open. registration comes from the store once and is

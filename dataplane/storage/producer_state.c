@@ -242,7 +242,8 @@ static void load_entry(struct producer_state *state, struct reader *reader)
     entry->last_write_ms = reader_i64(reader);
     entry->epoch = reader_i16(reader);
     entry->batch_count = reader_i16(reader);
-    if (entry->batch_count < 0 || entry->batch_count > PRODUCER_BATCHES) {
+    if (entry->last_write_ms < 0 || entry->batch_count < 0 ||
+        entry->batch_count > PRODUCER_BATCHES) {
         entry->batch_count = 0;
         reader_fail(reader, ERR_CORRUPT);
     }

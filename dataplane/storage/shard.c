@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/storage/shard.h"
 
-#include <stdlib.h>
-
 #include "dataplane/storage/replica_internal.h"
+
+#include <stdlib.h>
 
 #define RETENTION_CHECK_US ((int64_t)30 * 1000 * 1000)
 #define PENDING_MIN_BYTES ((int64_t)4 << 20)
@@ -89,6 +89,7 @@ static void begin_round(struct shard *shard)
     if (list_is_empty(&shard->round_items))
         return;
     shard->is_round_running = true;
+    shard->round_began_us = loop_now_us(shard->loop);
     worker_submit(shard->loop, WORKER_FLUSH, &shard->round);
 }
 
@@ -141,6 +142,7 @@ static void on_round_done(struct work *work)
     list_init(&items);
     list_splice_back(&items, &shard->round_items);
     shard->is_round_running = false;
+    histogram_note(&shard->rounds, loop_now_us(shard->loop) - shard->round_began_us);
     list_for_each(&items, node)
     {
         struct replica *replica = replica_of_item(node);

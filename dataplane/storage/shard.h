@@ -9,6 +9,7 @@
 #ifndef DATAPLANE_STORAGE_SHARD_H
 #define DATAPLANE_STORAGE_SHARD_H
 
+#include "common/observe/histogram.h"
 #include "dataplane/storage/flush_round.h"
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
@@ -22,6 +23,8 @@ struct shard {
     struct list round_items;
     struct work round;
     bool is_round_running;
+    int64_t round_began_us;
+    struct histogram rounds; /* from submit to done, as this loop saw them */
     struct mail kick;
     bool is_kicked;
     struct replica_append *deferred; /* no room for them yet; in order of arrival */

@@ -78,7 +78,8 @@ enum err tenant_bind_credential(const struct image *image, struct slice key_id,
     const struct image_tenant *tenant =
         credential ? image_tenant_by_no(image, credential->instance_no) : NULL;
 
-    if (tenant == NULL || !tenant->is_active || !may_act_as(tenant, credential, authzid))
+    if (tenant == NULL || !tenant->is_active || credential->role == ROLE_NONE ||
+        !may_act_as(tenant, credential, authzid))
         return ERR_DENIED;
     if (listener != NULL && listener->instance_no != 0 &&
         listener->instance_no != tenant->instance_no)

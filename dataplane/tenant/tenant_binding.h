@@ -22,8 +22,8 @@ struct tenant_binding {
 struct sasl_directory tenant_directory(const struct image *image, struct random *random,
                                        const uint8_t *pepper);
 
-/* After SASL succeeded. ERR_DENIED: the key or instance is gone or suspended, the authzid names
- * another, or the listener is bound to another instance. */
+/* After SASL succeeded. ERR_DENIED: the key or instance is gone or suspended, the key has no role, the authzid
+ * names another, or the listener is bound to another instance. */
 enum err tenant_bind_credential(const struct image *image, struct slice key_id,
                                 struct slice authzid, const struct image_listener *listener,
                                 struct tenant_binding *ret_binding) WARN_UNUSED;

@@ -126,6 +126,11 @@ static void loop_submit(struct loop *base, enum worker_pool pool, struct work *w
     worker_pools_submit(executor_of(base)->workers, pool, work);
 }
 
+static const struct histogram *loop_get_busy_times(const struct loop *base)
+{
+    return &uv_loop_of(base)->busy;
+}
+
 static const struct loop_ops uv_loop_ops = {
     .post = loop_post_mail,
     .timer_start = loop_timer_start,
@@ -134,6 +139,7 @@ static const struct loop_ops uv_loop_ops = {
     .now_us = loop_get_now_us,
     .wall_ms = loop_get_wall_ms,
     .is_current = loop_is_current,
+    .busy_times = loop_get_busy_times,
 };
 
 static void on_wake(uv_async_t *wake)
@@ -143,6 +149,19 @@ static void on_wake(uv_async_t *wake)
     mailbox_deliver(&loop->mailbox);
 }
 
+/* From one prepare to the next, less what was spent waiting in the poll. */
+static void note_turn(struct uv_executor_loop *loop)
+{
+    uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&loop->uv);
+
+    if (loop->turn_began_ns != 0)
+        histogram_note(
+            &loop->busy,
+            (int64_t)(now_ns - loop->turn_began_ns - (idle_ns - loop->turn_began_idle_ns)) / 1000);
+    loop->turn_began_ns = now_ns;
+    loop->turn_began_idle_ns = idle_ns;
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct uv_executor_loop *loop = container_of(prepare, struct uv_executor_loop, prepare);
@@ -150,6 +169,7 @@ static void on_prepare(uv_prepare_t *prepare)
     while (mailbox_deliver(&loop->mailbox))
         continue;
     loop->is_time_stale = true;
+    note_turn(loop);
 }
 
 static void on_check(uv_check_t *check)
@@ -168,7 +188,7 @@ static enum err loop_setup(struct uv_executor *executor, int index)
     loop->alarm_us = INT64_MAX;
     mailbox_init(&loop->mailbox);
     timer_queue_init(&loop->timers);
-    if (uv_loop_init(&loop->uv) != 0)
+    if (uv_loop_init(&loop->uv) != 0 || uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) != 0)
         return ERR_NO_MEMORY;
     executor->loop_pointers[index] = &loop->base;
     executor->base.loop_count = index + 1;

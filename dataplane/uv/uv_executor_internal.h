@@ -4,6 +4,7 @@
 #define DATAPLANE_UV_UV_EXECUTOR_INTERNAL_H
 
 #include "common/base/list.h"
+#include "common/observe/histogram.h"
 #include "common/port/mailbox.h"
 #include "common/port/timer_queue.h"
 #include "dataplane/uv/uv_executor.h"
@@ -24,6 +25,9 @@ struct uv_executor_loop {
     int64_t now_us;
     int64_t wall_ms;
     bool is_time_stale;
+    uint64_t turn_began_ns; /* 0 = the first turn */
+    uint64_t turn_began_idle_ns;
+    struct histogram busy;
     struct mail stop_mail;
 };
 

@@ -110,7 +110,13 @@ void sim_broker_start(struct sim_broker *sim)
     struct log_directory_options directory = {
         .disk = sim->disk, .cell_id = cell_id, .tail_cache_bytes = 1 << 20};
     struct broker_options broker = {
-        .disk = sim->disk, .bind_addresses = {"127.0.0.1", NULL}, .limits = sim->limits};
+        .disk = sim->disk,
+        .bind_addresses = {"127.0.0.1", NULL},
+        .metrics_addresses = {"127.0.0.1", NULL},
+        .metrics_port = SIM_METRICS_PORT,
+        .software = "simulated",
+        .limits = sim->limits,
+    };
     struct error error = {.code = ERR_OK};
 
     sim->incarnation++;

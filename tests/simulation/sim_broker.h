@@ -14,7 +14,12 @@
 #include "tests/simulation/sim_kafka.h"
 #include "tests/simulation/sim_meta_store.h"
 
-enum { SIM_TENANTS = 2, SIM_PORT = 11000, SIM_SASL_PORT = 11100 };
+enum {
+    SIM_TENANTS = 2,
+    SIM_PORT = 11000,
+    SIM_SASL_PORT = 11100,
+    SIM_METRICS_PORT = 11900
+};
 
 struct sim_broker {
     uint64_t seed;

@@ -49,6 +49,9 @@ static pid_t start_verb(struct fleet *fleet, const char *verb, const char *extra
     snprintf(options[count++], OPTION_ROOM, "--ca_certificate_file=%s/ca.crt", fleet->state);
     snprintf(options[count++], OPTION_ROOM, "--ca_key_file=%s/ca.key", fleet->state);
     snprintf(options[count++], OPTION_ROOM, "--http_url=https://localhost:1");
+    snprintf(options[count++], OPTION_ROOM, "--lease_ms=1000");
+    snprintf(options[count++], OPTION_ROOM, "--poll_ms=100");
+    snprintf(options[count++], OPTION_ROOM, "--failpoint_file=%s/failpoint", fleet->state);
     if (extra != NULL)
         snprintf(options[count++], OPTION_ROOM, "%s", extra);
     snprintf(verb_text, sizeof(verb_text), "%s", verb);

@@ -321,22 +321,6 @@ START_TEST(a_plaintext_port_in_use_fails_the_instance_and_says_why)
 }
 END_TEST
 
-START_TEST(a_second_provision_stands_by_until_the_first_is_gone)
-{
-    struct fleet second = fleet;
-
-    second.provision = 0;
-    fleet_start_provision(&second, NULL);
-    wait_ms(300);
-    fleet_insert_instance(&fleet, 1, "shared", 0);
-    fleet_wait_instance(&fleet, 1, "ready");
-    fleet_stop_provision(&fleet, SIGKILL);
-    fleet_insert_instance(&fleet, 2, "shared", 0);
-    fleet_wait_instance(&fleet, 2, "ready");
-    fleet.provision = second.provision;
-}
-END_TEST
-
 START_TEST(work_goes_on_after_the_database_was_away)
 {
     fleet_insert_instance(&fleet, 1, "shared", 0);
@@ -427,7 +411,6 @@ Suite *test_suite(void)
         stopped_cells_come_back_on_the_same_ports,
         a_plaintext_instance_has_two_listeners_on_its_ports,
         a_plaintext_port_in_use_fails_the_instance_and_says_why,
-        a_second_provision_stands_by_until_the_first_is_gone,
         provision_may_be_killed_at_any_moment,
     };
     Suite *suite = suite_create("provision");

@@ -61,6 +61,7 @@ CONF
 fleet = $(pg_keywords fleet millrace_provision)
 cells = $(pg_keywords cells millrace_provision)
 password_file = $STATE/secrets/provision
+metrics_port = $PORT_provision_metrics
 broker_store = host=127.0.0.1 port=$PORT_postgres dbname=cells
 state_dir = $STATE
 broker_program = $BROKER
@@ -71,6 +72,7 @@ port_first = $PORT_broker_first
 port_last = $PORT_broker_last
 CONF
     if ! daemon_pid provision >/dev/null; then
+        services_claim_port "$PORT_provision_metrics"
         start_daemon provision "$CONTROLPLANE" provision --config "$STATE/conf/provision.conf"
     fi
     if ! daemon_pid serve >/dev/null; then

@@ -58,9 +58,14 @@ void rig_init(struct rig *rig)
     list_init(&rig->calls);
 }
 
-void rig_start(struct rig *rig)
+void rig_begin(struct rig *rig)
 {
     rig->shard = new_shard(rig);
+}
+
+void rig_start(struct rig *rig)
+{
+    rig_begin(rig);
     group_shard_loaded(rig->shard, rig->time);
 }
 

@@ -43,6 +43,7 @@ struct rig {
 /* Options: the defaults, but no initial rebalance delay. */
 void rig_init(struct rig *rig);
 void rig_start(struct rig *rig); /* empty log, loaded */
+void rig_begin(struct rig *rig); /* loading: replay, then group_shard_loaded, are the caller's */
 void rig_done(struct rig *rig);
 /* The process dies and comes back: a new shard from the log. Pending appends are lost. */
 void rig_restart(struct rig *rig);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/dataplane/handlers/handler_rig.h"
 
+#include "common/crypto/encoding.h"
+#include "common/crypto/service_key.h"
 #include "common/observe/log.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEED = 20, LOOPS = 2 };
+enum { SEED = 20, LOOPS = 2, SASL_PORT = 11500 };
 
 struct sim_broker rig;
 struct sim_kafka rig_client;
@@ -141,6 +143,57 @@ void rig_auto_create(int tenant, int32_t partitions)
     put("listener", key, row);
     sim_kafka_done(kafka);
     sim_broker_connect(&rig, tenant, kafka);
+}
+
+/* A key of tenant 0, and a listener where it may be used without TLS. */
+static void put_key(const struct service_key *key, const char *role)
+{
+    json_t *credential =
+        json_pack("{s:s, s:i, s:s, s:n, s:n}", "key_id", key->id, "instance_no",
+                  sim_broker_instance_no(0), "role", role, "scram_sha_256", "scram_sha_512");
+    char verifier[2 * KEY_VERIFIER_LEN + 1];
+
+    hex_encode(key->verifier, sizeof(key->verifier), verifier);
+    json_object_set_new(credential, "verifier", json_string(verifier));
+    put("credential", key->id, credential);
+    put("listener", "0/sasl",
+        json_pack("{s:i, s:s, s:s, s:i, s:s, s:n, s:i}", "broker", 0, "name", "sasl", "host",
+                  "localhost", "port", SASL_PORT, "security", "SASL_PLAINTEXT", "instance_no",
+                  "auto_create_partitions", 0));
+}
+
+static int authenticate(struct sim_kafka *kafka, const char *token, size_t token_len)
+{
+    struct kafka_sasl_handshake_request handshake;
+    struct kafka_sasl_handshake_response mechanisms;
+    struct kafka_sasl_authenticate_request request;
+    struct kafka_sasl_authenticate_response response;
+
+    kafka_sasl_handshake_request_init_defaults(&handshake);
+    handshake.mechanism = text("PLAIN");
+    rig_call(kafka, SASL_HANDSHAKE, sasl_handshake, 1, &handshake, &mechanisms);
+    ck_assert_int_eq(mechanisms.error_code, KAFKA_NONE);
+    kafka_sasl_authenticate_request_init_defaults(&request);
+    request.auth_bytes = slice_of(token, token_len);
+    rig_call(kafka, SASL_AUTHENTICATE, sasl_authenticate, 2, &request, &response);
+    return response.error_code;
+}
+
+bool rig_login(const char *role, struct sim_kafka *kafka)
+{
+    struct sim_client *client = NULL;
+    struct service_key key;
+    char token[KEY_TEXT_LEN + 16];
+    size_t token_len = 0;
+
+    ck_assert_int_eq(service_key_generate(&rig.random.base, KEY_SERVICE, &key), ERR_OK);
+    put_key(&key, role);
+    client = sim_client_connect(rig.network, SASL_PORT);
+    ck_assert_ptr_nonnull(client);
+    sim_kafka_init(kafka, client);
+    token_len = 1 + (size_t)snprintf(token + 1, sizeof(token) - 1, "token%c%s", '\0', key.text);
+    token[0] = '\0';
+    return authenticate(kafka, token, token_len) == KAFKA_NONE;
 }
 
 static void set_reachable(void *context)

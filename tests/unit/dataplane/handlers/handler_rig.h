@@ -36,6 +36,9 @@ void rig_limit_partitions(int tenant, int64_t partitions);
 void rig_hide_internal_topics(int tenant);
 /* The tenant's listener makes topics by being asked for them; the client connects again. */
 void rig_auto_create(int tenant, int32_t partitions);
+/* A client of tenant 0 that logs in with a new key of this role ("Reader", …). False = refused, kafka is
+ * to be done with all the same. */
+bool rig_login(const char *role, struct sim_kafka *kafka) WARN_UNUSED;
 /* Cuts the broker off from the store, and lets it come back. */
 void rig_set_store_reachable(bool is_reachable);
 void rig_run_ms(int64_t duration_ms);

@@ -144,6 +144,23 @@ START_TEST(a_snapshot_holds_everything_and_a_damaged_one_nothing)
 }
 END_TEST
 
+START_TEST(a_snapshot_with_a_time_before_the_epoch_is_corrupt)
+{
+    struct producer_state loaded;
+    struct record_batch batch = batch_of(1, 0, 0, 1);
+    struct buffer bytes;
+    int64_t offset = 0;
+
+    ck_assert_int_eq(producer_state_append(&state, &batch, -1000, NULL), ERR_OK);
+    buffer_init(&bytes, 1 << 10);
+    ck_assert_int_eq(producer_state_save(&state, 77, &bytes), ERR_OK);
+    producer_state_init(&loaded, (struct hash_seed){3, 4});
+    ck_assert_int_eq(producer_state_load(&loaded, buffer_slice(&bytes), &offset), ERR_CORRUPT);
+    producer_state_done(&loaded);
+    buffer_done(&bytes);
+}
+END_TEST
+
 START_TEST(state_goes_after_a_day_and_the_oldest_when_there_are_too_many)
 {
     for (int64_t id = 0; id < PRODUCER_STATE_MAX + 10; id++)
@@ -170,6 +187,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_new_epoch_forgets_the_batches_of_the_old);
     tcase_add_test(tc, what_is_taken_back_was_never_there);
     tcase_add_test(tc, a_snapshot_holds_everything_and_a_damaged_one_nothing);
+    tcase_add_test(tc, a_snapshot_with_a_time_before_the_epoch_is_corrupt);
     tcase_add_test(tc, state_goes_after_a_day_and_the_oldest_when_there_are_too_many);
     suite_add_tcase(suite, tc);
     return suite;

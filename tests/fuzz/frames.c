@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kafka's framing, however the bytes arrive: in pieces, into the reader's own room or not. What comes out is
+ * what went in, no frame is larger than allowed, and all memory is given back. */
+#include "dataplane/net/frame_reader.h"
+#include "tests/fuzz/fuzz_input.h"
+
+#include <stdlib.h>
+
+enum { MAX_FRAME = 65536 };
+
+static void feed(struct frame_reader *reader, struct slice piece, enum err *rc)
+{
+    uint8_t *room = NULL;
+    size_t room_len = 0;
+
+    frame_reader_room(reader, &room, &room_len);
+    if (room_len > 0 && piece.len > 0) {
+        size_t part = piece.len < room_len ? piece.len : room_len;
+
+        memcpy(room, piece.data, part);
+        frame_reader_filled(reader, part);
+        piece = slice_of(piece.data + part, piece.len - part);
+    }
+    while (*rc == ERR_OK) {
+        struct frame frame;
+
+        *rc = frame_reader_feed(reader, &piece);
+        if (*rc != ERR_OK || !frame_reader_take(reader, &frame))
+            break;
+        invariant(frame.len <= MAX_FRAME);
+        frame_free(reader->budget, &frame);
+    }
+    invariant(*rc != ERR_OK || piece.len == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct memory_limits limits = {.limit_bytes = 1 << 20, .stranger_bytes = 1 << 20};
+    struct fuzz_input input = {data, size};
+    struct memory_budget budget;
+    struct frame_reader reader;
+    enum err rc = ERR_OK;
+
+    memory_budget_init(&budget, &limits);
+    frame_reader_init(&reader, &budget, &budget.strangers, MAX_FRAME);
+    while (input.len > 0 && rc == ERR_OK)
+        feed(&reader, fuzz_piece(&input), &rc);
+    invariant(rc == ERR_OK || rc == ERR_TOO_LARGE);
+    frame_reader_done(&reader);
+    invariant(budget.used_bytes == 0);
+    return 0;
+}
