@@ -76,7 +76,7 @@ MAX_LINES = 600
 MAX_TEST_LINES = 800  # a table of cases is one idea, however long
 
 SOURCE = re.compile(r"\.(c|h)$")
-LICENSED = re.compile(r"\.(c|h|py|sh|sql|js|go|java|cmake)$|(^|/)CMakeLists\.txt$|^dev$|^\.ci/run$"
+LICENSED = re.compile(r"\.(c|h|py|sh|sql|js|go|java|rs|cmake)$|(^|/)CMakeLists\.txt$|^dev$|^\.ci/run$"
                       r"|^tests/support/dev/[a-z]+$|^tests/clients/(run|kill_broker|kcat/scenario|go/library_tests)$")
 
 

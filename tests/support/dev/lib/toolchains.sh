@@ -5,8 +5,6 @@
 
 TOOLS="$VAR/tools"
 CLIENTS="$ROOT/tests/clients"
-GO_VERSION=1.26.8
-GO_TOOLCHAIN_SUM='h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM='
 export JAVA_HOME=/usr/lib/jvm/default-java
 
 toolchains_install() {
@@ -14,7 +12,8 @@ toolchains_install() {
     toolchain_step librdkafka "$CLIENTS/python/librdkafka.txt" "$CLIENTS/python/requirements.txt"
     toolchain_step node "$CLIENTS/node/package.json" "$CLIENTS/node/package-lock.json"
     toolchain_step java "$CLIENTS/java/pom.xml" "$CLIENTS/java/checksums.sha256" "$CLIENTS"/java/*.java
-    toolchain_step go "$CLIENTS/go/go.mod" "$CLIENTS/go/go.sum" "$CLIENTS"/go/*.go "$DEV/lib/toolchains.sh"
+    toolchain_step rust "$CLIENTS/rust/Cargo.toml" "$CLIENTS/rust/Cargo.lock" "$CLIENTS"/rust/src/*.rs
+    toolchain_step go "$CLIENTS/go/go.mod" "$CLIENTS/go/go.sum" "$CLIENTS"/go/*.go "$CLIENTS/go/toolchain"
 }
 
 toolchain_step() { # FAMILY LOCK_FILE…
@@ -90,20 +89,29 @@ toolchain_java() {
     rm -rf "$TOOLS/java/repository"
 }
 
+# Builds the librdkafka that the crate carries, too.
+toolchain_rust() {
+    RUSTC=/usr/bin/rustc CARGO_HOME="$TOOLS/rust/home" CARGO_TARGET_DIR="$TOOLS/rust/target" \
+        /usr/bin/cargo build --locked --manifest-path "$CLIENTS/rust/Cargo.toml" &&
+        cp "$TOOLS/rust/target/debug/scenario" "$TOOLS/rust/scenario" &&
+        rm -rf "$TOOLS/rust/home" "$TOOLS/rust/target"
+}
+
 # Debian's Go is too old for today's franz-go, but it can fetch a newer one as a module and check its sum against
-# the public checksum database; the sum is pinned here too.
+# the public checksum database; version and sum are pinned in go/toolchain too.
 toolchain_go() {
-    local workspace="$TOOLS/go/workspace" module
+    local workspace="$TOOLS/go/workspace" module version sum
 
     export GOPATH="$TOOLS/go/path" GOCACHE="$TOOLS/go/cache" GOFLAGS=-modcacherw GOTOOLCHAIN=local
     export GOPROXY=https://proxy.golang.org GOSUMDB=sum.golang.org
+    read -r version sum <"$CLIENTS/go/toolchain" || return 1
     mkdir -p "$workspace" || return 1
     printf 'module workspace\n' >"$workspace/go.mod" || return 1
     module=$(cd "$workspace" && /usr/lib/go/bin/go mod download -json \
-        "golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-$(dpkg --print-architecture)") || return 1
+        "golang.org/toolchain@v0.0.1-go$version.linux-$(dpkg --print-architecture)") || return 1
     printf '%s\n' "$module"
-    [[ "$(jq -r .Sum <<<"$module")" == "$GO_TOOLCHAIN_SUM" ]] || {
-        printf 'checksum of the Go toolchain differs from the pinned %s\n' "$GO_TOOLCHAIN_SUM"
+    [[ "$(jq -r .Sum <<<"$module")" == "$sum" ]] || {
+        printf 'checksum of the Go toolchain differs from the pinned %s\n' "$sum"
         return 1
     }
     local go_root
