@@ -34,6 +34,7 @@ struct serve_config {
     int64_t metrics_port;
     const char *fleet, *password_file, *sealing_key_file;
     const char *region, *failpoint_file;
+    int64_t calls_per_minute, token_failures_per_minute, audited_refusals_per_minute;
     int64_t workers, connections, operation_wait_ms, request_timeout_ms, statement_timeout_ms;
     int log_level, log_format;
 };
@@ -68,6 +69,12 @@ static const struct option options[] = {
      "from the database"},
     {"region", OPTION_STRING, FIELD(region), "global", 0, 0, "", NULL, false,
      "the location that instances are created in: target"},
+    {"calls_per_minute", OPTION_I64, FIELD(calls_per_minute), "12000", 60, 60000000, "", NULL,
+     false, "calls of one caller, who may make a tenth of that at once; above: 429"},
+    {"token_failures_per_minute", OPTION_I64, FIELD(token_failures_per_minute), "30", 1, 60000000,
+     "", NULL, false, "failed exchanges of one address, and of one key; above: 429"},
+    {"audited_refusals_per_minute", OPTION_I64, FIELD(audited_refusals_per_minute), "60", 1,
+     60000000, "", NULL, false, "audit rows of failed authentication, of one address"},
     {"workers", OPTION_I64, FIELD(workers), "4", 1, 64, "", NULL, false,
      "threads that answer requests, each with a store connection"},
     {"connections", OPTION_I64, FIELD(connections), "1000", 1, 100000, "", NULL, false,
@@ -177,6 +184,22 @@ static enum err open_identity(struct service *service, struct error *error)
     return rc;
 }
 
+static enum err make_limiters(struct service *service, struct error *error)
+{
+    const struct serve_config *config = &service->config;
+    struct endpoints *endpoints = &service->endpoints;
+    enum err rc = rate_limiter_new(config->calls_per_minute, config->calls_per_minute / 10 + 1,
+                                   &endpoints->calls, error);
+
+    if (rc == ERR_OK)
+        rc = rate_limiter_new(config->token_failures_per_minute, config->token_failures_per_minute,
+                              &endpoints->failures, error);
+    if (rc == ERR_OK)
+        rc = rate_limiter_new(config->audited_refusals_per_minute,
+                              config->audited_refusals_per_minute, &endpoints->audits, error);
+    return rc;
+}
+
 static void fill_urls(struct service *service)
 {
     const struct serve_config *config = &service->config;
@@ -245,7 +268,9 @@ static enum err start(struct service *service, struct error *error)
     if (rc != ERR_OK)
         return rc;
     fill_endpoints(service);
-    rc = open_store(service, error);
+    rc = make_limiters(service, error);
+    if (rc == ERR_OK)
+        rc = open_store(service, error);
     if (rc == ERR_OK)
         rc = open_identity(service, error);
     if (rc == ERR_OK)
@@ -262,6 +287,9 @@ static void stop(struct service *service)
     http_server_stop(service->metrics_server);
     http_server_stop(service->server);
     identity_free(service->endpoints.identity);
+    rate_limiter_free(service->endpoints.calls);
+    rate_limiter_free(service->endpoints.failures);
+    rate_limiter_free(service->endpoints.audits);
     db_pool_free(service->endpoints.pool);
     seal_key_done(&service->seal_key);
     OPENSSL_cleanse(service->endpoints.cursor_key, sizeof(service->endpoints.cursor_key));

@@ -49,10 +49,10 @@ void broker_start(struct broker *broker);
 void broker_stop(struct broker *broker, void (*done)(void *context), void *context);
 /* After the loops have ended. */
 void broker_free(struct broker *broker);
-/* Any thread: what requests and answers hold now, for metrics. */
-const struct memory_budget *broker_memory(const struct broker *broker);
 /* Loop 0. Where metrics are served; 0 = they are not. */
 int broker_metrics_port(const struct broker *broker);
+/* Any thread: what requests and answers hold now, for metrics. */
+const struct memory_budget *broker_memory(const struct broker *broker);
 /* Loop 0. The port that a listener of that name is bound to; 0 = not open. */
 int broker_listener_port(const struct broker *broker, const char *name);
 

@@ -206,10 +206,10 @@ static enum err open_broker(struct process *process, struct error *error)
         .directory = process->directory,
         .broker_id = (int32_t)config->broker_id,
         .group_initial_rebalance_delay_ms = (int32_t)config->group_initial_rebalance_delay_ms,
-        .limits = limits_of(config),
         .metrics_port = (int)config->metrics_port,
         .software = MILLRACE_VERSION,
         .has_process = true,
+        .limits = limits_of(config),
     };
     enum err rc = ERR_OK;
 

@@ -25,6 +25,7 @@
     X(CONFLICT, "conflicts with a change made meanwhile", true)                                    \
     X(GONE, "was removed", false)                                                                  \
     X(LOCKED, "is locked", false)                                                                  \
+    X(STALE, "is not what it was when it was read", false)                                         \
     X(UNAUTHENTICATED, "not authenticated", false)                                                 \
     X(DENIED, "not allowed", false)                                                                \
     X(LIMIT, "over the limit of the plan", false)                                                  \

@@ -4,9 +4,11 @@
  *     creating ──▶ ready ◀──▶ updating
  *        │           │            │
  *        ├───────────┴────────────┴─▶ deleting ──▶ removed
- *        └─▶ failed ─▶ deleting
+ *        └─▶ failed ─▶ deleting          ▲
+ *                                        │
+ *     ready, updating ──▶ retiring ──▶ retired ──▶ restoring ──▶ ready
  *
- * While deleting, clients must go on seeing `active`: Terraform takes any other state for an error. */
+ * The lower row is for plans with reclamation: a retired instance is suspended and keeps all it had. While deleting, clients must go on seeing `active`: Terraform takes any other state for an error. */
 #ifndef CONTROLPLANE_DOMAIN_LIFECYCLE_H
 #define CONTROLPLANE_DOMAIN_LIFECYCLE_H
 
@@ -16,6 +18,9 @@ enum instance_phase {
     PHASE_CREATING,
     PHASE_READY,
     PHASE_UPDATING,
+    PHASE_RETIRING,
+    PHASE_RETIRED,
+    PHASE_RESTORING,
     PHASE_DELETING,
     PHASE_REMOVED,
     PHASE_FAILED,
@@ -24,7 +29,10 @@ enum instance_phase {
 
 enum instance_event {
     EVENT_UPDATE,     /* serve: a change is wanted */
-    EVENT_DELETE,     /* serve */
+    EVENT_DELETE,     /* serve: for good */
+    EVENT_RETIRE,     /* serve: a delete on a plan with reclamation */
+    EVENT_RESTORE,    /* serve */
+    EVENT_RECLAIM,    /* serve; provision when the time is over */
     EVENT_LOCK,       /* serve: lock and unlock */
     EVENT_ADD_KEY,    /* serve */
     EVENT_PUBLISHED,  /* provision: what was wanted is so */
@@ -36,14 +44,14 @@ enum instance_event {
 const char *phase_name(enum instance_phase phase); /* as stored */
 enum err phase_parse(const char *text, enum instance_phase *ret_phase) WARN_UNUSED;
 
-/* Where the event leads. is_locked matters to update and delete.
+/* Where the event leads. is_locked matters to update, delete and retire.
  *
  * Errors   ERR_LOCKED; ERR_GONE (removed); ERR_CONFLICT (another operation is running, or the instance
  *          failed); ERR_EXISTS (a delete while deleting: it is under way already) */
 enum err lifecycle_next(enum instance_phase phase, enum instance_event event, bool is_locked,
                         enum instance_phase *ret_phase, struct error *error) WARN_UNUSED;
 
-/* `state` of Resource Controller: "active", "provisioning", "removed", "failed". */
+/* `state` of Resource Controller: "active", "provisioning", "pending_reclamation", "removed", "failed". */
 const char *lifecycle_rc_state(enum instance_phase phase);
 /* Phases behind a `state` filter of a list, as stored, comma-separated; NULL = no such state. state NULL =
  * what a list shows without a filter: active and provisioning. */

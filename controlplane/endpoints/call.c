@@ -8,16 +8,59 @@
 
 #define ACQUIRE_TIMEOUT_MS 2000
 
+void audit_refusal(struct http_request *request, struct db *db, const char *account_id,
+                   const char *actor, const char *action, const char *target, const char *reason)
+{
+    struct endpoints *endpoints = request->context;
+    struct audit_event event = {
+        .account_id = account_id,
+        .actor = actor,
+        .source_address = request->client_address,
+        .action = action,
+        .target = target,
+        .is_success = false,
+        .reason = reason,
+        .request_id = request->request_id,
+    };
+    const char *who = actor[0] != '\0' ? actor : request->client_address;
+    bool is_endless = actor[0] == '\0' || request->status == 429;
+    struct error error = {.code = ERR_OK};
+
+    if (is_endless &&
+        rate_limiter_take(endpoints->audits, who, clock_monotonic_us(endpoints->clock)) > 0)
+        return;
+    if (store_insert_audit(db, &event, &error) != ERR_OK)
+        log_event(LOG_WARN, "refusal_not_audited", f_str("request_id", request->request_id),
+                  f_str("message", error.message));
+}
+
+/* The service's own failures are no refusals; reading is refused only to those who may not. */
+static bool is_refusal(const struct http_request *request)
+{
+    if (request->status == 401 || request->status == 403)
+        return true;
+    return request->method != HTTP_GET && request->status >= 400 && request->status < 500;
+}
+
 static void finish(struct call *call, enum err rc, const struct error *error)
 {
+    struct http_request *request = call->request;
+
+    if (rc == ERR_UNAUTHENTICATED)
+        http_reply_header(request, "WWW-Authenticate", "Bearer");
+    if (rc != ERR_OK)
+        http_reply_error(request, error);
+    if (call->db && is_refusal(request)) {
+        const char *account_id = call->principal.account_id, *actor = call->principal.iam_id;
+
+        audit_refusal(request, call->db, account_id ? account_id : "", actor ? actor : "",
+                      call->action,
+                      request->params[0] ? request->params[0] : request->route->template,
+                      rc == ERR_OK ? "refused" : error->message);
+    }
     if (call->db)
         db_pool_release(call->endpoints->pool, call->db);
     call->db = NULL;
-    if (rc == ERR_OK)
-        return;
-    if (rc == ERR_UNAUTHENTICATED)
-        http_reply_header(call->request, "WWW-Authenticate", "Bearer");
-    http_reply_error(call->request, error);
 }
 
 static enum err authorize(struct call *call, enum role role, struct error *error)
@@ -28,12 +71,15 @@ static enum err authorize(struct call *call, enum role role, struct error *error
 
     if (rc != ERR_OK)
         return rc;
+    if (rate_limiter_take(call->endpoints->calls, call->principal.iam_id,
+                          clock_monotonic_us(call->endpoints->clock)) > 0)
+        return error_set(error, ERR_THROTTLED, "The caller makes too many calls.");
     if (call->principal.role < role)
         return error_set(error, ERR_DENIED, "The caller's role does not allow this.");
     return ERR_OK;
 }
 
-void call_run(struct http_request *request, enum role role, call_body_fn body)
+void call_run(struct http_request *request, enum role role, const char *action, call_body_fn body)
 {
     struct error error = {.code = ERR_OK};
     struct call *call = arena_new(&request->arena, struct call);
@@ -45,6 +91,7 @@ void call_run(struct http_request *request, enum role role, call_body_fn body)
     call->request = request;
     call->endpoints = request->context;
     call->arena = &request->arena;
+    call->action = action;
     request->state = call;
     enum err rc = db_pool_acquire(call->endpoints->pool, ACQUIRE_TIMEOUT_MS, &call->db, &error);
     if (rc == ERR_OK)
@@ -65,13 +112,13 @@ void call_continue(struct http_request *request, call_body_fn body)
     finish(call, rc, &error);
 }
 
-enum err call_audit(struct call *call, const char *action, const char *target, struct error *error)
+enum err call_audit(struct call *call, const char *target, struct error *error)
 {
     struct audit_event event = {
         .account_id = call->principal.account_id,
         .actor = call->principal.iam_id,
         .source_address = call->request->client_address,
-        .action = action,
+        .action = call->action,
         .target = target,
         .is_success = true,
         .reason = "",

@@ -13,19 +13,24 @@ struct call {
     struct db *db;
     struct arena *arena; /* the request's */
     struct principal principal;
-    void *state; /* the endpoint's own, kept while the request waits */
+    const char *action; /* "messagehub.instance.create": what audit rows say */
+    void *state;        /* the endpoint's own, kept while the request waits */
 };
 
 typedef enum err (*call_body_fn)(struct call *call, struct error *error);
 
-/* Authenticates, asks for at least this role, runs the body. */
-void call_run(struct http_request *request, enum role role, call_body_fn body);
+/* Authenticates, asks for at least this role, runs the body. A refused change, and whoever is not let in, leaves an audit
+ * row. */
+void call_run(struct http_request *request, enum role role, const char *action, call_body_fn body);
 /* Runs the next body of a request that waited: the caller is known already. */
 void call_continue(struct http_request *request, call_body_fn body);
 
 /* Audit row of a change, in its transaction. */
-enum err call_audit(struct call *call, const char *action, const char *target,
-                    struct error *error) WARN_UNUSED;
+enum err call_audit(struct call *call, const char *target, struct error *error) WARN_UNUSED;
+/* Of a refusal, outside of any transaction; what anybody can cause without end is kept at the rate of `audits`.
+ * account_id, actor: "" when not known. */
+void audit_refusal(struct http_request *request, struct db *db, const char *account_id,
+                   const char *actor, const char *action, const char *target, const char *reason);
 /* Wakes provision, after the commit. It polls too, so a failure is no error. */
 void call_notify(struct call *call, struct uuid id);
 int64_t call_now_s(const struct call *call);

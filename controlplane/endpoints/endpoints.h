@@ -6,6 +6,7 @@
 #include "common/port/clock.h"
 #include "controlplane/http/server.h"
 #include "controlplane/identity/identity.h"
+#include "controlplane/identity/rate_limiter.h"
 #include "controlplane/store/db.h"
 
 /* Borrowed from the composition root for as long as the servers run. */
@@ -18,6 +19,9 @@ struct endpoints {
     const char *public_url;         /* "https://localhost:8443" */
     const char *region;             /* the one location on offer: "global" */
     const char *ca_certificate_pem; /* goes into every credential */
+    struct rate_limiter *calls;     /* by caller */
+    struct rate_limiter *failures;  /* to get a token: by address, and by key id */
+    struct rate_limiter *audits;    /* of what anybody can cause: by address or caller */
     struct http_server *server;     /* whose metrics are shown; set once it runs */
 };
 

@@ -79,7 +79,12 @@ static const char *state_of(const struct instance_row *row)
 {
     enum instance_phase phase;
 
-    return phase_parse(row->phase, &phase) == ERR_OK ? lifecycle_rc_state(phase) : "failed";
+    if (phase_parse(row->phase, &phase) != ERR_OK)
+        return "failed";
+    /* On its way from a reclamation: clients that wait for it must not see it come back. */
+    if (phase == PHASE_DELETING && row->reclaim_at)
+        return lifecycle_rc_state(PHASE_RETIRED);
+    return lifecycle_rc_state(phase);
 }
 
 static json_t *instance_identity(const struct instance_row *row)
@@ -98,12 +103,13 @@ static json_t *instance_identity(const struct instance_row *row)
 
 static json_t *instance_times(const struct instance_row *row)
 {
-    return json_pack("{s:s?, s:s?, s:s?, s:n, s:n, s:s, s:s, s:s, s:s, s:s}", "created_at",
+    return json_pack("{s:s?, s:s?, s:s?, s:s?, s:s?, s:s, s:s, s:s, s:s, s:s}", "created_at",
                      row->created_at, "updated_at", row->updated_at, "deleted_at", row->deleted_at,
-                     "scheduled_reclaim_at", "restored_at", "created_by",
-                     text_or_empty(row->created_by), "updated_by", text_or_empty(row->updated_by),
-                     "deleted_by", text_or_empty(row->deleted_by), "restored_by", "",
-                     "scheduled_reclaim_by", "");
+                     "scheduled_reclaim_at", row->reclaim_at, "restored_at", row->restored_at,
+                     "created_by", text_or_empty(row->created_by), "updated_by",
+                     text_or_empty(row->updated_by), "deleted_by", text_or_empty(row->deleted_by),
+                     "restored_by", text_or_empty(row->restored_by), "scheduled_reclaim_by",
+                     text_or_empty(row->reclaim_by));
 }
 
 static json_t *instance_state(const struct instance_row *row)

@@ -12,6 +12,7 @@
 #include "controlplane/domain/crn.h"
 #include "controlplane/domain/lifecycle.h"
 #include "controlplane/domain/names.h"
+#include "controlplane/endpoints/etag.h"
 #include "controlplane/endpoints/idempotency.h"
 #include "controlplane/endpoints/paging.h"
 #include "controlplane/endpoints/plans.h"
@@ -30,6 +31,14 @@ enum err instance_id_of_path(struct call *call, struct uuid *ret_instance, struc
         ERR_OK)
         return error_set(error, ERR_NOT_FOUND, "There is no such instance.");
     return ERR_OK;
+}
+
+void instance_reply(struct call *call, int status, const struct instance_row *row)
+{
+    json_t *instance = render_instance(row);
+
+    etag_reply(call->request, instance);
+    http_reply_json(call->request, status, instance);
 }
 
 enum err instance_wait(struct call *call, struct uuid instance_id, const char *phase,
@@ -57,7 +66,7 @@ enum err instance_reply_pending(struct call *call, struct uuid instance_id, stru
         rc = store_load_instance(call->db, call->principal.account_id, instance_id, call->arena,
                                  &row, error);
     if (rc == ERR_OK)
-        http_reply_json(call->request, 202, render_instance(&row));
+        instance_reply(call, 202, &row);
     return rc;
 }
 
@@ -217,7 +226,7 @@ static enum err insert(struct db *db, void *context, struct error *error)
     if (rc == ERR_OK)
         rc = store_insert_operation(db, &operation, error);
     if (rc == ERR_OK)
-        rc = call_audit(creation->call, "messagehub.instance.create", instance->crn, error);
+        rc = call_audit(creation->call, instance->crn, error);
     if (rc == ERR_OK)
         rc = idempotency_insert(creation->call, &creation->wait->idempotency, instance->instance_id,
                                 SLICE_NULL, error);
@@ -239,7 +248,7 @@ static enum err create_answer(struct call *call, const struct creation_wait *wai
         return error_set(error, ERR_INTERNAL, "provisioning failed: %s",
                          row->operation.description ? row->operation.description : "");
     } else {
-        http_reply_json(call->request, 201, render_instance(row));
+        instance_reply(call, 201, row);
     }
     if (rc == ERR_OK)
         idempotency_keep_answer(call, &wait->idempotency);
@@ -318,7 +327,7 @@ static enum err create(struct call *call, struct error *error)
 
 void resource_instances_create(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, create);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.create", create);
 }
 
 /* ---- get ---- */
@@ -333,13 +342,13 @@ static enum err get(struct call *call, struct error *error)
         rc = store_load_instance(call->db, call->principal.account_id, instance_id, call->arena,
                                  &row, error);
     if (rc == ERR_OK)
-        http_reply_json(call->request, 200, render_instance(&row));
+        instance_reply(call, 200, &row);
     return rc;
 }
 
 void resource_instances_get(struct http_request *request)
 {
-    call_run(request, ROLE_READER, get);
+    call_run(request, ROLE_READER, "messagehub.instance.read", get);
 }
 
 /* ---- list ---- */
@@ -418,5 +427,5 @@ static enum err list(struct call *call, struct error *error)
 
 void resource_instances_list(struct http_request *request)
 {
-    call_run(request, ROLE_READER, list);
+    call_run(request, ROLE_READER, "messagehub.instance.list", list);
 }

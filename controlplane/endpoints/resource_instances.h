@@ -11,6 +11,12 @@ void resource_instances_get(struct http_request *request);    /* GET  /v2/resour
 void resource_instances_update(struct http_request *request); /* PATCH …/{id} */
 void resource_instances_delete(struct http_request *request); /* DELETE …/{id} */
 
+void resource_instances_lock(struct http_request *request);   /* POST …/{id}/lock */
+void resource_instances_unlock(struct http_request *request); /* DELETE …/{id}/lock */
+void resource_instances_cancel(struct http_request *request); /* DELETE …/{id}/last_operation */
+
+/* The instance with its ETag. */
+void instance_reply(struct call *call, int status, const struct instance_row *row);
 /* {id} of the path: a GUID or a CRN of the caller's account. ERR_NOT_FOUND. */
 enum err instance_id_of_path(struct call *call, struct uuid *ret_instance,
                              struct error *error) WARN_UNUSED;

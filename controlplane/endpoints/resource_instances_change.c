@@ -4,39 +4,40 @@
 #include <string.h>
 #include <strings.h>
 
-#include "controlplane/domain/lifecycle.h"
 #include "controlplane/domain/names.h"
+#include "common/crypto/encoding.h"
+#include "common/port/random.h"
+#include "controlplane/endpoints/etag.h"
 #include "controlplane/endpoints/plans.h"
 #include "controlplane/endpoints/render.h"
-#include "controlplane/endpoints/resource_instances.h"
+#include "controlplane/endpoints/resource_instances_internal.h"
 #include "controlplane/failpoint/failpoint.h"
 #include "controlplane/store/credentials.h"
-#include "controlplane/store/instances.h"
+#include "controlplane/store/reclamations.h"
 #include "controlplane/store/transaction.h"
 
 struct change {
-    struct call *call;
-    struct uuid instance_id;
+    struct instance_edit edit;
     /* update */
     const char *name, *plan_id;
     const json_t *parameters;
     bool allow_cleanup, has_allow_cleanup;
     bool is_empty;
+    bool is_published; /* brokers have to hear of it: wait for that */
     /* delete */
     bool is_recursive;
-    /* found */
-    struct instance_row row;
-    bool is_published; /* brokers have to hear of it: wait for that */
     bool was_deleting;
+    enum instance_phase next;
 };
 
-static enum err open_operation(struct change *change, const char *type, bool is_running,
-                               const char *description, bool is_async, struct error *error)
+enum err instance_edit_open_operation(const struct instance_edit *edit, const char *type,
+                                      bool is_running, const char *description, bool is_async,
+                                      struct error *error)
 {
-    struct call *call = change->call;
+    struct call *call = edit->call;
     struct new_operation operation = {
         .account_id = call->principal.account_id,
-        .instance_id = change->instance_id,
+        .instance_id = edit->instance_id,
         .type = type,
         .state = is_running ? "in progress" : "succeeded",
         .description = description,
@@ -48,20 +49,25 @@ static enum err open_operation(struct change *change, const char *type, bool is_
     return store_insert_operation(call->db, &operation, error);
 }
 
-/* Loads under a lock and asks the state machine. */
-static enum err lock_for(struct change *change, enum instance_event event,
-                         enum instance_phase *ret_next, struct error *error)
+enum err instance_edit_begin(struct instance_edit *edit, struct error *error)
 {
-    struct call *call = change->call;
-    enum instance_phase phase;
-    enum err rc = store_lock_instance(call->db, call->principal.account_id, change->instance_id,
-                                      call->arena, &change->row, error);
+    struct call *call = edit->call;
+    enum err rc = store_lock_instance(call->db, call->principal.account_id, edit->instance_id,
+                                      call->arena, &edit->row, error);
 
-    if (rc != ERR_OK)
-        return rc;
-    if (phase_parse(change->row.phase, &phase) != ERR_OK)
-        return error_set(error, ERR_CORRUPT, "phase %s is not known", change->row.phase);
-    return lifecycle_next(phase, event, change->row.is_locked, ret_next, error);
+    if (rc == ERR_OK && http_header(call->request, "If-Match"))
+        rc = etag_check(call->request, render_instance(&edit->row), error);
+    return rc;
+}
+
+enum err instance_edit_next(const struct instance_edit *edit, enum instance_event event,
+                            enum instance_phase *ret_next, struct error *error)
+{
+    enum instance_phase phase;
+
+    if (phase_parse(edit->row.phase, &phase) != ERR_OK)
+        return error_set(error, ERR_CORRUPT, "phase %s is not known", edit->row.phase);
+    return lifecycle_next(phase, event, edit->row.is_locked, ret_next, error);
 }
 
 /* ---- update ---- */
@@ -91,9 +97,9 @@ static enum err read_update(struct change *change, const json_t *body, struct er
 static enum err resolve(struct change *change, const struct open_plan *plan,
                         struct instance_change *write, struct error *error)
 {
-    json_t *current = json_loads(change->row.parameters, 0, NULL);
+    json_t *current = json_loads(change->edit.row.parameters, 0, NULL);
     json_t *none = json_object(), *merged = NULL, *limits = NULL;
-    json_t *old_limits = json_loads(change->row.limits, 0, NULL);
+    json_t *old_limits = json_loads(change->edit.row.limits, 0, NULL);
     enum err rc = plan_merge_parameters(
         &plan->plan, current, change->parameters ? change->parameters : none, &merged, error);
 
@@ -102,8 +108,8 @@ static enum err resolve(struct change *change, const struct open_plan *plan,
     if (rc == ERR_OK)
         rc = plan_resolve_limits(&plan->plan, merged, &limits, error);
     if (rc == ERR_OK) {
-        write->parameters = json_in_arena(merged, change->call->arena);
-        write->limits = json_in_arena(limits, change->call->arena);
+        write->parameters = json_in_arena(merged, change->edit.call->arena);
+        write->limits = json_in_arena(limits, change->edit.call->arena);
         write->is_published |= !json_equal(limits, old_limits);
         if (!write->parameters || !write->limits)
             rc = error_set(error, ERR_NO_MEMORY, "update: no memory");
@@ -120,10 +126,11 @@ static enum err resolve(struct change *change, const struct open_plan *plan,
 static enum err choose_plan(struct change *change, struct open_plan *plan,
                             struct instance_change *write, struct error *error)
 {
-    struct call *call = change->call;
-    enum err rc = open_plan_load(call->db, change->row.plan_id, true, call->arena, plan, error);
+    struct call *call = change->edit.call;
+    enum err rc =
+        open_plan_load(call->db, change->edit.row.plan_id, true, call->arena, plan, error);
 
-    if (rc != ERR_OK || !change->plan_id || strcmp(change->plan_id, change->row.plan_id) == 0)
+    if (rc != ERR_OK || !change->plan_id || strcmp(change->plan_id, change->edit.row.plan_id) == 0)
         return rc;
     rc = plan_check_upgrade(&plan->plan, change->plan_id, error);
     if (rc != ERR_OK)
@@ -138,15 +145,15 @@ static enum err choose_plan(struct change *change, struct open_plan *plan,
 
 static enum err write_update(struct change *change, enum instance_phase next, struct error *error)
 {
-    struct call *call = change->call;
+    struct call *call = change->edit.call;
     struct open_plan plan = {.limits = NULL};
     struct instance_change write = {
         .account_id = call->principal.account_id,
-        .instance_id = change->instance_id,
-        .name = change->name ? change->name : change->row.name,
-        .is_onetime = change->row.is_onetime,
+        .instance_id = change->edit.instance_id,
+        .name = change->name ? change->name : change->edit.row.name,
+        .is_onetime = change->edit.row.is_onetime,
         .allow_cleanup =
-            change->has_allow_cleanup ? change->allow_cleanup : change->row.allow_cleanup,
+            change->has_allow_cleanup ? change->allow_cleanup : change->edit.row.allow_cleanup,
         .updated_by = call->principal.iam_id,
     };
     enum err rc = choose_plan(change, &plan, &write, error);
@@ -158,13 +165,14 @@ static enum err write_update(struct change *change, enum instance_phase next, st
         write.topic_settings = plan.topic_settings;
         write.internal_partitions = plan.plan.internal_partitions;
         write.internal_visible = plan.plan.internal_visible;
-        write.phase = write.is_published ? phase_name(next) : change->row.phase;
+        write.phase = write.is_published ? phase_name(next) : change->edit.row.phase;
         rc = store_update_instance(call->db, &write, error);
     }
     if (rc == ERR_OK)
-        rc = open_operation(change, "update", write.is_published,
-                            write.is_published ? "Update in progress." : "Update succeeded.",
-                            write.is_published && plan.plan.is_dedicated, error);
+        rc = instance_edit_open_operation(&change->edit, "update", write.is_published,
+                                          write.is_published ? "Update in progress."
+                                                             : "Update succeeded.",
+                                          write.is_published && plan.plan.is_dedicated, error);
     open_plan_done(&plan);
     change->is_published = write.is_published;
     return rc;
@@ -174,14 +182,16 @@ static enum err update_in_transaction(struct db *db, void *context, struct error
 {
     struct change *change = context;
     enum instance_phase next;
-    enum err rc = lock_for(change, EVENT_UPDATE, &next, error);
+    enum err rc = instance_edit_begin(&change->edit, error);
 
     (void)db; /* the call's own */
+    if (rc == ERR_OK)
+        rc = instance_edit_next(&change->edit, EVENT_UPDATE, &next, error);
     if (rc != ERR_OK || change->is_empty)
         return rc;
     rc = write_update(change, next, error);
     if (rc == ERR_OK)
-        rc = call_audit(change->call, "messagehub.instance.update", change->row.crn, error);
+        rc = call_audit(change->edit.call, change->edit.row.crn, error);
     return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_update_before_commit, error) : rc;
 }
 
@@ -192,16 +202,16 @@ static enum err update_look(struct call *call, struct error *error)
     const struct change *change = call->state;
     struct instance_row row;
     bool is_waiting = false;
-    enum err rc = instance_wait(call, change->instance_id, phase_name(PHASE_UPDATING), update_wait,
-                                &row, &is_waiting, error);
+    enum err rc = instance_wait(call, change->edit.instance_id, phase_name(PHASE_UPDATING),
+                                update_wait, &row, &is_waiting, error);
 
     if (rc == ERR_OK && !is_waiting)
         rc = failpoint_pass(FAILPOINT_serve_update_before_answer, error);
     if (rc != ERR_OK || is_waiting)
         return rc;
     if (strcmp(row.phase, phase_name(PHASE_UPDATING)) == 0)
-        return instance_reply_pending(call, change->instance_id, error);
-    http_reply_json(call->request, 200, render_instance(&row));
+        return instance_reply_pending(call, change->edit.instance_id, error);
+    instance_reply(call, 200, &row);
     return ERR_OK;
 }
 
@@ -217,9 +227,9 @@ static enum err update(struct call *call, struct error *error)
 
     if (!change)
         return error_set(error, ERR_NO_MEMORY, "update: no memory");
-    change->call = call;
+    change->edit.call = call;
     call->state = change;
-    enum err rc = instance_id_of_path(call, &change->instance_id, error);
+    enum err rc = instance_id_of_path(call, &change->edit.instance_id, error);
     if (rc == ERR_OK)
         rc = http_json_body(call->request, &body, error);
     if (rc == ERR_OK)
@@ -232,28 +242,31 @@ static enum err update(struct call *call, struct error *error)
     if (rc != ERR_OK)
         return rc;
     if (change->is_published)
-        call_notify(call, change->instance_id);
+        call_notify(call, change->edit.instance_id);
     return update_look(call, error);
 }
 
 void resource_instances_update(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, update);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.update", update);
 }
 
 /* ---- delete ---- */
 
+/* What is retired keeps its keys: they come back with it. */
 static enum err check_children(struct change *change, struct error *error)
 {
-    struct call *call = change->call;
+    struct call *call = change->edit.call;
     const char *account_id = call->principal.account_id;
+    struct uuid instance_id = change->edit.instance_id;
     int64_t count = 0;
 
+    if (change->is_recursive && change->next == PHASE_RETIRING)
+        return ERR_OK;
     if (change->is_recursive)
-        return store_delete_credentials_of(call->db, account_id, change->instance_id,
+        return store_delete_credentials_of(call->db, account_id, instance_id,
                                            call->principal.iam_id, NULL, error);
-    enum err rc =
-        store_count_credentials_of(call->db, account_id, change->instance_id, &count, error);
+    enum err rc = store_count_credentials_of(call->db, account_id, instance_id, &count, error);
     if (rc == ERR_OK && count > 0)
         return error_set(error, ERR_INVALID,
                          "The instance has %lld keys; delete them first, or pass recursive=true.",
@@ -261,25 +274,56 @@ static enum err check_children(struct change *change, struct error *error)
     return rc;
 }
 
+static enum err retire(struct change *change, struct error *error)
+{
+    struct call *call = change->edit.call;
+    const char *account_id = call->principal.account_id, *who = call->principal.iam_id;
+    struct uuid reclamation_id;
+
+    if (uuid_generate(&system_random, &reclamation_id) != ERR_OK)
+        return error_set(error, ERR_INTERNAL, "reclamation: no randomness");
+    enum err rc = store_retire_instance(call->db, account_id, change->edit.instance_id, who, error);
+    if (rc == ERR_OK)
+        rc = store_insert_reclamation(call->db, reclamation_id, account_id,
+                                      change->edit.instance_id, who, error);
+    if (rc == ERR_OK)
+        rc = instance_edit_open_operation(&change->edit, "reclamation", true,
+                                          "Reclamation is being scheduled.", true, error);
+    return rc;
+}
+
+static enum err delete_for_good(struct change *change, struct error *error)
+{
+    struct call *call = change->edit.call;
+    enum err rc = store_delete_instance(call->db, call->principal.account_id,
+                                        change->edit.instance_id, call->principal.iam_id, error);
+
+    if (rc == ERR_OK)
+        rc = instance_edit_open_operation(&change->edit, "delete", true, "Deletion in progress.",
+                                          false, error);
+    return rc;
+}
+
 static enum err delete_in_transaction(struct db *db, void *context, struct error *error)
 {
     struct change *change = context;
-    struct call *call = change->call;
-    enum instance_phase next;
-    enum err rc = lock_for(change, EVENT_DELETE, &next, error);
+    struct instance_edit *edit = &change->edit;
+    enum err rc = instance_edit_begin(edit, error);
 
+    (void)db; /* the call's own */
+    if (rc == ERR_OK)
+        rc = instance_edit_next(edit, edit->row.reclamation_hours > 0 ? EVENT_RETIRE : EVENT_DELETE,
+                                &change->next, error);
     change->was_deleting = rc == ERR_EXISTS;
     if (change->was_deleting)
         return ERR_OK;
     if (rc == ERR_OK)
         rc = check_children(change, error);
     if (rc == ERR_OK)
-        rc = store_delete_instance(db, call->principal.account_id, change->instance_id,
-                                   call->principal.iam_id, error);
+        rc =
+            change->next == PHASE_RETIRING ? retire(change, error) : delete_for_good(change, error);
     if (rc == ERR_OK)
-        rc = open_operation(change, "delete", true, "Deletion in progress.", false, error);
-    if (rc == ERR_OK)
-        rc = call_audit(call, "messagehub.instance.delete", change->row.crn, error);
+        rc = call_audit(edit->call, edit->row.crn, error);
     return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_delete_before_commit, error) : rc;
 }
 
@@ -290,15 +334,16 @@ static enum err delete_look(struct call *call, struct error *error)
     const struct change *change = call->state;
     struct instance_row row;
     bool is_waiting = false;
-    enum err rc = instance_wait(call, change->instance_id, phase_name(PHASE_DELETING), delete_wait,
-                                &row, &is_waiting, error);
+    const char *phase = phase_name(change->next);
+    enum err rc =
+        instance_wait(call, change->edit.instance_id, phase, delete_wait, &row, &is_waiting, error);
 
     if (rc == ERR_OK && !is_waiting)
         rc = failpoint_pass(FAILPOINT_serve_delete_before_answer, error);
     if (rc != ERR_OK || is_waiting)
         return rc;
-    if (strcmp(row.phase, phase_name(PHASE_DELETING)) == 0)
-        return instance_reply_pending(call, change->instance_id, error);
+    if (strcmp(row.phase, phase) == 0)
+        return instance_reply_pending(call, change->edit.instance_id, error);
     http_reply_empty(call->request, 204);
     return ERR_OK;
 }
@@ -310,7 +355,7 @@ static void delete_wait(struct http_request *request)
 
 static enum err read_recursive(struct change *change, struct error *error)
 {
-    const char *text = http_query(change->call->request, "recursive");
+    const char *text = http_query(change->edit.call->request, "recursive");
 
     if (text && strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0)
         return error_set(error, ERR_INVALID, "recursive must be true or false.");
@@ -324,9 +369,9 @@ static enum err delete_instance(struct call *call, struct error *error)
 
     if (!change)
         return error_set(error, ERR_NO_MEMORY, "delete: no memory");
-    change->call = call;
+    change->edit.call = call;
     call->state = change;
-    enum err rc = instance_id_of_path(call, &change->instance_id, error);
+    enum err rc = instance_id_of_path(call, &change->edit.instance_id, error);
     if (rc == ERR_OK)
         rc = read_recursive(change, error);
     if (rc == ERR_OK)
@@ -336,12 +381,12 @@ static enum err delete_instance(struct call *call, struct error *error)
     if (rc != ERR_OK)
         return rc;
     if (change->was_deleting)
-        return instance_reply_pending(call, change->instance_id, error);
-    call_notify(call, change->instance_id);
+        return instance_reply_pending(call, change->edit.instance_id, error);
+    call_notify(call, change->edit.instance_id);
     return delete_look(call, error);
 }
 
 void resource_instances_delete(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, delete_instance);
+    call_run(request, ROLE_MANAGER, "messagehub.instance.delete", delete_instance);
 }

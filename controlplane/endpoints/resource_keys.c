@@ -10,6 +10,7 @@
 
 #include "controlplane/domain/crn.h"
 #include "controlplane/domain/names.h"
+#include "controlplane/endpoints/etag.h"
 #include "controlplane/endpoints/paging.h"
 #include "controlplane/endpoints/render.h"
 #include "controlplane/endpoints/resource_instances.h"
@@ -57,9 +58,11 @@ enum err key_render(struct call *call, const struct credential_row *row, json_t 
 enum err key_reply(struct call *call, int status, const struct credential_row *row,
                    struct error *error)
 {
-    json_t *key = NULL;
+    json_t *key = NULL, *seen_by_all = render_key(row, NULL, "");
     enum err rc = key_render(call, row, &key, error);
 
+    etag_reply(call->request, seen_by_all);
+    json_decref(seen_by_all);
     if (rc == ERR_OK)
         http_reply_json(call->request, status, key);
     return rc;
@@ -84,7 +87,7 @@ static enum err get(struct call *call, struct error *error)
         rc = store_load_credential(call->db, call->principal.account_id, credential_id, call->arena,
                                    &row, error);
     if (rc == ERR_OK && !slice_is_null(row.sealed_key))
-        rc = call_audit(call, "messagehub.credential.read", row.crn, error);
+        rc = call_audit(call, row.crn, error);
     if (rc == ERR_OK)
         rc = key_reply(call, 200, &row, error);
     return rc;
@@ -92,7 +95,7 @@ static enum err get(struct call *call, struct error *error)
 
 void resource_keys_get(struct http_request *request)
 {
-    call_run(request, ROLE_READER, get);
+    call_run(request, ROLE_READER, "messagehub.credential.read", get);
 }
 
 /* ---- lists ---- */
@@ -122,7 +125,7 @@ static enum err list_page(struct call *call, const struct page *page, struct uui
     if (rc == ERR_INVALID)
         return error_set(error, rc, "updated_from and updated_to must be RFC 3339 times.");
     if (rc == ERR_OK && count > 0)
-        rc = call_audit(call, "messagehub.credential.list", path, error);
+        rc = call_audit(call, path, error);
     bool has_more = count > page->limit;
     int shown = has_more ? count - 1 : count;
     json_t *resources = json_array();
@@ -156,7 +159,7 @@ static enum err list(struct call *call, struct error *error)
 
 void resource_keys_list(struct http_request *request)
 {
-    call_run(request, ROLE_READER, list);
+    call_run(request, ROLE_READER, "messagehub.credential.list", list);
 }
 
 static enum err list_of_instance(struct call *call, struct error *error)
@@ -188,7 +191,7 @@ static enum err list_of_instance(struct call *call, struct error *error)
 
 void resource_keys_list_of_instance(struct http_request *request)
 {
-    call_run(request, ROLE_READER, list_of_instance);
+    call_run(request, ROLE_READER, "messagehub.credential.list", list_of_instance);
 }
 
 /* ---- rename ---- */
@@ -209,6 +212,8 @@ static enum err lock_key(struct key_change *change, struct error *error)
 
     if (rc == ERR_OK && strcmp(change->row.state, "removed") == 0)
         return error_set(error, ERR_GONE, "The key was removed.");
+    if (rc == ERR_OK && http_header(call->request, "If-Match"))
+        rc = etag_check(call->request, render_key(&change->row, NULL, ""), error);
     change->was_deleting = rc == ERR_OK && strcmp(change->row.state, "deleting") == 0;
     return rc;
 }
@@ -225,7 +230,7 @@ static enum err rename_in_transaction(struct db *db, void *context, struct error
         rc = store_rename_credential(db, call->principal.account_id, change->credential_id,
                                      change->name, call->principal.iam_id, error);
     if (rc == ERR_OK)
-        rc = call_audit(call, "messagehub.credential.update", change->row.crn, error);
+        rc = call_audit(call, change->row.crn, error);
     if (rc == ERR_OK)
         rc = store_load_credential(db, call->principal.account_id, change->credential_id,
                                    call->arena, &change->row, error);
@@ -257,7 +262,7 @@ static enum err update(struct call *call, struct error *error)
 
 void resource_keys_update(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, update);
+    call_run(request, ROLE_MANAGER, "messagehub.credential.update", update);
 }
 
 /* ---- delete ---- */
@@ -273,7 +278,7 @@ static enum err delete_in_transaction(struct db *db, void *context, struct error
     rc = store_delete_credential(db, call->principal.account_id, change->credential_id,
                                  call->principal.iam_id, error);
     if (rc == ERR_OK)
-        rc = call_audit(call, "messagehub.credential.delete", change->row.crn, error);
+        rc = call_audit(call, change->row.crn, error);
     return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_key_delete_before_commit, error) : rc;
 }
 
@@ -328,5 +333,5 @@ static enum err delete_key(struct call *call, struct error *error)
 
 void resource_keys_delete(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, delete_key);
+    call_run(request, ROLE_MANAGER, "messagehub.credential.delete", delete_key);
 }

@@ -166,7 +166,7 @@ static enum err insert(struct db *db, void *context, struct error *error)
     if (rc == ERR_OK)
         rc = store_insert_credential(db, credential, error);
     if (rc == ERR_OK)
-        rc = call_audit(call, "messagehub.credential.create", creation->crn, error);
+        rc = call_audit(call, creation->crn, error);
     if (rc == ERR_OK)
         rc = idempotency_insert(call, &creation->idempotency, credential->credential_id, sealed,
                                 error);
@@ -280,5 +280,5 @@ static enum err create(struct call *call, struct error *error)
 
 void resource_keys_create(struct http_request *request)
 {
-    call_run(request, ROLE_MANAGER, create);
+    call_run(request, ROLE_MANAGER, "messagehub.credential.create", create);
 }

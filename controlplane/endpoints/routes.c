@@ -2,6 +2,7 @@
 /* What exists. api/rest/openapi.yaml describes exactly these; a test holds the two together. */
 #include "controlplane/endpoints/endpoints.h"
 #include "controlplane/endpoints/health.h"
+#include "controlplane/endpoints/reclamations.h"
 #include "controlplane/endpoints/resource_instances.h"
 #include "controlplane/endpoints/resource_keys.h"
 #include "controlplane/endpoints/serve_metrics.h"
@@ -21,6 +22,11 @@ const struct http_route public_routes[] = {
     {HTTP_PATCH, INSTANCE, resource_instances_update},
     {HTTP_DELETE, INSTANCE, resource_instances_delete},
     {HTTP_GET, INSTANCE "/resource_keys", resource_keys_list_of_instance},
+    {HTTP_POST, INSTANCE "/lock", resource_instances_lock},
+    {HTTP_DELETE, INSTANCE "/lock", resource_instances_unlock},
+    {HTTP_DELETE, INSTANCE "/last_operation", resource_instances_cancel},
+    {HTTP_GET, "/v1/reclamations", reclamations_list},
+    {HTTP_POST, "/v1/reclamations/{id}/actions/{action}", reclamations_act},
 
     {HTTP_GET, "/v2/resource_keys", resource_keys_list},
     {HTTP_POST, "/v2/resource_keys", resource_keys_create},
@@ -28,9 +34,6 @@ const struct http_route public_routes[] = {
     {HTTP_PATCH, KEY, resource_keys_update},
     {HTTP_DELETE, KEY, resource_keys_delete},
 
-    {HTTP_POST, INSTANCE "/lock", not_offered_yet},
-    {HTTP_DELETE, INSTANCE "/lock", not_offered_yet},
-    {HTTP_DELETE, INSTANCE "/last_operation", not_offered_yet},
     {HTTP_GET, INSTANCE "/resource_aliases", not_offered_yet},
     {HTTP_GET, "/v2/resource_aliases", not_offered_yet},
     {HTTP_POST, "/v2/resource_aliases", not_offered_yet},
@@ -43,8 +46,6 @@ const struct http_route public_routes[] = {
     {HTTP_GET, "/v2/resource_bindings/{id}", not_offered_yet},
     {HTTP_PATCH, "/v2/resource_bindings/{id}", not_offered_yet},
     {HTTP_DELETE, "/v2/resource_bindings/{id}", not_offered_yet},
-    {HTTP_GET, "/v1/reclamations", not_offered_yet},
-    {HTTP_POST, "/v1/reclamations/{id}/actions/{action}", not_offered_yet},
 
     /* Admin REST of an instance: kafka_admin_url is <public url>/instances/<guid>. */
     {HTTP_GET, "/instances/{id}/admin/*", not_offered_yet},
@@ -56,6 +57,7 @@ const struct http_route public_routes[] = {
     {HTTP_PATCH, "/admin/*", not_offered_yet},
     {HTTP_DELETE, "/admin/*", not_offered_yet},
 
+    {HTTP_GET, "/livez", health_alive},
     {HTTP_GET, "/healthz", health_alive},
     {HTTP_GET, "/readyz", health_ready},
 };
@@ -63,6 +65,7 @@ const int public_route_count = (int)(sizeof(public_routes) / sizeof(public_route
 
 const struct http_route metrics_routes[] = {
     {HTTP_GET, "/metrics", serve_metrics_show},
+    {HTTP_GET, "/livez", health_alive},
     {HTTP_GET, "/healthz", health_alive},
     {HTTP_GET, "/readyz", health_ready},
 };

@@ -9,7 +9,8 @@
 
 #include "common/crypto/encoding.h"
 #include "common/observe/log.h"
-#include "controlplane/endpoints/endpoints.h"
+#include "common/crypto/service_key.h"
+#include "controlplane/endpoints/call.h"
 #include "controlplane/http/problem.h"
 
 #define MAX_FORM_PAIRS 16
@@ -68,13 +69,59 @@ static void reply_token(struct http_request *request, const struct issued_token 
                               (json_int_t)token->expires_at_s, "scope", "ibm openid"));
 }
 
+/* ---- whoever guesses ---- */
+
+/* The id of the key that is tried, "" when it has not the form of one. Guesses are counted by it, too. */
+static void read_key_id(const char *proof, bool is_refresh, char ret_id[KEY_ID_LEN + 1])
+{
+    struct service_key key;
+
+    ret_id[0] = '\0';
+    if (!is_refresh && service_key_parse(slice_from_cstring(proof), &key) == ERR_OK)
+        memcpy(ret_id, key.id, sizeof(key.id));
+    if (!is_refresh)
+        service_key_done(&key);
+}
+
+/* True when this address, or this key, has failed too often: answered. */
+static bool is_throttled(struct http_request *request, const char *key_id)
+{
+    struct endpoints *endpoints = request->context;
+    int64_t now_us = clock_monotonic_us(endpoints->clock);
+    int64_t wait_us = rate_limiter_look(endpoints->failures, request->client_address, now_us);
+    int64_t key_wait_us =
+        key_id[0] != '\0' ? rate_limiter_look(endpoints->failures, key_id, now_us) : 0;
+
+    if (key_wait_us > wait_us)
+        wait_us = key_wait_us;
+    if (wait_us == 0)
+        return false;
+    http_reply_header(request, "Retry-After",
+                      arena_printf(&request->arena, "%lld", (long long)(wait_us / 1000000 + 1)));
+    reply_iam_error(request, 429, "BXNIM0429E", "Too many failed attempts; try again later.");
+    return true;
+}
+
+static void count_failure(struct http_request *request, struct db *db, const char *key_id,
+                          const struct error *error)
+{
+    struct endpoints *endpoints = request->context;
+    int64_t now_us = clock_monotonic_us(endpoints->clock);
+
+    (void)rate_limiter_take(endpoints->failures, request->client_address, now_us);
+    if (key_id[0] != '\0')
+        (void)rate_limiter_take(endpoints->failures, key_id, now_us);
+    log_event(LOG_INFO, "token_refused", f_str("client", request->client_address),
+              f_str("request_id", request->request_id), f_str("reason", error->message));
+    audit_refusal(request, db, "", "", "iam-identity.token.create",
+                  key_id[0] != '\0' ? key_id : request->route->template, error->message);
+}
+
 static void reply_refused(struct http_request *request, const struct error *error, bool is_refresh)
 {
     const struct problem *problem = problem_of(error->code);
 
     if (error->code == ERR_UNAUTHENTICATED) {
-        log_event(LOG_INFO, "token_refused", f_str("client", request->client_address),
-                  f_str("request_id", request->request_id), f_str("reason", error->message));
         reply_iam_error(request, 400, is_refresh ? "BXNIM0407E" : "BXNIM0415E", error->message);
         return;
     }
@@ -86,12 +133,15 @@ static void reply_refused(struct http_request *request, const struct error *erro
                     problem->is_private ? problem->text : error->message);
 }
 
+/* ---- the exchange ---- */
+
 static void exchange(struct http_request *request, const struct grant *grant, bool is_refresh)
 {
     struct endpoints *endpoints = request->context;
     struct error error = {.code = ERR_OK};
     struct issued_token token;
     struct db *db = NULL;
+    char key_id[KEY_ID_LEN + 1];
     int64_t now_s = clock_wall_ms(endpoints->clock) / 1000;
     const char *proof = form_value(grant, is_refresh ? "refresh_token" : "apikey");
 
@@ -101,6 +151,9 @@ static void exchange(struct http_request *request, const struct grant *grant, bo
                                    : "Property missing or empty: apikey");
         return;
     }
+    read_key_id(proof, is_refresh, key_id);
+    if (is_throttled(request, key_id))
+        return;
     enum err rc = db_pool_acquire(endpoints->pool, ACQUIRE_TIMEOUT_MS, &db, &error);
     if (rc == ERR_OK) {
         rc = is_refresh
@@ -108,6 +161,8 @@ static void exchange(struct http_request *request, const struct grant *grant, bo
                                     &request->arena, &token, &error)
                  : identity_exchange_api_key(endpoints->identity, db, proof, grant->client_id,
                                              now_s, &request->arena, &token, &error);
+        if (rc == ERR_UNAUTHENTICATED)
+            count_failure(request, db, key_id, &error);
         db_pool_release(endpoints->pool, db);
     }
     if (rc == ERR_OK)

@@ -17,6 +17,7 @@ static const struct problem problems[] = {
     [ERR_EXISTS] = {409, "conflict", false, NULL, 0},
     [ERR_CONFLICT] = {409, "conflict", false, NULL, 0},
     [ERR_GONE] = {410, "gone", false, NULL, 0},
+    [ERR_STALE] = {412, "precondition_failed", false, NULL, 0},
     [ERR_LOCKED] = {422, "locked", false, NULL, 0},
     [ERR_UNAUTHENTICATED] = {401, "unauthorized", false, NULL, 0},
     [ERR_DENIED] = {403, "forbidden", false, NULL, 0},

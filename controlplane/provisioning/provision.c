@@ -115,6 +115,9 @@ static enum err list_work(struct provision *provision, struct error *error)
     if (provision->turns == 0)
         push_directories(provision);
     provision->turns = (provision->turns + 1) % SCAN_EVERY_TURNS;
+    enum err rc = provision_reclaim_due(provision->watch, error);
+    if (rc != ERR_OK)
+        return rc;
     return lease_list_work(provision->watch, provision->reconciler.owner, push_work, provision,
                            error);
 }

@@ -195,7 +195,7 @@ static enum err make_instance(struct step *step, const struct provision_instance
     bool is_acknowledged = false;
 
     *ret_delay_ms = 0;
-    if (instance->age_ms > step->config->create_timeout_ms)
+    if (instance->phase != PROVISION_SUSPEND && instance->age_ms > step->config->create_timeout_ms)
         return fail(step, instance, "timeout",
                     "The brokers of the instance did not come up in time; delete it and try again.",
                     ret_delay_ms, error);
@@ -324,6 +324,7 @@ enum err reconcile_instance(struct step *step, int64_t *ret_delay_ms, struct err
     switch (instance.phase) {
     case PROVISION_CREATE:
     case PROVISION_UPDATE:
+    case PROVISION_SUSPEND:
         return make_instance(step, &instance, ret_delay_ms, error);
     case PROVISION_DELETE:
         return take_down(step, &instance, ret_delay_ms, error);

@@ -114,7 +114,7 @@ static enum err connect_with_password(struct db *db, const char *password, struc
 
     snprintf(options, sizeof(options),
              "-c statement_timeout=%lld -c lock_timeout=%lld -c "
-             "idle_in_transaction_session_timeout=10000",
+             "idle_in_transaction_session_timeout=5000",
              (long long)db->config->statement_timeout_ms,
              (long long)db->config->statement_timeout_ms / 2);
     db->conn = PQconnectStartParams(keywords, values, 1);

@@ -3,24 +3,19 @@
 
 #include "controlplane/store/columns.h"
 
+/* clang-format off */
 #define INSTANCE_COLUMNS                                                                           \
     "SELECT i.instance_id, i.created_seq, i.account_id, i.resource_group_id, i.plan_id, "          \
     "p.resource_id, i.name, i.label, i.crn, i.region_id, i.target_crn, i.revision, i.limits, "     \
     "i.parameters, i.onetime_credentials, i.allow_cleanup, i.locked, i.plan_history, i.phase, "    \
-    "i.endpoints, " TIME_TEXT("i.created_at") ", i.created_by, " TIME_TEXT(                        \
-        "i.updated_at") ", "                                                                       \
-                        "i.updated_by, " TIME_TEXT(                                                \
-                            "i.deleted_at") ", i.deleted_by, o.type, o.state, o.is_async, "        \
-                                            "o.description, o.reason_code, " TIME_TEXT(            \
-                                                "o.updated_at") " "                                \
-                                                                "FROM fleet.instance i JOIN "      \
-                                                                "fleet.plan p ON p.plan_id = "     \
-                                                                "i.plan_id "                       \
-                                                                "LEFT JOIN LATERAL (SELECT * "     \
-                                                                "FROM fleet.operation WHERE "      \
-                                                                "instance_id = i.instance_id "     \
-                                                                "ORDER BY operation_id DESC "      \
-                                                                "LIMIT 1) o ON true "
+    "i.endpoints, " TIME_TEXT("i.created_at") ", i.created_by, " TIME_TEXT("i.updated_at") ", "    \
+    "i.updated_by, " TIME_TEXT("i.deleted_at") ", i.deleted_by, " TIME_TEXT("i.reclaim_at") ", "   \
+    "i.reclaim_by, " TIME_TEXT("i.restored_at") ", i.restored_by, p.reclamation_hours, "           \
+    "o.type, o.state, o.is_async, o.description, o.reason_code, " TIME_TEXT("o.updated_at") " "    \
+    "FROM fleet.instance i JOIN fleet.plan p ON p.plan_id = i.plan_id "                            \
+    "LEFT JOIN LATERAL (SELECT * FROM fleet.operation WHERE instance_id = i.instance_id "          \
+    "ORDER BY operation_id DESC LIMIT 1) o ON true "
+/* clang-format on */
 
 #define PLAN_HISTORY_ENTRY(plan_id, requestor)                                                     \
     "jsonb_build_object('resource_plan_id', " plan_id                                              \
@@ -66,9 +61,24 @@ static const struct db_statement delete_instance = {
     "UPDATE fleet.instance SET phase = 'deleting', revision = revision + 1, updated_at = now(), "
     "updated_by = $3, deleted_by = $3 WHERE account_id = $1 AND instance_id = $2"};
 
+static const struct db_statement retire_instance = {
+    "UPDATE fleet.instance i SET phase = 'retiring', revision = revision + 1, updated_at = now(), "
+    "updated_by = $3, reclaim_by = $3, "
+    "reclaim_at = now() + p.reclamation_hours * interval '1 hour' FROM fleet.plan p "
+    "WHERE p.plan_id = i.plan_id AND i.account_id = $1 AND i.instance_id = $2"};
+
+static const struct db_statement restore_instance = {
+    "UPDATE fleet.instance SET phase = 'restoring', revision = revision + 1, updated_at = now(), "
+    "updated_by = $3, restored_by = $3 WHERE account_id = $1 AND instance_id = $2"};
+
+static const struct db_statement lock_flag = {
+    "UPDATE fleet.instance SET locked = $3, updated_at = now(), updated_by = $4 "
+    "WHERE account_id = $1 AND instance_id = $2"};
+
 static const struct db_statement supersede_operation = {
     "UPDATE fleet.operation o SET state = 'failed', description = 'Superseded by a later "
-    "operation.', reason_code = 'superseded', updated_at = now() FROM fleet.instance i "
+    "operation.', reason_code = 'superseded', updated_at = now(), finished_at = now() FROM "
+    "fleet.instance i "
     "WHERE i.account_id = $1 AND o.instance_id = $2 AND i.instance_id = o.instance_id "
     "AND o.state = 'in progress'"};
 
@@ -141,6 +151,11 @@ static enum err read_row(const struct db_result *result, int row, struct arena *
     instance->updated_by = column_text(&c);
     instance->deleted_at = column_text(&c);
     instance->deleted_by = column_text(&c);
+    instance->reclaim_at = column_text(&c);
+    instance->reclaim_by = column_text(&c);
+    instance->restored_at = column_text(&c);
+    instance->restored_by = column_text(&c);
+    instance->reclamation_hours = column_i64(&c);
     instance->operation.type = column_text(&c);
     instance->operation.state = column_text(&c);
     instance->operation.is_async = column_bool(&c);
@@ -256,6 +271,37 @@ enum err store_delete_instance(struct db *db, const char *account_id, struct uui
     set_instance(&params, account_id, instance_id);
     db_param_text(&params, deleted_by);
     return db_execute(db, &delete_instance, &params, NULL, error);
+}
+
+enum err store_retire_instance(struct db *db, const char *account_id, struct uuid instance_id,
+                               const char *retired_by, struct error *error)
+{
+    struct db_params params;
+
+    set_instance(&params, account_id, instance_id);
+    db_param_text(&params, retired_by);
+    return db_execute(db, &retire_instance, &params, NULL, error);
+}
+
+enum err store_restore_instance(struct db *db, const char *account_id, struct uuid instance_id,
+                                const char *restored_by, struct error *error)
+{
+    struct db_params params;
+
+    set_instance(&params, account_id, instance_id);
+    db_param_text(&params, restored_by);
+    return db_execute(db, &restore_instance, &params, NULL, error);
+}
+
+enum err store_lock_flag(struct db *db, const char *account_id, struct uuid instance_id,
+                         bool is_locked, const char *updated_by, struct error *error)
+{
+    struct db_params params;
+
+    set_instance(&params, account_id, instance_id);
+    db_param_bool(&params, is_locked);
+    db_param_text(&params, updated_by);
+    return db_execute(db, &lock_flag, &params, NULL, error);
 }
 
 enum err store_insert_operation(struct db *db, const struct new_operation *operation,

@@ -70,6 +70,15 @@ enum err store_update_instance(struct db *db, const struct instance_change *chan
 enum err store_delete_instance(struct db *db, const char *account_id, struct uuid instance_id,
                                const char *deleted_by, struct error *error) WARN_UNUSED;
 
+/* phase becomes retiring, the revision grows; it may be reclaimed when its plan's hours are over. */
+enum err store_retire_instance(struct db *db, const char *account_id, struct uuid instance_id,
+                               const char *retired_by, struct error *error) WARN_UNUSED;
+/* phase becomes restoring, the revision grows. */
+enum err store_restore_instance(struct db *db, const char *account_id, struct uuid instance_id,
+                                const char *restored_by, struct error *error) WARN_UNUSED;
+enum err store_lock_flag(struct db *db, const char *account_id, struct uuid instance_id,
+                         bool is_locked, const char *updated_by, struct error *error) WARN_UNUSED;
+
 struct new_operation {
     const char *account_id;
     struct uuid instance_id;

@@ -17,7 +17,7 @@
 #define RELEASE(table, key)                                                                        \
     "UPDATE " table " SET lease_until = '-infinity' WHERE " key " = $1 AND lease_epoch = $2"
 
-#define INSTANCE_TO_DO " AND phase IN ('creating', 'updating', 'deleting')"
+#define INSTANCE_TO_DO " AND phase IN ('creating', 'updating', 'retiring', 'restoring', 'deleting')"
 #define CREDENTIAL_TO_DO " AND state IN ('creating', 'deleting')"
 
 static const struct db_statement claims[KIND_COUNT] = {

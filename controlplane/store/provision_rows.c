@@ -223,7 +223,8 @@ static const struct db_statement read_instance = {
     "SELECT i.phase, i.sharing = 'shared', i.revision, "
     "coalesce(extract(epoch FROM now() - o.created_at) * 1000, 0)::bigint, i.plaintext_port, "
     "i.cell_id, i.label, "
-    "jsonb_build_object('instance', i.instance_id, 'label', i.label, 'state', 'active', "
+    "jsonb_build_object('instance', i.instance_id, 'label', i.label, 'state', "
+    "CASE WHEN i.phase IN ('retiring', 'retired') THEN 'suspended' ELSE 'active' END, "
     "'internal_partitions', i.internal_partitions, 'internal_visible', i.internal_visible, "
     "'limits', i.limits, 'topic_settings', i.topic_settings)::text "
     "FROM fleet.instance i LEFT JOIN fleet.operation o ON o.instance_id = i.instance_id "
@@ -252,14 +253,19 @@ static const struct db_statement place_instance = {
 #define FINISHED "step = 'done', error = '', updated_at = now(), finished_at = now()"
 
 static const struct db_statement set_instance_ready = {
-    "WITH done AS (UPDATE fleet.instance SET phase = 'ready', instance_no = $4, published_revision "
-    "= $3, endpoints = $5, updated_at = now(), lease_until = '-infinity' WHERE instance_id = $1 "
-    "AND lease_epoch = $2 AND revision = $3 "
-    "AND phase IN ('creating', 'updating') RETURNING instance_id), "
+    "WITH done AS (UPDATE fleet.instance SET "
+    "phase = CASE phase WHEN 'retiring' THEN 'retired' ELSE 'ready' END, "
+    "restored_at = CASE phase WHEN 'restoring' THEN now() ELSE restored_at END, "
+    "reclaim_at = CASE phase WHEN 'restoring' THEN NULL ELSE reclaim_at END, "
+    "instance_no = $4, published_revision = $3, endpoints = $5, updated_at = now(), "
+    "lease_until = '-infinity' WHERE instance_id = $1 AND lease_epoch = $2 AND revision = $3 "
+    "AND phase IN ('creating', 'updating', 'retiring', 'restoring') RETURNING instance_id, phase), "
     "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed ' || "
-    "o.type || ' instance operation', " FINISHED
-    " FROM done WHERE o.instance_id = done.instance_id "
-    "AND o.state = 'in progress') SELECT count(*) FROM done"};
+    "o.type || ' instance operation', " FINISHED " FROM done WHERE o.instance_id = "
+    "done.instance_id AND o.state = 'in progress'), "
+    "closed AS (UPDATE fleet.reclamation r SET closed_at = now(), updated_at = now() FROM done "
+    "WHERE done.phase = 'ready' AND r.instance_id = done.instance_id AND r.closed_at IS NULL) "
+    "SELECT count(*) FROM done"};
 
 static const struct db_statement set_instance_failed = {
     "WITH done AS (UPDATE fleet.instance SET phase = CASE phase WHEN 'creating' THEN 'failed' ELSE "
@@ -281,6 +287,8 @@ static const struct db_statement set_instance_removed = {
     "scram_sha_512 = NULL, sealed_key = NULL, updated_at = now(), deleted_at = "
     "coalesce(c.deleted_at, now()) "
     "FROM done WHERE c.instance_id = done.instance_id AND c.state <> 'removed'), "
+    "closed AS (UPDATE fleet.reclamation r SET closed_at = now(), updated_at = now() FROM done "
+    "WHERE r.instance_id = done.instance_id AND r.closed_at IS NULL), "
     "told AS (UPDATE fleet.operation o SET state = 'succeeded', description = 'Completed delete "
     "instance operation', " FINISHED
     " FROM done WHERE o.instance_id = done.instance_id AND o.state = 'in "
@@ -293,6 +301,8 @@ static enum provision_phase phase_of(const char *text)
         return PROVISION_CREATE;
     if (strcmp(text, "updating") == 0)
         return PROVISION_UPDATE;
+    if (strcmp(text, "retiring") == 0 || strcmp(text, "restoring") == 0)
+        return PROVISION_SUSPEND;
     if (strcmp(text, "deleting") == 0)
         return PROVISION_DELETE;
     return PROVISION_SETTLED;
@@ -439,6 +449,27 @@ enum err provision_set_instance_removed(struct db *db, struct uuid instance_id, 
 
     set_held(&params, instance_id, epoch);
     return write_observed(db, &set_instance_removed, &params, ret_is_written, error);
+}
+
+/* The delete that somebody asked for long ago. */
+static const struct db_statement reclaim_due = {
+    "WITH due AS (SELECT instance_id FROM fleet.instance WHERE phase = 'retired' AND reclaim_at <= "
+    "now() ORDER BY reclaim_at LIMIT 100 FOR UPDATE SKIP LOCKED), "
+    "moved AS (UPDATE fleet.instance i SET phase = 'deleting', revision = revision + 1, "
+    "updated_at = now() FROM due WHERE i.instance_id = due.instance_id RETURNING i.instance_id, "
+    "i.account_id, i.crn, i.revision, i.reclaim_by), "
+    "told AS (UPDATE fleet.reclamation r SET state = 'RECLAIMING', updated_at = now() FROM moved "
+    "WHERE r.instance_id = moved.instance_id AND r.closed_at IS NULL), "
+    "opened AS (INSERT INTO fleet.operation (instance_id, type, is_async, revision, description, "
+    "request_id, created_by) SELECT instance_id, 'delete', true, revision, 'The time for a restore "
+    "is over.', 'reclamation', reclaim_by FROM moved) "
+    "INSERT INTO fleet.audit_event (account_id, actor, source_address, action, target, outcome, "
+    "request_id) SELECT account_id, reclaim_by, '', 'messagehub.instance.reclaim', crn, 'success', "
+    "'reclamation' FROM moved"};
+
+enum err provision_reclaim_due(struct db *db, struct error *error)
+{
+    return db_execute(db, &reclaim_due, DB_PARAMS_NONE, NULL, error);
 }
 
 /* ---- credentials ---- */

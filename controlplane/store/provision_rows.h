@@ -69,7 +69,13 @@ enum err provision_set_cell_removed(struct db *db, struct uuid cell_id, int64_t 
 
 /* ---- instances ---- */
 
-enum provision_phase { PROVISION_CREATE, PROVISION_UPDATE, PROVISION_DELETE, PROVISION_SETTLED };
+enum provision_phase {
+    PROVISION_CREATE,
+    PROVISION_UPDATE,
+    PROVISION_SUSPEND, /* or the end of it */
+    PROVISION_DELETE,
+    PROVISION_SETTLED
+};
 
 struct provision_instance {
     enum provision_phase phase; /* PROVISION_SETTLED: nothing to do, or no such row */
@@ -112,10 +118,13 @@ enum err provision_set_instance_failed(struct db *db, struct uuid instance_id, i
 enum err provision_set_instance_removed(struct db *db, struct uuid instance_id, int64_t epoch,
                                         bool *ret_is_written, struct error *error) WARN_UNUSED;
 
+/* Opens the deletion of what was retired and is past its time. */
+enum err provision_reclaim_due(struct db *db, struct error *error) WARN_UNUSED;
+
 /* ---- credentials ---- */
 
 struct provision_credential {
-    enum provision_phase phase; /* never PROVISION_UPDATE */
+    enum provision_phase phase; /* PROVISION_CREATE, PROVISION_DELETE or PROVISION_SETTLED */
     int64_t revision;
     bool has_cell;  /* the instance is published to a cell that is there */
     bool is_orphan; /* the instance is being removed, or was */

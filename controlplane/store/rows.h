@@ -63,6 +63,8 @@ struct instance_row {
     const char *phase;
     const char *endpoints; /* JSON or NULL: not yet known */
     const char *created_at, *created_by, *updated_at, *updated_by, *deleted_at, *deleted_by;
+    const char *reclaim_at, *reclaim_by, *restored_at, *restored_by;
+    int64_t reclamation_hours;      /* of the plan */
     struct operation_row operation; /* the last one */
 };
 

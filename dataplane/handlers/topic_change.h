@@ -12,12 +12,11 @@
 #include "dataplane/cluster/cluster.h"
 #include "dataplane/dispatch/request.h"
 
+/* To those whose role is too small; the same whether the topic exists or not. */
+#define REFUSED_TOPIC_CHANGE "Topics are changed with a key of role Manager"
 /* With THROTTLING_QUOTA_EXCEEDED. */
 #define TOPIC_CHANGE_THROTTLED                                                                     \
     "Too many partitions were created or deleted lately: try again after the throttle time"
-
-/* To those whose role is too small; the same whether the topic exists or not. */
-#define REFUSED_TOPIC_CHANGE "Topics are changed with a key of role Manager"
 
 enum { TOPIC_CHANGE_WAIT_MS = 30000 }; /* of requests that name no time, or none that makes sense */
 

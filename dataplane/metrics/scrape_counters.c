@@ -141,6 +141,17 @@ static void add_build(struct scrape *scrape)
     exposition_add(&scrape->exposition, FAMILY_IMAGE_VERSION, NULL, image_version(broker->image));
 }
 
+static void add_memory(struct scrape *scrape)
+{
+    struct exposition *exposition = &scrape->exposition;
+    const struct memory_budget *memory =
+        scrape->source->loop_of(scrape->source->context, scrape->home)->memory;
+
+    exposition_add(exposition, FAMILY_MEMORY_USED, NULL, atomic_load(&memory->used_bytes));
+    exposition_add(exposition, FAMILY_MEMORY_LIMIT, NULL, memory->limits.limit_bytes);
+    exposition_add(exposition, FAMILY_MEMORY_REFUSALS, NULL, atomic_load(&memory->refusals));
+}
+
 void scrape_counters(struct scrape *scrape)
 {
     add_build(scrape);
@@ -160,4 +171,5 @@ void scrape_counters(struct scrape *scrape)
     add_apis(scrape);
     add_loops(scrape);
     add_directory(scrape);
+    add_memory(scrape);
 }

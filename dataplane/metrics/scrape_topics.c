@@ -169,6 +169,44 @@ static struct instance_sums sum_instance(const struct image *image, int32_t inst
     return sums;
 }
 
+/* Bytes, or microseconds of throttling. */
+static void add_directed(struct exposition *exposition, enum broker_family family,
+                         const struct metric_labels *of_instance, const char *direction,
+                         int64_t value)
+{
+    struct metric_labels labels = *of_instance;
+
+    metric_labels_add(&labels, "direction", slice_from_cstring(direction));
+    if (family == FAMILY_INSTANCE_THROTTLED)
+        exposition_add_us(exposition, family, &labels, value);
+    else
+        exposition_add(exposition, family, &labels, value);
+}
+
+static void show_usage(struct exposition *exposition, struct instance_usage *usage,
+                       const struct metric_labels *labels)
+{
+    const struct instance_counts *counts = &usage->counts;
+
+    exposition_add(exposition, FAMILY_INSTANCE_CONNECTIONS, labels,
+                   instance_usage_connections(usage));
+    exposition_add(exposition, FAMILY_INSTANCE_CLIENTS, labels,
+                   (int64_t)client_count_now(&usage->clients));
+    exposition_add(exposition, FAMILY_INSTANCE_REQUESTS, labels, atomic_load(&counts->requests));
+    exposition_add(exposition, FAMILY_INSTANCE_REFUSED, labels,
+                   atomic_load(&counts->refused_connections));
+    exposition_add(exposition, FAMILY_INSTANCE_MEMORY, labels,
+                   atomic_load(&usage->memory.used_bytes));
+    add_directed(exposition, FAMILY_INSTANCE_BYTES, labels, "in",
+                 atomic_load(&counts->produce_bytes));
+    add_directed(exposition, FAMILY_INSTANCE_BYTES, labels, "out",
+                 atomic_load(&counts->consume_bytes));
+    add_directed(exposition, FAMILY_INSTANCE_THROTTLED, labels, "in",
+                 1000 * atomic_load(&counts->produce_throttle_ms));
+    add_directed(exposition, FAMILY_INSTANCE_THROTTLED, labels, "out",
+                 1000 * atomic_load(&counts->consume_throttle_ms));
+}
+
 static void show_instance(struct scrape *scrape, const struct image_tenant *tenant)
 {
     struct exposition *exposition = &scrape->exposition;
@@ -179,8 +217,7 @@ static void show_instance(struct scrape *scrape, const struct image_tenant *tena
     uuid_format(tenant->instance, instance_id);
     metric_labels_clear(&labels);
     metric_labels_add(&labels, "instance_id", slice_from_cstring(instance_id));
-    exposition_add(exposition, FAMILY_INSTANCE_CONNECTIONS, &labels,
-                   instance_usage_connections(tenant->usage));
+    show_usage(exposition, tenant->usage, &labels);
     exposition_add(exposition, FAMILY_INSTANCE_PARTITIONS, &labels, sums.partitions);
     exposition_add(exposition, FAMILY_INSTANCE_LOG_BYTES, &labels, sums.log_bytes);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kafka's framing, however the bytes arrive: in pieces, into the reader's own room or not. What comes out is
- * what went in, no frame is larger than allowed, and all memory is given back. */
+/* Kafka's framing, however the bytes arrive: in pieces, into the reader's own room or not. No frame is larger
+ * than allowed, and what was taken from the budget is given back. */
 #include "dataplane/net/frame_reader.h"
 #include "tests/fuzz/fuzz_input.h"
-
-#include <stdlib.h>
 
 enum { MAX_FRAME = 65536 };
 
@@ -35,10 +33,14 @@ static void feed(struct frame_reader *reader, struct slice piece, enum err *rc)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct memory_limits limits = {.limit_bytes = 1 << 20, .stranger_bytes = 1 << 20};
     struct fuzz_input input = {data, size};
-    struct memory_budget budget;
+    const struct memory_limits limits = {.limit_bytes = 4 * MAX_FRAME,
+                                         .shared_bytes = 4 * MAX_FRAME,
+                                         .guarantee_bytes = MAX_FRAME,
+                                         .instance_bytes = 4 * MAX_FRAME,
+                                         .stranger_bytes = MAX_FRAME / 2};
     struct frame_reader reader;
+    struct memory_budget budget;
     enum err rc = ERR_OK;
 
     memory_budget_init(&budget, &limits);
@@ -47,6 +49,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         feed(&reader, fuzz_piece(&input), &rc);
     invariant(rc == ERR_OK || rc == ERR_TOO_LARGE);
     frame_reader_done(&reader);
-    invariant(budget.used_bytes == 0);
+    invariant(budget.used_bytes == 0 && budget.strangers.used_bytes == 0);
     return 0;
 }

@@ -29,6 +29,7 @@ static struct record_batch_rules rules_of(uint8_t choice)
     return (struct record_batch_rules){
         .segment_bytes = 1 << 20,
         .max_message_bytes = choice & 1 ? 1000 : 1 << 20,
+        .max_unpacked_bytes = BATCH_MAX,
         .timestamp_before_max_ms = choice & 2 ? 1000 : INT64_MAX,
         .timestamp_after_max_ms = choice & 4 ? 1000 : INT64_MAX,
         .now_ms = 1700000000000,

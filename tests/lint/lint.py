@@ -15,6 +15,7 @@ Rules
     guard      include guards are named after the path, includes start at the root
     length     a file of more than 600 lines (800 in tests) holds a second idea
     machine    no path of somebody's machine
+    migration  files of a migrations folder are numbered 0001, 0002, … without a gap and without a twin
     alone      every header compiles alone (only with --headers-with)
 
 An exception is written on the line it is for, with its reason: `lint: allow RULE, because …`.
@@ -75,8 +76,8 @@ MAX_LINES = 600
 MAX_TEST_LINES = 800  # a table of cases is one idea, however long
 
 SOURCE = re.compile(r"\.(c|h)$")
-LICENSED = re.compile(r"\.(c|h|py|sh|sql|js|go|java|cmake)$|(^|/)CMakeLists\.txt$|^dev$|^\.ci/run$"
-                      r"|^tests/support/dev/[a-z]+$|^tests/clients/run$")
+LICENSED = re.compile(r"\.(c|h|py|sh|sql|js|go|java|rs|cmake)$|(^|/)CMakeLists\.txt$|^dev$|^\.ci/run$"
+                      r"|^tests/support/dev/[a-z]+$|^tests/clients/(run|kill_broker|kcat/scenario|go/library_tests)$")
 
 
 def strip_comments(text, keep_strings):
@@ -201,6 +202,21 @@ def tracked_files(root):
     return sorted(name for name in names if os.path.isfile(os.path.join(root, name)))
 
 
+def check_migrations(paths):
+    """The order of migrations is that of their numbers: two of one number have none."""
+    complaints, next_number = [], {}
+    for path in paths:
+        match = re.match(r"(migrations/\w+)/(\d{4})_\w+\.sql$", path)
+        if match is None:
+            continue
+        folder, number = match.group(1), int(match.group(2))
+        wanted = next_number.get(folder, 1)
+        if number != wanted:
+            complaints.append(f"{path}:1: migration: its number should be {wanted:04}")
+        next_number[folder] = max(wanted, number) + 1
+    return complaints
+
+
 def compile_flags(commands_file):
     """The union of -I, -isystem and -D of all commands: one header may be seen from many libraries."""
     flags = []
@@ -243,6 +259,7 @@ def main():
         sys.exit(f"lint: no files under {options.root}: nothing was checked")
     for path in paths:
         lint.check_file(path)
+    lint.complaints += check_migrations(paths)
     if options.headers_with:
         headers = [path for path in paths if path.endswith(".h")]
         lint.complaints += check_headers_alone(options.root, headers, options.headers_with)

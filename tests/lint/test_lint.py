@@ -55,6 +55,16 @@ class LintTest(unittest.TestCase):
         self.refuses("layer", "common/base/x.c", '#include "common/wire/reader.h"\n')
         self.accepts("dataplane/net/x.c", '#include "common/wire/reader.h"\n')
 
+    def test_migrations_are_numbered_without_twins_and_gaps(self):
+        text = "-- SPDX-License-Identifier: Apache-2.0\n"
+        good = {f"migrations/fleet/{name}.sql": text for name in ("0001_a", "0002_b", "0003_c")}
+        self.assertEqual(lint(good)[0], 0)
+        for name in ("0003_twin", "0005_gap"):
+            status, output = lint({**good, f"migrations/fleet/{name}.sql": text})
+            self.assertEqual(status, 1, output)
+            self.assertIn("0004", output)
+            self.assertIn(": migration: ", output)
+
     def test_the_store_is_not_called_by_the_domain(self):
         self.refuses("layer", "controlplane/domain/x.c", '#include "controlplane/store/db.h"\n')
 

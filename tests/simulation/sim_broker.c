@@ -114,8 +114,8 @@ void sim_broker_start(struct sim_broker *sim)
         .bind_addresses = {"127.0.0.1", NULL},
         .metrics_addresses = {"127.0.0.1", NULL},
         .metrics_port = SIM_METRICS_PORT,
-        .software = "simulated",
         .limits = sim->limits,
+        .software = "simulated",
     };
     struct error error = {.code = ERR_OK};
 
@@ -164,7 +164,7 @@ void sim_broker_set_limit(struct sim_broker *sim, int tenant, const char *name, 
     sim_executor_run_for(sim->executor, 1000000);
 }
 
-void sim_broker_add_key(struct sim_broker *sim, int tenant, uint64_t seed,
+void sim_broker_add_key(struct sim_broker *sim, int tenant, const char *role, uint64_t seed,
                         struct service_key *ret_key)
 {
     struct seeded_random random;
@@ -175,11 +175,10 @@ void sim_broker_add_key(struct sim_broker *sim, int tenant, uint64_t seed,
     invariant(service_key_generate(&random.base, KEY_SERVICE, ret_key) == ERR_OK);
     for (size_t i = 0; i < KEY_VERIFIER_LEN; i++)
         snprintf(verifier + 2 * i, 3, "%02x", ret_key->verifier[i]);
-    snprintf(
-        payload, sizeof(payload),
-        "{\"key_id\": \"%s\", \"instance_no\": %d, \"role\": \"Manager\", \"verifier\": \"%s\", "
-        "\"scram_sha_256\": null, \"scram_sha_512\": null}",
-        ret_key->id, sim_broker_instance_no(tenant), verifier);
+    snprintf(payload, sizeof(payload),
+             "{\"key_id\": \"%s\", \"instance_no\": %d, \"role\": \"%s\", \"verifier\": \"%s\", "
+             "\"scram_sha_256\": null, \"scram_sha_512\": null}",
+             ret_key->id, sim_broker_instance_no(tenant), role, verifier);
     sim_cell_put(sim->cell, "credential", ret_key->id, payload);
     sim_executor_call(sim->executor, 0, notify, sim->store);
     sim_executor_run_for(sim->executor, 1000000);

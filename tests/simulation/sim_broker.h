@@ -14,12 +14,7 @@
 #include "tests/simulation/sim_kafka.h"
 #include "tests/simulation/sim_meta_store.h"
 
-enum {
-    SIM_TENANTS = 2,
-    SIM_PORT = 11000,
-    SIM_SASL_PORT = 11100,
-    SIM_METRICS_PORT = 11900
-};
+enum { SIM_TENANTS = 2, SIM_PORT = 11000, SIM_SASL_PORT = 11100, SIM_METRICS_PORT = 11900 };
 
 struct sim_broker {
     uint64_t seed;
@@ -57,8 +52,9 @@ bool sim_broker_wait(struct sim_broker *sim, struct sim_kafka *kafka);
 int32_t sim_broker_instance_no(int tenant);
 /* A limit of the tenant's row, by its name, put anew; waits until the broker knows it. */
 void sim_broker_set_limit(struct sim_broker *sim, int tenant, const char *name, int64_t value);
-/* A service key of the tenant, known to the broker when this returns; the same seed gives the same key. */
-void sim_broker_add_key(struct sim_broker *sim, int tenant, uint64_t seed,
+/* A service key of the tenant (role: "Reader", …), known to the broker when this returns; the same seed gives
+ * the same key. */
+void sim_broker_add_key(struct sim_broker *sim, int tenant, const char *role, uint64_t seed,
                         struct service_key *ret_key);
 /* To the listener that asks for SASL, without TLS; any tenant's key opens it. */
 void sim_broker_connect_sasl(struct sim_broker *sim, struct sim_kafka *kafka);

@@ -27,13 +27,19 @@ FAKE_PROVISION = """
 DO $$ BEGIN
 UPDATE fleet.operation o SET state = 'succeeded', description = 'Done.', updated_at = now()
   FROM fleet.instance i WHERE i.instance_id = o.instance_id AND o.state = 'in progress'
-  AND i.name NOT LIKE 'stuck%' AND i.phase IN ('creating', 'updating', 'deleting')
+  AND i.name NOT LIKE 'stuck%' AND i.phase IN ('creating', 'updating', 'retiring', 'restoring', 'deleting')
   AND (i.sharing = 'shared' OR i.phase <> 'creating' OR i.created_at < now() - interval '1 second');
-UPDATE fleet.instance i SET phase = CASE i.phase WHEN 'deleting' THEN 'removed' ELSE 'ready' END,
+UPDATE fleet.reclamation r SET closed_at = now() FROM fleet.instance i WHERE i.instance_id = r.instance_id
+  AND r.closed_at IS NULL AND i.phase IN ('restoring', 'deleting')
+  AND NOT EXISTS (SELECT FROM fleet.operation o WHERE o.instance_id = i.instance_id AND o.state = 'in progress');
+UPDATE fleet.instance i SET
+  phase = CASE i.phase WHEN 'deleting' THEN 'removed' WHEN 'retiring' THEN 'retired' ELSE 'ready' END,
+  reclaim_at = CASE i.phase WHEN 'restoring' THEN NULL ELSE reclaim_at END,
+  restored_at = CASE i.phase WHEN 'restoring' THEN now() ELSE restored_at END,
   deleted_at = CASE i.phase WHEN 'deleting' THEN now() END, instance_no = 1, published_revision = revision,
   endpoints = jsonb_build_object('brokers', jsonb_build_array('localhost:19093', 'localhost:19094'),
   'http_url', 'https://localhost:1/instances/' || i.instance_id)
-  WHERE i.phase IN ('creating', 'updating', 'deleting')
+  WHERE i.phase IN ('creating', 'updating', 'retiring', 'restoring', 'deleting')
   AND NOT EXISTS (SELECT FROM fleet.operation o WHERE o.instance_id = i.instance_id AND o.state = 'in progress');
 UPDATE fleet.credential SET state = 'active' WHERE state = 'creating' AND name NOT LIKE 'stuck%';
 UPDATE fleet.credential SET state = 'removed', verifier = NULL, scram_sha_256 = NULL, scram_sha_512 = NULL,
@@ -65,13 +71,13 @@ class Postgres:
     def _user():
         return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 
-    def _run(self, program, *args):
+    def _run(self, program, *args, stderr=None):
         subprocess.run([os.path.join(PG_BIN, program), *args], check=True, cwd="/", stdout=subprocess.DEVNULL,
-                       **self._user())
+                       stderr=stderr, **self._user())
 
-    def start(self):
+    def start(self, stderr=None):
         self._run("pg_ctl", "-D", self.data, "-w", "-l", os.path.join(self.directory, "log"), "-o",
-                  f"-k {self.directory} -c listen_addresses= -c fsync=off -c max_connections=60", "start")
+                  f"-k {self.directory} -c listen_addresses= -c fsync=off -c max_connections=200", "start", stderr=stderr)
 
     def stop(self):
         self._run("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
@@ -106,8 +112,10 @@ class Answer:
 
 
 class Service:
-    def __init__(self, binary):
-        self.binary = binary
+    """options: more of them for every `serve`."""
+
+    def __init__(self, binary, *options):
+        self.binary, self.options = binary, options
         self.directory = tempfile.mkdtemp(prefix="millrace-rest-")
         os.chmod(self.directory, 0o755)
         self.port, self.metrics_port = free_port(), free_port()
@@ -156,14 +164,14 @@ class Service:
         self.serve = self._spawn(self.port, self.metrics_port)
         self.wait_ready(self.port)
 
-    def start_replica(self):
-        """Another process with the same keys and public URL; returns its port."""
+    def start_replica(self, *options):
+        """Another process with the same keys and public URL, and more options; returns its port."""
         port = free_port()
-        self._spawn(port, free_port())
+        self._spawn(port, free_port(), *options)
         self.wait_ready(port)
         return port
 
-    def _spawn(self, port, metrics_port):
+    def _spawn(self, port, metrics_port, *options):
         with open(self.path("serve.log"), "a") as log:
             serve = subprocess.Popen(
                 [self.binary, "serve", "--listen_port", str(port), "--metrics_port", str(metrics_port),
@@ -171,7 +179,8 @@ class Service:
                  "--key_file", self.path("rest.key"), "--ca_certificate_file", self.path("ca.pem"),
                  "--sealing_key_file", self.path("sealing"), "--fleet",
                  f"host={self.postgres.directory} dbname=fleet user=millrace_serve", "--password_file",
-                 self.path("serve"), "--operation_wait_ms", "1500", "--request_timeout_ms", "2000", "--log_format", "json"],
+                 self.path("serve"), "--operation_wait_ms", "1500", "--request_timeout_ms", "2000", "--log_format", "json",
+                 *self.options, *options],
                 stderr=log)
         self.processes.append(serve)
         return serve

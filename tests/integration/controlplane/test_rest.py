@@ -500,8 +500,7 @@ class Http(Case):
         self.expect_problem(service.call("BREW", "/v2/resource_instances", auth=None), 501)
 
     def test_what_comes_later_says_so(self):
-        for method, path in (("POST", "/v2/resource_instances/x/lock"), ("GET", "/v2/resource_aliases"),
-                             ("GET", "/v2/resource_bindings"), ("GET", "/v1/reclamations"), ("GET", "/admin/topics"),
+        for method, path in (("GET", "/v2/resource_aliases"), ("GET", "/v2/resource_bindings"), ("GET", "/admin/topics"),
                              ("GET", "/instances/x/admin/topics"), ("DELETE", "/admin/topics/a/b")):
             self.expect_problem(service.call(method, path, auth=None), 501, "not_implemented")
 

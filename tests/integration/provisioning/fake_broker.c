@@ -24,7 +24,7 @@
 struct fake_config {
     const char *store, *store_password_file, *cell_id, *data_dir, *tls_certificate_file,
         *tls_key_file, *bind, *log_format, *log_level;
-    int64_t broker_id, loops;
+    int64_t broker_id, loops, metrics_port;
 };
 
 #define TEXT(name)                                                                                 \
@@ -44,6 +44,8 @@ static const struct option options[] = {
     {"broker_id", OPTION_I64, offsetof(struct fake_config, broker_id), NULL, 0, 2, "", NULL, false,
      ""},
     {"loops", OPTION_I64, offsetof(struct fake_config, loops), NULL, 1, 64, "", NULL, false, ""},
+    {"metrics_port", OPTION_I64, offsetof(struct fake_config, metrics_port), NULL, 1, 65535, "",
+     NULL, false, ""},
     {.name = NULL},
 };
 

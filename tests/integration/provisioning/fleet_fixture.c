@@ -304,7 +304,8 @@ static void forget_leftovers(struct fleet *fleet)
     fleet_kill_leftovers(fleet->postgres);
     ck_assert_int_eq(directory_remove(fleet->state, NULL), ERR_OK);
     sql(fleet->fleet,
-        "DELETE FROM fleet.port; DELETE FROM fleet.broker; DELETE FROM fleet.operation; "
+        "DELETE FROM fleet.reclamation; DELETE FROM fleet.port; DELETE FROM fleet.broker; DELETE "
+        "FROM fleet.operation; "
         "DELETE FROM fleet.credential; DELETE FROM fleet.instance; DELETE FROM fleet.cell");
     sql(fleet->cells,
         "SELECT cell_admin.v1_remove_tenant(cell_id, instance_id) FROM cell_private.cell JOIN "

@@ -321,6 +321,59 @@ START_TEST(a_plaintext_port_in_use_fails_the_instance_and_says_why)
 }
 END_TEST
 
+/* What serve writes when an instance is deleted on a plan with reclamation. */
+static void retire_instance(const char *keeps_for)
+{
+    sql(fleet.fleet,
+        "BEGIN; UPDATE fleet.instance SET phase = 'retiring', revision = revision + 1, reclaim_at "
+        "= "
+        "now() + interval '%s', reclaim_by = 'test';"
+        "INSERT INTO fleet.reclamation (reclamation_id, instance_id, account_id, target_time, "
+        "created_by) SELECT gen_random_uuid(), instance_id, account_id, reclaim_at, 'test' FROM "
+        "fleet.instance;"
+        "INSERT INTO fleet.operation (instance_id, type, is_async, revision, description, "
+        "request_id, created_by) SELECT instance_id, 'reclamation', true, revision, 'Started', "
+        "'r', 'test' FROM fleet.instance; COMMIT",
+        keeps_for);
+}
+
+START_TEST(a_retired_instance_is_suspended_in_its_cell_and_can_be_restored)
+{
+    fleet_insert_instance(&fleet, 1, "shared", 0);
+    fleet_wait_instance(&fleet, 1, "ready");
+    fleet_insert_credential(&fleet, 1, 1);
+    fleet_wait_credential(&fleet, 1, "active");
+    retire_instance("1 hour");
+    fleet_wait_instance(&fleet, 1, "retired");
+    ck_assert_str_eq(sql(fleet.cells, "SELECT state FROM cell_private.tenant"), "suspended");
+    ck_assert_str_eq(sql(fleet.cells, "SELECT count(*) FROM cell_private.credential"), "1");
+    sql(fleet.fleet, "UPDATE fleet.instance SET phase = 'restoring', revision = revision + 1");
+    fleet_wait_instance(&fleet, 1, "ready");
+    ck_assert_str_eq(sql(fleet.cells, "SELECT state FROM cell_private.tenant"), "active");
+    ck_assert_str_eq(sql(fleet.fleet, "SELECT closed_at IS NOT NULL FROM fleet.reclamation"), "t");
+    ck_assert_str_eq(
+        sql(fleet.fleet, "SELECT reclaim_at IS NULL, restored_at IS NOT NULL FROM fleet.instance"),
+        "t|t");
+}
+END_TEST
+
+START_TEST(a_retired_instance_is_removed_when_its_time_is_over)
+{
+    fleet_insert_instance(&fleet, 1, "dedicated", 0);
+    fleet_wait_instance(&fleet, 1, "ready");
+    retire_instance("0");
+    fleet_wait_instance(&fleet, 1, "removed");
+    ck_assert_str_eq(sql(fleet.fleet, "SELECT type, state FROM fleet.operation ORDER BY "
+                                      "operation_id DESC LIMIT 1"),
+                     "delete|succeeded");
+    ck_assert_str_eq(sql(fleet.fleet, "SELECT state, closed_at IS NOT NULL FROM fleet.reclamation"),
+                     "RECLAIMING|t");
+    ck_assert_str_eq(sql(fleet.fleet, "SELECT count(*) FROM fleet.audit_event WHERE action = "
+                                      "'messagehub.instance.reclaim'"),
+                     "1");
+}
+END_TEST
+
 START_TEST(work_goes_on_after_the_database_was_away)
 {
     fleet_insert_instance(&fleet, 1, "shared", 0);
@@ -411,6 +464,8 @@ Suite *test_suite(void)
         stopped_cells_come_back_on_the_same_ports,
         a_plaintext_instance_has_two_listeners_on_its_ports,
         a_plaintext_port_in_use_fails_the_instance_and_says_why,
+        a_retired_instance_is_suspended_in_its_cell_and_can_be_restored,
+        a_retired_instance_is_removed_when_its_time_is_over,
         provision_may_be_killed_at_any_moment,
     };
     Suite *suite = suite_create("provision");

@@ -5,15 +5,15 @@
 
 TOOLS="$VAR/tools"
 CLIENTS="$ROOT/tests/clients"
-GO_VERSION=1.24.9
-GO_TOOLCHAIN_SUM='h1:XCaHFxbYbAFzirf0FlQ6XUJ3WM+yR7FdDHZvREoPVDI='
 export JAVA_HOME=/usr/lib/jvm/default-java
 
 toolchains_install() {
-    toolchain_step python "$CLIENTS/python/requirements.txt"
+    toolchain_step python "$CLIENTS"/python/requirements*.txt
+    toolchain_step librdkafka "$CLIENTS/python/librdkafka.txt" "$CLIENTS/python/requirements.txt"
     toolchain_step node "$CLIENTS/node/package.json" "$CLIENTS/node/package-lock.json"
-    toolchain_step java "$CLIENTS/java/pom.xml" "$CLIENTS/java/checksums.sha256"
-    toolchain_step go "$CLIENTS/go/go.mod" "$CLIENTS/go/go.sum" "$CLIENTS/go/main.go" "$DEV/lib/toolchains.sh"
+    toolchain_step java "$CLIENTS/java/pom.xml" "$CLIENTS/java/checksums.sha256" "$CLIENTS"/java/*.java
+    toolchain_step rust "$CLIENTS/rust/Cargo.toml" "$CLIENTS/rust/Cargo.lock" "$CLIENTS"/rust/src/*.rs
+    toolchain_step go "$CLIENTS/go/go.mod" "$CLIENTS/go/go.sum" "$CLIENTS"/go/*.go "$CLIENTS/go/toolchain"
 }
 
 toolchain_step() { # FAMILY LOCK_FILE…
@@ -34,9 +34,38 @@ toolchain_step() { # FAMILY LOCK_FILE…
 }
 
 toolchain_python() {
-    /usr/bin/python3 -m venv "$TOOLS/python/venv" &&
-        "$TOOLS/python/venv/bin/pip" install --require-hashes --no-deps --only-binary :all: \
-            -r "$CLIENTS/python/requirements.txt"
+    python_environment venv requirements.txt && python_environment oldest requirements-oldest.txt
+}
+
+python_environment() { # NAME LOCK_FILE
+    /usr/bin/python3 -m venv "$TOOLS/python/$1" &&
+        "$TOOLS/python/$1/bin/pip" install --require-hashes --no-deps --only-binary :all: -r "$CLIENTS/python/$2"
+}
+
+# librdkafka/VERSION/librdkafka.so.1 for programs in C: the shared libraries that the wheels of confluent-kafka carry.
+toolchain_librdkafka() {
+    local wheels="$TOOLS/librdkafka/wheels" wheel version
+
+    mkdir -p "$wheels" &&
+        "$TOOLS/python/venv/bin/pip" download --require-hashes --no-deps --only-binary :all: --python-version 310 \
+            -r "$CLIENTS/python/librdkafka.txt" -d "$wheels" || return 1
+    for wheel in "$wheels"/*.whl; do
+        /usr/bin/python3 -m zipfile -e "$wheel" "$wheels/unpacked" || return 1
+    done
+    for wheel in "$wheels/unpacked" "$TOOLS"/python/venv/lib/python3*/site-packages; do
+        # The library knows its own version best: the wheel's may differ in the last place.
+        version=$(librdkafka_version "$wheel"/confluent_kafka.libs/librdkafka-*.so.1) || return 1
+        mkdir -p "$TOOLS/librdkafka/$version" &&
+            cp "$wheel"/confluent_kafka.libs/librdkafka-*.so.1 "$TOOLS/librdkafka/$version/librdkafka.so.1" || return 1
+    done
+    rm -rf "$wheels"
+}
+
+librdkafka_version() { # LIBRARY
+    /usr/bin/python3 -c 'import ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+library.rd_kafka_version_str.restype = ctypes.c_char_p
+print(library.rd_kafka_version_str().decode())' "$1"
 }
 
 toolchain_node() {
@@ -45,32 +74,56 @@ toolchain_node() {
         rm -rf "$TOOLS/node/cache"
 }
 
+# java/VERSION/*.jar for each version in the checksums, and the scenario compiled against each.
 toolchain_java() {
-    mvn --batch-mode -f "$CLIENTS/java/pom.xml" -Dmaven.repo.local="$TOOLS/java/repository" \
-        dependency:copy-dependencies -DoutputDirectory="$TOOLS/java/lib" &&
-        (cd "$TOOLS/java/lib" && sha256sum --strict --check "$CLIENTS/java/checksums.sha256") &&
-        rm -rf "$TOOLS/java/repository"
+    local version
+
+    for version in $(sed -n 's,.* \([0-9.]*\)/kafka-clients-.*,\1,p' "$CLIENTS/java/checksums.sha256"); do
+        mvn --batch-mode -f "$CLIENTS/java/pom.xml" -Dkafka.version="$version" -Dmaven.repo.local="$TOOLS/java/repository" \
+            dependency:copy-dependencies -DoutputDirectory="$TOOLS/java/$version" || return 1
+    done
+    (cd "$TOOLS/java" && sha256sum --strict --check "$CLIENTS/java/checksums.sha256") || return 1
+    for version in "$TOOLS"/java/[0-9]*; do
+        "$JAVA_HOME/bin/javac" -Xlint:all -Werror -d "$version/classes" -cp "$version/*" "$CLIENTS"/java/*.java || return 1
+    done
+    rm -rf "$TOOLS/java/repository"
+}
+
+# Builds the librdkafka that the crate carries, too.
+toolchain_rust() {
+    RUSTC=/usr/bin/rustc CARGO_HOME="$TOOLS/rust/home" CARGO_TARGET_DIR="$TOOLS/rust/target" \
+        /usr/bin/cargo build --locked --manifest-path "$CLIENTS/rust/Cargo.toml" &&
+        cp "$TOOLS/rust/target/debug/scenario" "$TOOLS/rust/scenario" &&
+        rm -rf "$TOOLS/rust/home" "$TOOLS/rust/target"
 }
 
 # Debian's Go is too old for today's franz-go, but it can fetch a newer one as a module and check its sum against
-# the public checksum database; the sum is pinned here too.
+# the public checksum database; version and sum are pinned in go/toolchain too.
 toolchain_go() {
-    local workspace="$TOOLS/go/workspace" module
+    local workspace="$TOOLS/go/workspace" module version sum
 
     export GOPATH="$TOOLS/go/path" GOCACHE="$TOOLS/go/cache" GOFLAGS=-modcacherw GOTOOLCHAIN=local
     export GOPROXY=https://proxy.golang.org GOSUMDB=sum.golang.org
+    read -r version sum <"$CLIENTS/go/toolchain" || return 1
     mkdir -p "$workspace" || return 1
     printf 'module workspace\n' >"$workspace/go.mod" || return 1
     module=$(cd "$workspace" && /usr/lib/go/bin/go mod download -json \
-        "golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-$(dpkg --print-architecture)") || return 1
+        "golang.org/toolchain@v0.0.1-go$version.linux-$(dpkg --print-architecture)") || return 1
     printf '%s\n' "$module"
-    [[ "$(jq -r .Sum <<<"$module")" == "$GO_TOOLCHAIN_SUM" ]] || {
-        printf 'checksum of the Go toolchain differs from the pinned %s\n' "$GO_TOOLCHAIN_SUM"
+    [[ "$(jq -r .Sum <<<"$module")" == "$sum" ]] || {
+        printf 'checksum of the Go toolchain differs from the pinned %s\n' "$sum"
         return 1
     }
     local go_root
     go_root=$(jq -r .Dir <<<"$module") || return 1
     chmod -R u+w,a+x "$go_root/bin" "$go_root/pkg/tool" || return 1
-    (cd "$CLIENTS/go" && PATH="$go_root/bin:$PATH" go build -mod=readonly -trimpath -o "$TOOLS/go/smoke" .) || return 1
+    PATH="$go_root/bin:$PATH" go_programs || return 1
     rm -rf "$TOOLS/go/path" "$TOOLS/go/cache" "$workspace"
 }
+
+# The scenario, and the tests of franz-go's client as a program, which reads its sources where it runs.
+go_programs() (
+    cd "$CLIENTS/go" && go build -mod=readonly -trimpath -o "$TOOLS/go/scenario" . &&
+        cp -r --no-preserve=mode "$(go list -f '{{.Dir}}' github.com/twmb/franz-go/pkg/kgo)" "$TOOLS/go/kgo" &&
+        go test -mod=readonly -trimpath -c -o "$TOOLS/go/kgo/kgo.test" github.com/twmb/franz-go/pkg/kgo
+)

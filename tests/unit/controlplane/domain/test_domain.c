@@ -164,12 +164,44 @@ START_TEST(a_delete_overtakes_what_runs_and_nothing_overtakes_a_delete)
 }
 END_TEST
 
+START_TEST(a_retired_instance_is_restored_or_reclaimed_and_nothing_else)
+{
+    enum instance_phase result;
+
+    ck_assert_int_eq(next(PHASE_READY, EVENT_RETIRE, false, &result), ERR_OK);
+    ck_assert_int_eq(result, PHASE_RETIRING);
+    ck_assert_int_eq(next(PHASE_RETIRING, EVENT_PUBLISHED, false, &result), ERR_OK);
+    ck_assert_int_eq(result, PHASE_RETIRED);
+    ck_assert_int_eq(next(PHASE_RETIRED, EVENT_RETIRE, false, &result), ERR_GONE);
+    ck_assert_int_eq(next(PHASE_RETIRED, EVENT_UPDATE, false, &result), ERR_GONE);
+    ck_assert_int_eq(next(PHASE_RETIRED, EVENT_ADD_KEY, false, &result), ERR_GONE);
+    ck_assert_int_eq(next(PHASE_RETIRED, EVENT_RECLAIM, false, &result), ERR_OK);
+    ck_assert_int_eq(result, PHASE_DELETING);
+    ck_assert_int_eq(next(PHASE_RETIRED, EVENT_RESTORE, false, &result), ERR_OK);
+    ck_assert_int_eq(next(PHASE_RESTORING, EVENT_RECLAIM, false, &result), ERR_CONFLICT);
+    ck_assert_int_eq(next(PHASE_RESTORING, EVENT_PUBLISHED, false, &result), ERR_OK);
+    ck_assert_int_eq(result, PHASE_READY);
+}
+END_TEST
+
+START_TEST(what_was_never_ready_is_not_kept)
+{
+    enum instance_phase result;
+
+    ck_assert_int_eq(next(PHASE_CREATING, EVENT_RETIRE, false, &result), ERR_OK);
+    ck_assert_int_eq(result, PHASE_DELETING);
+    ck_assert_int_eq(next(PHASE_FAILED, EVENT_RETIRE, false, &result), ERR_OK);
+    ck_assert_int_eq(result, PHASE_DELETING);
+}
+END_TEST
+
 START_TEST(a_locked_instance_is_neither_changed_nor_deleted)
 {
     enum instance_phase result;
 
     ck_assert_int_eq(next(PHASE_READY, EVENT_UPDATE, true, &result), ERR_LOCKED);
     ck_assert_int_eq(next(PHASE_READY, EVENT_DELETE, true, &result), ERR_LOCKED);
+    ck_assert_int_eq(next(PHASE_READY, EVENT_RETIRE, true, &result), ERR_LOCKED);
     ck_assert_int_eq(next(PHASE_READY, EVENT_ADD_KEY, true, &result), ERR_OK);
     ck_assert_int_eq(next(PHASE_UPDATING, EVENT_PUBLISHED, true, &result), ERR_OK);
 }
@@ -178,6 +210,7 @@ END_TEST
 START_TEST(clients_see_active_while_an_instance_is_deleted)
 {
     ck_assert_str_eq(lifecycle_rc_state(PHASE_DELETING), "active");
+    ck_assert_str_eq(lifecycle_rc_state(PHASE_RETIRED), "pending_reclamation");
     ck_assert_str_eq(lifecycle_rc_state(PHASE_CREATING), "provisioning");
     ck_assert_ptr_null(strstr(lifecycle_phases_of_rc_state(NULL), "removed"));
     ck_assert_ptr_null(strstr(lifecycle_phases_of_rc_state(NULL), "failed"));
@@ -320,6 +353,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, the_last_part_of_a_crn_is_found);
     tcase_add_loop_test(tc, every_phase_answers_every_event, 0, PHASE_COUNT);
     tcase_add_test(tc, a_delete_overtakes_what_runs_and_nothing_overtakes_a_delete);
+    tcase_add_test(tc, a_retired_instance_is_restored_or_reclaimed_and_nothing_else);
+    tcase_add_test(tc, what_was_never_ready_is_not_kept);
     tcase_add_test(tc, a_locked_instance_is_neither_changed_nor_deleted);
     tcase_add_test(tc, clients_see_active_while_an_instance_is_deleted);
     tcase_add_test(tc, a_cursor_brings_back_place_and_filters);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/dataplane/handlers/handler_rig.h"
 
-#include "common/crypto/encoding.h"
 #include "common/crypto/service_key.h"
 #include "common/observe/log.h"
 
@@ -9,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEED = 20, LOOPS = 2, SASL_PORT = 11500 };
+enum { SEED = 20, LOOPS = 2 };
 
 struct sim_broker rig;
 struct sim_kafka rig_client;
@@ -92,6 +91,73 @@ int32_t rig_partition_count(struct sim_kafka *kafka, const char *name)
     return topic.error_code == KAFKA_NONE ? topic.partitions.count : -1;
 }
 
+/* --- records and settings --- */
+
+void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch)
+{
+    struct kafka_produce_request request;
+    struct kafka_produce_request_topic data;
+    struct kafka_produce_request_partition partition;
+    struct buffer records;
+
+    buffer_init(&records, 4 << 20);
+    sim_batch_write(batch, &records);
+    kafka_produce_request_init_defaults(&request);
+    kafka_produce_request_topic_init_defaults(&data);
+    kafka_produce_request_partition_init_defaults(&partition);
+    partition.records = buffer_slice(&records);
+    data.name = text(topic);
+    data.partition_data.items = &partition;
+    data.partition_data.count = 1;
+    request.acks = -1;
+    request.timeout_ms = 30000;
+    request.topic_data.items = &data;
+    request.topic_data.count = 1;
+    sim_kafka_send(kafka, KAFKA_API_PRODUCE, 9, kafka_produce_request, &request);
+    buffer_done(&records);
+}
+
+struct kafka_produce_response_partition rig_take_produce(struct sim_kafka *kafka)
+{
+    struct kafka_produce_response response;
+
+    sim_kafka_answer(kafka, kafka_produce_response, &response);
+    return response.responses.items[0].partition_responses.items[0];
+}
+
+int rig_produce(struct sim_kafka *kafka, const char *topic, int32_t count)
+{
+    const struct sim_batch batch = {
+        .count = count, .timestamp_ms = 1700000000000, .producer_id = -1, .base_sequence = -1};
+
+    rig_send_batch(kafka, topic, &batch);
+    ck_assert(sim_broker_wait(&rig, kafka));
+    return rig_take_produce(kafka).error_code;
+}
+
+struct kafka_incremental_alter_configs_response_resource
+rig_alter(struct sim_kafka *kafka, const char *topic, const char *name, const char *value)
+{
+    struct kafka_incremental_alter_configs_request request;
+    struct kafka_incremental_alter_configs_request_resource resource;
+    struct kafka_incremental_alter_configs_request_config config;
+    struct kafka_incremental_alter_configs_response response;
+
+    kafka_incremental_alter_configs_request_init_defaults(&request);
+    kafka_incremental_alter_configs_request_resource_init_defaults(&resource);
+    kafka_incremental_alter_configs_request_config_init_defaults(&config);
+    config.name = text(name);
+    config.value = text(value);
+    resource.resource_type = 2;
+    resource.resource_name = text(topic);
+    resource.configs.items = &config;
+    resource.configs.count = 1;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    rig_call(kafka, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &request, &response);
+    return response.responses.items[0];
+}
+
 /* --- rows --- */
 
 static void notify(void *context)
@@ -145,23 +211,6 @@ void rig_auto_create(int tenant, int32_t partitions)
     sim_broker_connect(&rig, tenant, kafka);
 }
 
-/* A key of tenant 0, and a listener where it may be used without TLS. */
-static void put_key(const struct service_key *key, const char *role)
-{
-    json_t *credential =
-        json_pack("{s:s, s:i, s:s, s:n, s:n}", "key_id", key->id, "instance_no",
-                  sim_broker_instance_no(0), "role", role, "scram_sha_256", "scram_sha_512");
-    char verifier[2 * KEY_VERIFIER_LEN + 1];
-
-    hex_encode(key->verifier, sizeof(key->verifier), verifier);
-    json_object_set_new(credential, "verifier", json_string(verifier));
-    put("credential", key->id, credential);
-    put("listener", "0/sasl",
-        json_pack("{s:i, s:s, s:s, s:i, s:s, s:n, s:i}", "broker", 0, "name", "sasl", "host",
-                  "localhost", "port", SASL_PORT, "security", "SASL_PLAINTEXT", "instance_no",
-                  "auto_create_partitions", 0));
-}
-
 static int authenticate(struct sim_kafka *kafka, const char *token, size_t token_len)
 {
     struct kafka_sasl_handshake_request handshake;
@@ -181,19 +230,15 @@ static int authenticate(struct sim_kafka *kafka, const char *token, size_t token
 
 bool rig_login(const char *role, struct sim_kafka *kafka)
 {
-    struct sim_client *client = NULL;
+    static uint64_t seed = 1000;
     struct service_key key;
     char token[KEY_TEXT_LEN + 16];
-    size_t token_len = 0;
+    int token_len = 0;
 
-    ck_assert_int_eq(service_key_generate(&rig.random.base, KEY_SERVICE, &key), ERR_OK);
-    put_key(&key, role);
-    client = sim_client_connect(rig.network, SASL_PORT);
-    ck_assert_ptr_nonnull(client);
-    sim_kafka_init(kafka, client);
-    token_len = 1 + (size_t)snprintf(token + 1, sizeof(token) - 1, "token%c%s", '\0', key.text);
-    token[0] = '\0';
-    return authenticate(kafka, token, token_len) == KAFKA_NONE;
+    sim_broker_add_key(&rig, 0, role, seed++, &key);
+    sim_broker_connect_sasl(&rig, kafka);
+    token_len = snprintf(token, sizeof(token), "%ctoken%c%s", 0, 0, key.text);
+    return authenticate(kafka, token, (size_t)token_len) == KAFKA_NONE;
 }
 
 static void set_reachable(void *context)

@@ -18,7 +18,7 @@ static void setup(void)
     /* Of each of the two loops. */
     rig_setup_with(&(struct broker_limits){
         .logins = {.strangers = 1000, .strangers_per_address = STRANGERS_PER_ADDRESS}});
-    sim_broker_add_key(&rig, 0, 7, &key);
+    sim_broker_add_key(&rig, 0, "Manager", 7, &key);
     seeded_random_init(&random, 8);
     ck_assert_int_eq(service_key_generate(&random.base, KEY_SERVICE, &wrong), ERR_OK);
 }
