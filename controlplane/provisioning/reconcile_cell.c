@@ -195,9 +195,11 @@ static enum err stop_brokers(struct step *step, int64_t broker_count, bool *ret_
         else if (step_waited_ms(step) > STOP_PATIENCE_MS)
             rc = process_driver_signal(directory, SIGKILL, error);
     }
+    if (rc != ERR_OK)
+        return rc; /* the wait has not begun: they are asked again */
     step_wait_ms(step);
     *ret_are_stopped = are_stopped;
-    return rc;
+    return ERR_OK;
 }
 
 static enum err remove_cell(struct step *step, const struct provision_cell *cell,

@@ -8,6 +8,7 @@
 #include "common/observe/log.h"
 #include "dataplane/dispatch/request_memory.h"
 #include "dataplane/dispatch/throttle.h"
+#include "dataplane/quota/instance_usage.h"
 
 #include <stdlib.h>
 
@@ -181,22 +182,10 @@ static void on_sent(struct outgoing *outgoing)
     request_release(request);
 }
 
-static void count_started(const struct request *request)
+static void count_finished(const struct request *request)
 {
     struct api_metrics *metrics = &request->broker->metrics->apis[request->api->key];
 
-    counter_add(&metrics->requests, 1);
-    counter_add(&metrics->bytes_in, (int64_t)request->frame.len);
-}
-
-/* What was refused before a handler saw it has no API here. */
-static void count_finished(const struct request *request)
-{
-    struct api_metrics *metrics = NULL;
-
-    if (request->api == NULL)
-        return;
-    metrics = &request->broker->metrics->apis[request->api->key];
     histogram_note(&metrics->time, loop_now_us(request->broker->loop) - request->started_us);
     if (request->has_answer)
         counter_add(&metrics->bytes_out,
@@ -215,7 +204,8 @@ static void finish(struct session *session, struct request *request)
     session->request_count--;
     session->request_bytes -= request->frame.len;
     request->state = REQUEST_SENT;
-    count_finished(request);
+    if (request->is_counted)
+        count_finished(request);
     throttle_mute(session, request->throttle_time_ms);
     if (session->is_closing || !has_answer || !make_iov(request)) {
         if (!session->is_closing && (closes || has_answer))
@@ -352,9 +342,20 @@ struct request *dispatch_next(struct session *session)
     request = container_of(session->queued.next, struct request, queued_link);
     key = peek_key(request);
     if ((key == KAFKA_API_FETCH && session->fetch_count > 0) ||
-        (key == KAFKA_API_PRODUCE && !scheduler_is_free(session)))
+        (key == KAFKA_API_PRODUCE && session->checks > 0))
         return NULL;
     return request;
+}
+
+static void count_started(struct request *request)
+{
+    struct api_metrics *metrics = &request->broker->metrics->apis[request->api->key];
+
+    request->is_counted = true;
+    if (request->session->usage != NULL)
+        instance_usage_count(&request->session->usage->counts.requests, 1);
+    counter_add(&metrics->requests, 1);
+    counter_add(&metrics->bytes_in, (int64_t)request->frame.len);
 }
 
 /* NULL, or why the connection is closed without an answer. */

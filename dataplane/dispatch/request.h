@@ -40,6 +40,7 @@ struct request {
     enum request_state state;
     int holds; /* dispatch's own, and request_hold */
     bool has_answer;
+    bool is_counted; /* by the loop's metrics */
     struct frame frame;
     struct memory_account *account;
     size_t memory_bytes;

@@ -164,14 +164,14 @@ class Service:
         self.serve = self._spawn(self.port, self.metrics_port)
         self.wait_ready(self.port)
 
-    def start_replica(self):
-        """Another process with the same keys and public URL; returns its port."""
+    def start_replica(self, *options):
+        """Another process with the same keys and public URL, and more options; returns its port."""
         port = free_port()
-        self._spawn(port, free_port())
+        self._spawn(port, free_port(), *options)
         self.wait_ready(port)
         return port
 
-    def _spawn(self, port, metrics_port):
+    def _spawn(self, port, metrics_port, *options):
         with open(self.path("serve.log"), "a") as log:
             serve = subprocess.Popen(
                 [self.binary, "serve", "--listen_port", str(port), "--metrics_port", str(metrics_port),
@@ -180,7 +180,7 @@ class Service:
                  "--sealing_key_file", self.path("sealing"), "--fleet",
                  f"host={self.postgres.directory} dbname=fleet user=millrace_serve", "--password_file",
                  self.path("serve"), "--operation_wait_ms", "1500", "--request_timeout_ms", "2000", "--log_format", "json",
-                 *self.options],
+                 *self.options, *options],
                 stderr=log)
         self.processes.append(serve)
         return serve

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rounds of `./dev soak kill`: kill.py ROOT ROUNDS SEED RESULTS. See `kill` beside it.
 
-A round arms one failpoint, then lives the life of an instance through REST: create, key, scale, key deleted, deleted (or
+A round arms one failpoint and lives the life of an instance through REST: create, key, scale, key deleted, deleted (or
 kept for later rounds). Whatever fails on the way is done again with the same Idempotency-Key until it is acknowledged;
 in some rounds only after everything has come to rest, as a client would that gave up for a while. At the end of a round the
 whole is at rest, and what REST, both databases, the disk and the process table hold is exactly what was acknowledged.
@@ -22,12 +22,15 @@ from plant import Plant, wait_for
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../up"))
 from frames import LoginRefused, Session, load_schemas  # noqa: E402
 
-PATIENCE_S = 60
+PATIENCE_S = 30
 CALL_S = 2
 POOL_MAX = 4
 # Passed only when an instance that has its own cell is made or deleted.
 NEEDS_CELL = re.compile(r"^cell_|^instance_after_cell_unwanted")
 NEEDS_DELETE = re.compile(r"_delete_|unpublish|_removed|unwanted|_stop|dropped")
+# Passed by several operations: the round says during which one it strikes.
+SCALES_TOO = re.compile(r"^instance_(claimed|before_publish|after_publish|before_ready|after_ready)$")
+DELETES_TOO = re.compile(r"^(instance|cell)_claimed$")
 
 
 def failpoints(root):
@@ -195,7 +198,8 @@ class Soak:
     def is_at_rest(self):
         try:
             return self.plant.sql("fleet", """SELECT (SELECT count(*) FROM fleet.instance WHERE phase NOT IN
-                ('ready', 'retired', 'removed')) + (SELECT count(*) FROM fleet.credential WHERE state NOT IN ('active', 'removed'))
+                ('ready', 'retired', 'removed'))
+                + (SELECT count(*) FROM fleet.credential WHERE state NOT IN ('active', 'removed'))
                 + (SELECT count(*) FROM fleet.operation WHERE state = 'in progress')
                 + (SELECT count(*) FROM fleet.cell WHERE desired = 'absent' AND removed_at IS NULL)""") == 0
         except RuntimeError:
@@ -308,15 +312,21 @@ class Soak:
 
     # ---- rounds ----
 
-    def live(self, number, failpoint, chance):
+    def live(self, number, failpoint, action, during, chance):
+        def begin(operation):
+            if operation == during:
+                self.plant.arm(failpoint, action, 1)
         plan = "enterprise" if NEEDS_CELL.search(failpoint) or chance.random() < 0.1 else "lite"
-        keeps = not NEEDS_DELETE.search(failpoint) and chance.random() < 0.5
+        keeps = not NEEDS_DELETE.search(failpoint) and during != "delete" and chance.random() < 0.5
+        begin("any")
         guid = self.create(f"round-{number}", plan)
         key = self.create_key(guid, "first")
+        begin("scale")
         self.scale(guid)
         if keeps:
             self.create_key(guid, "second")
         self.delete_key(guid, key)
+        begin("delete")
         if not keeps:
             self.delete(guid, changes_mind=chance.random() < 0.5)
         pool = [other for other, row in self.instances.items() if row["name"] != "standing"]
@@ -337,18 +347,19 @@ class Soak:
         chance = random.Random(f"{self.seed}/{number}")
         action = chance.choices(["kill", "freeze", "error"], [70, 15, 15])[0]
         gives_up = chance.random() < 0.3
+        during = chance.choice(["any"] + ["scale"] * bool(SCALES_TOO.search(failpoint)) +
+                               ["delete"] * bool(DELETES_TOO.search(failpoint)))
         began, restarts, failures = time.monotonic(), self.plant.restarts, self.client.failures
-        self.plant.arm(failpoint, action, 1)
         self.client.on_first_failure = self.come_to_rest if gives_up else None
         extra = self.strike(chance)
-        plan = self.live(number, failpoint, chance)
+        plan = self.live(number, failpoint, action, during, chance)
         self.client.on_first_failure = None
         is_reached = self.plant.disarm()
         self.come_to_rest()
         fault = self.fault_in_rows() or self.fault_in_processes() or self.fault_in_rest() or self.fault_in_logins()
         if fault is None and not is_reached:
             fault = f"{failpoint} was not passed"
-        return {"round": number, "failpoint": failpoint, "action": action, "extra": extra, "plan": plan,
+        return {"round": number, "failpoint": failpoint, "action": action, "during": during, "extra": extra, "plan": plan,
                 "gives_up": gives_up, "restarts": self.plant.restarts - restarts,
                 "failures": self.client.failures - failures, "s": round(time.monotonic() - began, 2), "fault": fault}
 

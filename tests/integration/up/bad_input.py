@@ -19,7 +19,7 @@ from frames import API_VERSIONS, SASL_AUTHENTICATE, SASL_HANDSHAKE, Session, loa
 from rest import Rest
 
 REPEATS = 1000
-WARM_UP = 300
+WARM_UP = 200
 GROWTH_BYTES = 1 << 20
 TOPIC = "orders"
 
@@ -45,7 +45,7 @@ class Victim:
         expect("brokers", len(brokers), 1)
         self.pid = brokers[0]
         with self.session() as session:
-            answer = session.call(19, 7, Topics=[{"Name": TOPIC, "NumPartitions": 3, "ReplicationFactor": -1}],
+            answer = session.call(19, 7, Topics=[{"Name": TOPIC, "NumPartitions": 20, "ReplicationFactor": -1}],
                                   TimeoutMs=10000)
             expect("topic made", answer["Topics"][0]["ErrorCode"], 0)
             offered = session.call(API_VERSIONS, 0)["ApiKeys"]

@@ -10,7 +10,7 @@ CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION, 
 MEGABYTE = 1 << 20
 LARGEST_BATCH = 1048588
 BOMB_BYTES = 1000000
-BOMB_OF_MANY_BYTES = 100000  # each codec makes more than 16 MiB of it
+SMALL_BOMB_BYTES = 100000  # each codec makes more than 16 MiB of it
 UNPACKS_TO_TOO_MUCH = "the records decompress to too many bytes"
 
 
@@ -182,7 +182,7 @@ def check(victim, topic):
 
 def actions(victim, topic):
     """What is repeated; each on a connection that stays."""
-    for name, records, wanted in [("wrong CRC", batch([record(b"value")], crc=1), CORRUPT_MESSAGE), *bombs(BOMB_OF_MANY_BYTES)]:
+    for name, records, wanted in [("wrong CRC", batch([record(b"value")], crc=1), CORRUPT_MESSAGE), *bombs(SMALL_BOMB_BYTES)]:
         sessions = {}
 
         def act(records=records, wanted=wanted, name=name, sessions=sessions):

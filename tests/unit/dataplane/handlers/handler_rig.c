@@ -91,6 +91,73 @@ int32_t rig_partition_count(struct sim_kafka *kafka, const char *name)
     return topic.error_code == KAFKA_NONE ? topic.partitions.count : -1;
 }
 
+/* --- records and settings --- */
+
+void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch)
+{
+    struct kafka_produce_request request;
+    struct kafka_produce_request_topic data;
+    struct kafka_produce_request_partition partition;
+    struct buffer records;
+
+    buffer_init(&records, 4 << 20);
+    sim_batch_write(batch, &records);
+    kafka_produce_request_init_defaults(&request);
+    kafka_produce_request_topic_init_defaults(&data);
+    kafka_produce_request_partition_init_defaults(&partition);
+    partition.records = buffer_slice(&records);
+    data.name = text(topic);
+    data.partition_data.items = &partition;
+    data.partition_data.count = 1;
+    request.acks = -1;
+    request.timeout_ms = 30000;
+    request.topic_data.items = &data;
+    request.topic_data.count = 1;
+    sim_kafka_send(kafka, KAFKA_API_PRODUCE, 9, kafka_produce_request, &request);
+    buffer_done(&records);
+}
+
+struct kafka_produce_response_partition rig_take_produce(struct sim_kafka *kafka)
+{
+    struct kafka_produce_response response;
+
+    sim_kafka_answer(kafka, kafka_produce_response, &response);
+    return response.responses.items[0].partition_responses.items[0];
+}
+
+int rig_produce(struct sim_kafka *kafka, const char *topic, int32_t count)
+{
+    const struct sim_batch batch = {
+        .count = count, .timestamp_ms = 1700000000000, .producer_id = -1, .base_sequence = -1};
+
+    rig_send_batch(kafka, topic, &batch);
+    ck_assert(sim_broker_wait(&rig, kafka));
+    return rig_take_produce(kafka).error_code;
+}
+
+struct kafka_incremental_alter_configs_response_resource
+rig_alter(struct sim_kafka *kafka, const char *topic, const char *name, const char *value)
+{
+    struct kafka_incremental_alter_configs_request request;
+    struct kafka_incremental_alter_configs_request_resource resource;
+    struct kafka_incremental_alter_configs_request_config config;
+    struct kafka_incremental_alter_configs_response response;
+
+    kafka_incremental_alter_configs_request_init_defaults(&request);
+    kafka_incremental_alter_configs_request_resource_init_defaults(&resource);
+    kafka_incremental_alter_configs_request_config_init_defaults(&config);
+    config.name = text(name);
+    config.value = text(value);
+    resource.resource_type = 2;
+    resource.resource_name = text(topic);
+    resource.configs.items = &config;
+    resource.configs.count = 1;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    rig_call(kafka, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &request, &response);
+    return response.responses.items[0];
+}
+
 /* --- rows --- */
 
 static void notify(void *context)

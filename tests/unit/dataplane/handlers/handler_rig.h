@@ -7,6 +7,7 @@
 #include "common/kafka/kafka_error.h"
 #include "common/kafka/kafka_messages.h"
 #include "tests/simulation/sim_broker.h"
+#include "tests/simulation/sim_records.h"
 
 #include <check.h>
 
@@ -30,6 +31,16 @@ int rig_create_topic(struct sim_kafka *kafka, const char *name, int32_t partitio
 struct uuid rig_topic_id(struct sim_kafka *kafka, const char *name);
 /* How many partitions Metadata shows; -1 = no such topic. */
 int32_t rig_partition_count(struct sim_kafka *kafka, const char *name);
+
+/* Sends a Produce (version 9, acks -1) of this batch to partition 0 of the topic; its answer is taken with
+ * rig_take_produce when it is there. */
+void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch);
+struct kafka_produce_response_partition rig_take_produce(struct sim_kafka *kafka);
+/* Produces count plain records to partition 0; the error code. */
+int rig_produce(struct sim_kafka *kafka, const char *topic, int32_t count);
+/* IncrementalAlterConfigs of one setting of a topic; the answer, whose text is valid until the next call. */
+struct kafka_incremental_alter_configs_response_resource
+rig_alter(struct sim_kafka *kafka, const char *topic, const char *name, const char *value);
 
 /* The row of a tenant put anew with these; waits until the broker knows it. */
 void rig_limit_partitions(int tenant, int64_t partitions);

@@ -27,55 +27,19 @@ static void get_producer_id(void)
 
 static int16_t set_topic(const char *name, const char *value)
 {
-    struct kafka_incremental_alter_configs_request request;
-    struct kafka_incremental_alter_configs_request_resource resource;
-    struct kafka_incremental_alter_configs_request_config config;
-    struct kafka_incremental_alter_configs_response response;
-
-    kafka_incremental_alter_configs_request_init_defaults(&request);
-    kafka_incremental_alter_configs_request_resource_init_defaults(&resource);
-    kafka_incremental_alter_configs_request_config_init_defaults(&config);
-    config.name = text(name);
-    config.value = text(value);
-    resource.resource_type = 2;
-    resource.resource_name = text("orders");
-    resource.configs.items = &config;
-    resource.configs.count = 1;
-    request.resources.items = &resource;
-    request.resources.count = 1;
-    rig_call(&rig_client, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &request,
-             &response);
-    return response.responses.items[0].error_code;
+    return rig_alter(&rig_client, "orders", name, value).error_code;
 }
 
 static void send_batch(int32_t sequence, int32_t padding)
 {
-    struct sim_batch batch = {.first_number = sequence,
-                              .count = 1,
-                              .padding = padding,
-                              .timestamp_ms = 1700000000000,
-                              .producer_id = producer_id,
-                              .base_sequence = sequence};
-    struct kafka_produce_request request;
-    struct kafka_produce_request_topic topic;
-    struct kafka_produce_request_partition partition;
-    struct buffer records;
+    const struct sim_batch batch = {.first_number = sequence,
+                                    .count = 1,
+                                    .padding = padding,
+                                    .timestamp_ms = 1700000000000,
+                                    .producer_id = producer_id,
+                                    .base_sequence = sequence};
 
-    buffer_init(&records, 4 << 20);
-    sim_batch_write(&batch, &records);
-    kafka_produce_request_init_defaults(&request);
-    kafka_produce_request_topic_init_defaults(&topic);
-    kafka_produce_request_partition_init_defaults(&partition);
-    request.acks = -1;
-    request.timeout_ms = 30000;
-    topic.name = text("orders");
-    partition.records = buffer_slice(&records);
-    topic.partition_data.items = &partition;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    sim_kafka_send(&rig_client, KAFKA_API_PRODUCE, 9, kafka_produce_request, &request);
-    buffer_done(&records);
+    rig_send_batch(&rig_client, "orders", &batch);
 }
 
 static void expect_in_order(int32_t first_correlation_id, int count)

@@ -200,26 +200,11 @@ END_TEST
 
 static int16_t alter(const char *name, const char *value, struct slice *ret_message)
 {
-    struct kafka_incremental_alter_configs_request request;
-    struct kafka_incremental_alter_configs_request_resource resource;
-    struct kafka_incremental_alter_configs_request_config config;
-    struct kafka_incremental_alter_configs_response response;
+    struct kafka_incremental_alter_configs_response_resource answer =
+        rig_alter(&rig_client, "orders", name, value);
 
-    kafka_incremental_alter_configs_request_init_defaults(&request);
-    kafka_incremental_alter_configs_request_resource_init_defaults(&resource);
-    kafka_incremental_alter_configs_request_config_init_defaults(&config);
-    config.name = text(name);
-    config.value = text(value);
-    resource.resource_type = 2;
-    resource.resource_name = text("orders");
-    resource.configs.items = &config;
-    resource.configs.count = 1;
-    request.resources.items = &resource;
-    request.resources.count = 1;
-    rig_call(&rig_client, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &request,
-             &response);
-    *ret_message = response.responses.items[0].error_message;
-    return response.responses.items[0].error_code;
+    *ret_message = answer.error_message;
+    return answer.error_code;
 }
 
 START_TEST(retention_and_message_size_over_the_plan_are_refused_with_the_range)
@@ -265,30 +250,12 @@ END_TEST
 
 static struct kafka_produce_response_partition produce(int32_t padding)
 {
-    struct sim_batch batch = {
+    const struct sim_batch batch = {
         .count = 1, .padding = padding, .timestamp_ms = 1700000000000, .producer_id = -1};
-    struct kafka_produce_request request;
-    struct kafka_produce_request_topic topic;
-    struct kafka_produce_request_partition partition;
-    struct kafka_produce_response response;
-    struct buffer records;
 
-    buffer_init(&records, 4 << 20);
-    sim_batch_write(&batch, &records);
-    kafka_produce_request_init_defaults(&request);
-    kafka_produce_request_topic_init_defaults(&topic);
-    kafka_produce_request_partition_init_defaults(&partition);
-    request.acks = -1;
-    request.timeout_ms = 30000;
-    topic.name = text("orders");
-    partition.records = buffer_slice(&records);
-    topic.partition_data.items = &partition;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    rig_call(&rig_client, PRODUCE, produce, 9, &request, &response);
-    buffer_done(&records);
-    return response.responses.items[0].partition_responses.items[0];
+    rig_send_batch(&rig_client, "orders", &batch);
+    ck_assert(sim_broker_wait(&rig, &rig_client));
+    return rig_take_produce(&rig_client);
 }
 
 START_TEST(one_byte_over_the_largest_message_is_too_large)

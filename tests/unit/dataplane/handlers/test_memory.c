@@ -54,36 +54,15 @@ static bool step_until_answered(struct sim_kafka *kafka)
 
 static void send_produce(struct sim_kafka *kafka, int32_t padding)
 {
-    struct sim_batch batch = {
+    const struct sim_batch batch = {
         .count = 1, .padding = padding, .timestamp_ms = 1700000000000, .producer_id = -1};
-    struct kafka_produce_request request;
-    struct kafka_produce_request_topic topic;
-    struct kafka_produce_request_partition partition;
-    struct buffer records;
 
-    buffer_init(&records, 4 << 20);
-    sim_batch_write(&batch, &records);
-    kafka_produce_request_init_defaults(&request);
-    kafka_produce_request_topic_init_defaults(&topic);
-    kafka_produce_request_partition_init_defaults(&partition);
-    request.acks = -1;
-    request.timeout_ms = 30000;
-    topic.name = text("orders");
-    partition.records = buffer_slice(&records);
-    topic.partition_data.items = &partition;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    sim_kafka_send(kafka, KAFKA_API_PRODUCE, 9, kafka_produce_request, &request);
-    buffer_done(&records);
+    rig_send_batch(kafka, "orders", &batch);
 }
 
 static int16_t take_produce(struct sim_kafka *kafka)
 {
-    struct kafka_produce_response response;
-
-    sim_kafka_answer(kafka, kafka_produce_response, &response);
-    return response.responses.items[0].partition_responses.items[0].error_code;
+    return rig_take_produce(kafka).error_code;
 }
 
 static void fill(void)

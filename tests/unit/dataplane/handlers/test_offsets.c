@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OffsetCommit, OffsetFetch, OffsetDelete, DeleteRecords. */
-#include "tests/simulation/sim_records.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/handlers/handler_rig.h"
 
@@ -297,35 +296,6 @@ END_TEST
 
 /* --- DeleteRecords --- */
 
-static void produce(const char *topic, int32_t count)
-{
-    const struct sim_batch batch = {
-        .count = count, .timestamp_ms = 1700000000000, .producer_id = -1, .base_sequence = -1};
-    struct kafka_produce_request request;
-    struct kafka_produce_request_topic data;
-    struct kafka_produce_request_partition partition;
-    struct kafka_produce_response response;
-    struct buffer records;
-
-    buffer_init(&records, 1 << 20);
-    sim_batch_write(&batch, &records);
-    kafka_produce_request_init_defaults(&request);
-    kafka_produce_request_topic_init_defaults(&data);
-    kafka_produce_request_partition_init_defaults(&partition);
-    partition.records = buffer_slice(&records);
-    data.name = text(topic);
-    data.partition_data.items = &partition;
-    data.partition_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 30000;
-    request.topic_data.items = &data;
-    request.topic_data.count = 1;
-    rig_call(&rig_client, PRODUCE, produce, 9, &request, &response);
-    ck_assert_int_eq(response.responses.items[0].partition_responses.items[0].error_code,
-                     KAFKA_NONE);
-    buffer_done(&records);
-}
-
 static struct kafka_delete_records_response_partition trimmed;
 
 static int trim(struct sim_kafka *kafka, int16_t version, const char *topic, int32_t partition,
@@ -353,7 +323,7 @@ static int trim(struct sim_kafka *kafka, int16_t version, const char *topic, int
 
 START_TEST(records_below_an_offset_are_deleted)
 {
-    produce("orders", 10);
+    ck_assert_int_eq(rig_produce(&rig_client, "orders", 10), KAFKA_NONE);
     for (int16_t version = 0; version <= 2; version++) {
         ck_assert_int_eq(trim(&rig_client, version, "orders", 0, 2 + version), KAFKA_NONE);
         ck_assert_int_eq(trimmed.low_watermark, 2 + version);
@@ -367,7 +337,7 @@ END_TEST
 
 START_TEST(records_that_are_not_there_or_not_ones_own_cannot_be_deleted)
 {
-    produce("orders", 10);
+    ck_assert_int_eq(rig_produce(&rig_client, "orders", 10), KAFKA_NONE);
     ck_assert_int_eq(trim(&rig_client, 2, "orders", 0, 11), KAFKA_OFFSET_OUT_OF_RANGE);
     ck_assert_int_eq(trimmed.low_watermark, -1);
     ck_assert_int_eq(trim(&rig_client, 2, "orders", 0, -2), KAFKA_OFFSET_OUT_OF_RANGE);
@@ -406,7 +376,7 @@ END_TEST
 
 START_TEST(a_stalled_disk_is_told_when_the_time_is_up)
 {
-    produce("orders", 10);
+    ck_assert_int_eq(rig_produce(&rig_client, "orders", 10), KAFKA_NONE);
     sim_executor_stall(rig.executor, WORKER_FLUSH, 60000000);
     ck_assert_int_eq(trim(&rig_client, 2, "orders", 0, 5), KAFKA_REQUEST_TIMED_OUT);
     ck_assert_int_eq(trimmed.low_watermark, -1);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What Readers, Writers and Managers may do, and what the others are told. service.md 3.2. */
 #include "dataplane/auth/authorizer.h"
-#include "tests/simulation/sim_records.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/handlers/handler_rig.h"
 
@@ -24,34 +23,6 @@ static void teardown(void)
     rig_teardown();
 }
 
-static int produce(struct sim_kafka *kafka, const char *topic)
-{
-    struct sim_batch batch = {
-        .count = 1, .timestamp_ms = 1700000000000, .producer_id = -1, .base_sequence = -1};
-    struct kafka_produce_request request;
-    struct kafka_produce_request_topic data;
-    struct kafka_produce_request_partition partition;
-    struct kafka_produce_response response;
-    struct buffer records;
-
-    buffer_init(&records, 1 << 16);
-    sim_batch_write(&batch, &records);
-    kafka_produce_request_init_defaults(&request);
-    kafka_produce_request_topic_init_defaults(&data);
-    kafka_produce_request_partition_init_defaults(&partition);
-    partition.records = buffer_slice(&records);
-    data.name = text(topic);
-    data.partition_data.items = &partition;
-    data.partition_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 1000;
-    request.topic_data.items = &data;
-    request.topic_data.count = 1;
-    rig_call(kafka, PRODUCE, produce, 9, &request, &response);
-    buffer_done(&records);
-    return response.responses.items[0].partition_responses.items[0].error_code;
-}
-
 START_TEST(a_reader_fetches_and_commits_and_a_writer_produces)
 {
     struct kafka_offset_commit_request commit;
@@ -59,8 +30,8 @@ START_TEST(a_reader_fetches_and_commits_and_a_writer_produces)
     struct kafka_offset_commit_request_partition partition;
     struct kafka_offset_commit_response committed;
 
-    ck_assert_int_eq(produce(&writer, "orders"), KAFKA_NONE);
-    ck_assert_int_eq(produce(&manager, "orders"), KAFKA_NONE);
+    ck_assert_int_eq(rig_produce(&writer, "orders", 1), KAFKA_NONE);
+    ck_assert_int_eq(rig_produce(&manager, "orders", 1), KAFKA_NONE);
     kafka_offset_commit_request_init_defaults(&commit);
     kafka_offset_commit_request_topic_init_defaults(&topic);
     kafka_offset_commit_request_partition_init_defaults(&partition);
@@ -81,9 +52,9 @@ END_TEST
 
 START_TEST(a_reader_may_not_produce_and_learns_nothing_of_names)
 {
-    ck_assert_int_eq(produce(&reader, "orders"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
-    ck_assert_int_eq(produce(&reader, "nowhere"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
-    ck_assert_int_eq(produce(&writer, "nowhere"), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(rig_produce(&reader, "orders", 1), KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    ck_assert_int_eq(rig_produce(&reader, "nowhere", 1), KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    ck_assert_int_eq(rig_produce(&writer, "nowhere", 1), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
 }
 END_TEST
 
@@ -152,24 +123,7 @@ END_TEST
 
 static int alter(struct sim_kafka *kafka, const char *name)
 {
-    struct kafka_incremental_alter_configs_request request;
-    struct kafka_incremental_alter_configs_request_resource resource;
-    struct kafka_incremental_alter_configs_request_config config;
-    struct kafka_incremental_alter_configs_response response;
-
-    kafka_incremental_alter_configs_request_init_defaults(&request);
-    kafka_incremental_alter_configs_request_resource_init_defaults(&resource);
-    kafka_incremental_alter_configs_request_config_init_defaults(&config);
-    config.name = text("retention.ms");
-    config.value = text("3600000");
-    resource.resource_type = 2;
-    resource.resource_name = text(name);
-    resource.configs.items = &config;
-    resource.configs.count = 1;
-    request.resources.items = &resource;
-    request.resources.count = 1;
-    rig_call(kafka, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &request, &response);
-    return response.responses.items[0].error_code;
+    return rig_alter(kafka, name, "retention.ms", "3600000").error_code;
 }
 
 START_TEST(only_a_manager_alters_topics)

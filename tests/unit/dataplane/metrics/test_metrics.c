@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator sees at the broker's metrics port, of a simulated broker with two instances. */
 #include "dataplane/metrics/http_head.h"
-#include "tests/simulation/sim_records.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/handlers/handler_rig.h"
 
@@ -62,33 +61,6 @@ static void has_not(const char *text, const char *unexpected)
     ck_assert_msg(strstr(text, unexpected) == NULL, "'%s' in:\n%s", unexpected, text);
 }
 
-static void produce(const char *topic, int32_t count)
-{
-    struct sim_batch batch = {
-        .count = count, .timestamp_ms = 1700000000000, .producer_id = -1, .base_sequence = -1};
-    struct kafka_produce_request request;
-    struct kafka_produce_request_topic data;
-    struct kafka_produce_request_partition partition;
-    struct kafka_produce_response response;
-    struct buffer records;
-
-    buffer_init(&records, 1 << 16);
-    sim_batch_write(&batch, &records);
-    kafka_produce_request_init_defaults(&request);
-    kafka_produce_request_topic_init_defaults(&data);
-    kafka_produce_request_partition_init_defaults(&partition);
-    partition.records = buffer_slice(&records);
-    data.name = text(topic);
-    data.partition_data.items = &partition;
-    data.partition_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 1000;
-    request.topic_data.items = &data;
-    request.topic_data.count = 1;
-    rig_call(&rig_client, PRODUCE, produce, 9, &request, &response);
-    buffer_done(&records);
-}
-
 static void commit(const char *group, size_t group_len, int64_t offset)
 {
     struct kafka_offset_commit_request request;
@@ -117,8 +89,8 @@ START_TEST(totals_count_what_was_produced_and_hide_who_did)
     const char *answer = NULL;
 
     ck_assert_int_eq(rig_create_topic(&rig_client, "orders", 3), KAFKA_NONE);
-    produce("orders", 7);
-    produce("nowhere", 1);
+    (void)rig_produce(&rig_client, "orders", 7);
+    (void)rig_produce(&rig_client, "nowhere", 1);
     answer = get("/metrics");
     has(answer, "HTTP/1.1 200 OK\r\n");
     has(answer, "\nkafka_server_brokertopicmetrics_messagesin_total 7\n");
@@ -143,7 +115,7 @@ START_TEST(per_object_shows_topics_groups_and_lag_of_each_instance)
 
     ck_assert_int_eq(rig_create_topic(&rig_client, "orders", 2), KAFKA_NONE);
     ck_assert_int_eq(rig_create_topic(&rig_other, "orders", 1), KAFKA_NONE);
-    produce("orders", 10);
+    (void)rig_produce(&rig_client, "orders", 10);
     commit("billing", 7, 4);
     answer = get("/metrics/per-object");
     has(answer, "\nkafka_topic_partitions{instance_id=\"" INSTANCE_A "\",topic=\"orders\"} 2\n");
