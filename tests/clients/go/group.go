@@ -111,6 +111,8 @@ func (g *group) leave(index int) error {
 	leaving.wantEnd = true
 	g.lock.Unlock()
 	<-leaving.ended
+	g.lock.Lock()
+	defer g.lock.Unlock()
 	return g.err
 }
 
@@ -127,12 +129,28 @@ func (g *group) waitFor(what string, isSo func() bool) error {
 		select {
 		case <-g.changed:
 		case <-deadline:
+			g.lock.Lock()
+			defer g.lock.Unlock()
 			return fmt.Errorf("%s: not within %v; shares %v, %d records read", what, patience, g.shares(), len(g.numbers))
 		}
 	}
 }
 
-// shares says how many partitions each member has, fewest first; nil while two have the same one.
+// look says what a member has now, and how many rebalances it has seen.
+func (g *group) look(m *groupMember) (map[int32]bool, int) {
+	g.lock.Lock()
+	defer g.lock.Unlock()
+	return m.parts, m.rebalances
+}
+
+// sorted is all that the members have read.
+func (g *group) sorted() []int {
+	g.lock.Lock()
+	defer g.lock.Unlock()
+	return slices.Sorted(slices.Values(g.numbers))
+}
+
+// shares says how many partitions each member has, fewest first; nil while two have the same one. Called under the lock.
 func (g *group) shares() []int {
 	var counts []int
 	owners := map[int32]int{}
