@@ -342,7 +342,7 @@ struct request *dispatch_next(struct session *session)
     request = container_of(session->queued.next, struct request, queued_link);
     key = peek_key(request);
     if ((key == KAFKA_API_FETCH && session->fetch_count > 0) ||
-        (key == KAFKA_API_PRODUCE && !scheduler_is_free(session)))
+        (key == KAFKA_API_PRODUCE && session->checks > 0))
         return NULL;
     return request;
 }

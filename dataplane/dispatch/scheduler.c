@@ -65,7 +65,7 @@ bool scheduler_join(struct scheduler *scheduler, struct session *session, int32_
         queue->instance_no = instance_no;
         list_init(&queue->control);
         list_init(&queue->data);
-        list_init(&queue->held);
+        list_init(&queue->waiting);
         list_init(&queue->active_link);
         if (hash_table_insert(&scheduler->instances, hash, &queue->node) != ERR_OK) {
             free(queue);
@@ -95,26 +95,40 @@ static void deactivate(struct instance_queue *queue)
 
 static void unready(struct session *session)
 {
-    if (!session->is_ready && !session->is_held)
+    if (!session->is_ready)
         return;
     list_remove(&session->ready_link);
     session->is_ready = false;
-    session->is_held = false;
 }
 
-/* A check less may be what they wait for. */
-static void wake_held(struct scheduler *scheduler, struct instance_queue *queue)
+static void start_check(struct instance_queue *queue, struct check_slot *slot)
 {
-    struct list held;
-    struct list *link = NULL;
+    slot->is_taken = true;
+    slot->session->taken_checks++;
+    queue->checks++;
+    slot->go(slot);
+}
 
-    list_init(&held);
-    list_splice_back(&held, &queue->held);
-    while ((link = list_pop_front(&held)) != NULL) {
-        struct session *session = container_of(link, struct session, ready_link);
+static void start_waiting(struct instance_queue *queue)
+{
+    struct list *next = NULL;
 
-        session->is_held = false;
-        scheduler_ready(scheduler, session);
+    while (queue->checks < SCHEDULER_MOST_CHECKS &&
+           (next = list_pop_front(&queue->waiting)) != NULL)
+        start_check(queue, container_of(next, struct check_slot, link));
+}
+
+/* Those of a session that goes wait no longer: they have to end. */
+static void let_go(struct instance_queue *queue, const struct session *session)
+{
+    list_for_each(&queue->waiting, link)
+    {
+        struct check_slot *slot = container_of(link, struct check_slot, link);
+
+        if (slot->session != session)
+            continue;
+        list_remove(&slot->link);
+        slot->go(slot);
     }
 }
 
@@ -126,8 +140,9 @@ void scheduler_leave(struct scheduler *scheduler, struct session *session)
         return;
     unready(session);
     session->queue = NULL;
-    queue->checks -= session->checks;
-    wake_held(scheduler, queue);
+    let_go(queue, session);
+    queue->checks -= session->taken_checks;
+    start_waiting(queue);
     if (!has_ready(queue))
         deactivate(queue);
     if (--queue->session_count > 0)
@@ -144,13 +159,8 @@ static void enqueue(struct session *session)
     struct instance_queue *queue = session->queue;
     const struct request *next = dispatch_next(session);
 
-    if (next == NULL) {
-        if (!list_is_empty(&session->queued) && !scheduler_is_free(session)) {
-            list_push_back(&queue->held, &session->ready_link);
-            session->is_held = true;
-        }
+    if (next == NULL)
         return;
-    }
     list_push_back(request_is_data(next) ? &queue->data : &queue->control, &session->ready_link);
     session->is_ready = true;
 }
@@ -172,15 +182,13 @@ static int64_t serve_one(struct instance_queue *queue)
 
     unready(session);
     request = dispatch_next(session);
-    if (request == NULL) {
-        enqueue(session); /* another one's batch is checked meanwhile: held */
+    if (request == NULL)
         return 0;
-    }
     cost += (int64_t)request->frame.len;
     queue->deficit -= cost;
     connection_ref(connection);
     dispatch_start(request);
-    if (session->queue != NULL && !session->is_ready && !session->is_held)
+    if (session->queue != NULL && !session->is_ready)
         enqueue(session);
     connection_unref(connection);
     return cost;
@@ -232,7 +240,6 @@ void scheduler_ready(struct scheduler *scheduler, struct session *session)
 
     if (session->is_ready || queue == NULL || scheduler->is_stopped)
         return;
-    unready(session);
     enqueue(session);
     if (!session->is_ready)
         return;
@@ -246,29 +253,42 @@ void scheduler_ready(struct scheduler *scheduler, struct session *session)
     loop_post(scheduler->loop, &scheduler->wake);
 }
 
-void scheduler_hold(struct session *session)
-{
-    session->checks++;
-    if (session->queue != NULL)
-        session->queue->checks++;
-}
+/* --- workers --- */
 
-void scheduler_release(struct scheduler *scheduler, struct session *session)
+void scheduler_want_check(struct check_slot *slot, struct session *session,
+                          void (*go)(struct check_slot *slot))
 {
     struct instance_queue *queue = session->queue;
 
-    invariant(session->checks > 0);
-    session->checks--;
+    *slot = (struct check_slot){.session = session, .go = go, .is_held = true};
+    list_init(&slot->link);
+    session->checks++;
     if (queue == NULL)
-        return;
-    queue->checks--;
-    wake_held(scheduler, queue);
+        go(slot);
+    else if (queue->checks < SCHEDULER_MOST_CHECKS)
+        start_check(queue, slot);
+    else
+        list_push_back(&queue->waiting, &slot->link);
 }
 
-bool scheduler_is_free(const struct session *session)
+void scheduler_check_done(struct scheduler *scheduler, struct check_slot *slot)
 {
-    return session->checks == 0 &&
-           (session->queue == NULL || session->queue->checks < SCHEDULER_MOST_CHECKS);
+    struct session *session = slot->session;
+    struct instance_queue *queue = slot->is_held ? session->queue : NULL;
+
+    if (!slot->is_held)
+        return;
+    slot->is_held = false;
+    session->checks--;
+    /* The slots of a session that has gone are given back with it. */
+    if (queue == NULL)
+        return;
+    if (slot->is_taken) {
+        session->taken_checks--;
+        queue->checks--;
+    }
+    start_waiting(queue);
+    scheduler_ready(scheduler, session);
 }
 
 void scheduler_charge(struct session *session, size_t bytes)

@@ -14,9 +14,10 @@
  * order is that of arrival. A Fetch starts when no other of the session is under way: answers leave in
  * order anyway, and so only what can be sent next holds records in memory.
  *
- * Batches that workers check (append_check.h) hold their order: the session's next Produce does not start
- * before they are checked, and no Produce of an instance starts while workers have SCHEDULER_MOST_CHECKS of
- * it from this loop, so that a neighbour's batch waits behind a few and not behind a flood.
+ * Batches that workers check (append_check.h) hold the order of their session: its next Produce does not
+ * start before they are checked. Workers have SCHEDULER_MOST_CHECKS of an instance from this loop, the next
+ * waits here for its slot: so a neighbour's batch waits behind a few and not behind a flood, and batches
+ * that need no worker wait for nobody.
  *
  * A turn serves SCHEDULER_TURN_COST at most; the rest waits for the next, after timers and sockets. */
 #ifndef DATAPLANE_DISPATCH_SCHEDULER_H
@@ -47,8 +48,8 @@ struct instance_queue {
     int64_t deficit;
     struct list control; /* struct session, by ready_link */
     struct list data;
-    struct list held; /* sessions that wait for a check to end; by ready_link */
-    int checks;       /* batches that workers check */
+    struct list waiting; /* struct check_slot: batches that no worker has yet */
+    int checks;          /* batches that workers have */
     struct list active_link;
     bool is_active;
 };
@@ -74,11 +75,19 @@ void scheduler_leave(struct scheduler *scheduler, struct session *session);
 
 /* The session has a request that may start, or may have one: asked again whenever that could change. */
 void scheduler_ready(struct scheduler *scheduler, struct session *session);
-/* A worker checks a batch of the session, and has checked it. */
-void scheduler_hold(struct session *session);
-void scheduler_release(struct scheduler *scheduler, struct session *session);
-/* May a Produce of the session start? */
-bool scheduler_is_free(const struct session *session);
+/* A batch of the session wants a worker: go() is called when it may have one, now or later, once, even
+ * when the session closes meanwhile. Embedded in whoever waits. */
+struct check_slot {
+    struct session *session;
+    void (*go)(struct check_slot *slot);
+    struct list link;       /* private from here */
+    bool is_held, is_taken; /* counted by the session; by the instance */
+};
+
+void scheduler_want_check(struct check_slot *slot, struct session *session,
+                          void (*go)(struct check_slot *slot));
+/* The batch is checked. Does nothing for a slot that was never wanted (all zero). */
+void scheduler_check_done(struct scheduler *scheduler, struct check_slot *slot);
 /* Bytes of an answer. */
 void scheduler_charge(struct session *session, size_t bytes);
 

@@ -20,8 +20,8 @@ struct produce_append {
     struct replica_append append;
     struct produce *produce;
     struct kafka_produce_response_partition *out;
-    bool is_held;          /* a worker checks it: the connection's order waits */
-    struct hash_node node; /* by replica: one batch a partition and request */
+    struct check_slot check; /* the connection's order waits while a worker checks the batch */
+    struct hash_node node;   /* by replica: one batch a partition and request */
 };
 
 struct produce {
@@ -121,11 +121,20 @@ static void on_appended(struct replica_append *append)
 static void on_order_released(struct replica_append *append)
 {
     struct produce_append *item = container_of(append, struct produce_append, append);
-    struct request *request = item->produce->request;
 
-    if (item->is_held)
-        scheduler_release(&request->broker->scheduler, request->session);
-    item->is_held = false;
+    scheduler_check_done(&item->produce->request->broker->scheduler, &item->check);
+}
+
+static void on_check_slot(struct check_slot *slot)
+{
+    replica_append_check(&container_of(slot, struct produce_append, check)->append);
+}
+
+static void wants_worker(struct replica_append *append)
+{
+    struct produce_append *item = container_of(append, struct produce_append, append);
+
+    scheduler_want_check(&item->check, item->produce->request->session, on_check_slot);
 }
 
 static bool is_same_replica(const struct hash_node *node, const void *key)
@@ -180,6 +189,7 @@ static void prepare(struct produce *produce, const struct kafka_produce_request_
         .home = produce->request->broker->loop,
         .done = on_appended,
         .order_released = on_order_released,
+        .wants_worker = wants_worker,
     };
     item->produce = produce;
     item->out = out;
@@ -284,9 +294,6 @@ void handle_produce(struct request *request)
         request_hold(request);
         replica_ref(produce->appends[i].append.replica);
     }
-    for (size_t i = 0; i < produce->append_count; i++) {
-        produce->appends[i].is_held = replica_append_submit(&produce->appends[i].append);
-        if (produce->appends[i].is_held)
-            scheduler_hold(request->session);
-    }
+    for (size_t i = 0; i < produce->append_count; i++)
+        replica_append_submit(&produce->appends[i].append);
 }

@@ -141,7 +141,7 @@ static bool is_light(const struct replica_append *append, const struct log_confi
     return append->records_len <= (codec == 0 ? INLINE_BYTES : INLINE_PACKED_BYTES);
 }
 
-bool append_check(struct replica_append *append, void (*checked)(struct replica_append *append))
+void append_check(struct replica_append *append, void (*checked)(struct replica_append *append))
 {
     const struct log_view *view = log_view_of(published_load(&append->replica->view));
     const struct log_config *config = &view->config->config;
@@ -151,19 +151,26 @@ bool append_check(struct replica_append *append, void (*checked)(struct replica_
     if (config->is_internal && append->origin == APPEND_CLIENT) {
         refuse(append, KAFKA_INVALID_TOPIC_EXCEPTION, "the topic is internal");
         checked(append);
-        return false;
+        return;
     }
     if (append->origin == APPEND_COORDINATOR ||
         (is_light(append, config) && check(append, config, INLINE_BYTES))) {
         if (append->origin == APPEND_COORDINATOR)
             (void)check(append, config, most_unpacked_bytes(append));
         checked(append);
-        return false;
+        return;
     }
     published_pin(pins_of(view));
     append->view = view;
     append->work.run = run_check;
     append->work.done = check_done;
+    if (append->wants_worker != NULL)
+        append->wants_worker(append);
+    else
+        replica_append_check(append);
+}
+
+void replica_append_check(struct replica_append *append)
+{
     worker_submit(append->home, WORKER_CHECK, &append->work);
-    return true;
 }

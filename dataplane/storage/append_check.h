@@ -7,8 +7,8 @@
 
 #include "dataplane/storage/replica.h"
 
-/* Checks, and calls checked(append) once: before this returns (false), or later, on append->home (true).
- * Then append->error says NONE, or why not; append->recompressed may be set. */
-bool append_check(struct replica_append *append, void (*checked)(struct replica_append *append));
+/* Checks, and calls checked(append) once: before this returns, or later, on append->home. Then
+ * append->error says NONE, or why not; append->recompressed may be set. */
+void append_check(struct replica_append *append, void (*checked)(struct replica_append *append));
 
 #endif

@@ -74,8 +74,11 @@ struct replica_append {
     struct loop *home;       /* done is called there */
     void (*done)(struct replica_append *append);
     /* NULL, or told on home, before done, when the batch has its place in the order of appends: what is
-     * submitted after it comes after it. Inside submit, or later when that returned true. */
+     * submitted after it comes after it. Inside submit, or later. */
     void (*order_released)(struct replica_append *append);
+    /* NULL, or called in submit instead of giving the batch to a worker at once: whoever is told calls
+     * replica_append_check, now or later. */
+    void (*wants_worker)(struct replica_append *append);
     /* out, valid in done */
     enum kafka_error error;
     const char *error_message; /* static text or NULL */
@@ -94,9 +97,12 @@ struct replica_append {
     void (*checked)(struct replica_append *append);
 };
 
-/* On home, in the order of arrival. The caller keeps a reference to the replica until done. True = a worker
- * checks the batch first: appends submitted meanwhile may overtake it. */
-bool replica_append_submit(struct replica_append *append);
+/* On home, in the order of arrival. The caller keeps a reference to the replica until done. When a worker
+ * checks the batch first (order_released is called later), appends submitted meanwhile may overtake it. */
+void replica_append_submit(struct replica_append *append);
+
+/* On home, once, for a batch that wants a worker. */
+void replica_append_check(struct replica_append *append);
 
 /* Any loop; never NULL. */
 const struct log_snapshot *replica_snapshot(const struct replica *replica);

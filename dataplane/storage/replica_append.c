@@ -224,7 +224,7 @@ static void on_checked(struct replica_append *append)
     loop_post(owner, &append->mail);
 }
 
-bool replica_append_submit(struct replica_append *append)
+void replica_append_submit(struct replica_append *append)
 {
     invariant(on_loop(append->home));
     append->error = KAFKA_NONE;
@@ -237,5 +237,5 @@ bool replica_append_submit(struct replica_append *append)
     append->recompressed = NULL;
     append->next = NULL;
     append->view = NULL;
-    return append_check(append, on_checked);
+    append_check(append, on_checked);
 }

@@ -10,7 +10,7 @@ CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION, 
 MEGABYTE = 1 << 20
 LARGEST_BATCH = 1048588
 BOMB_BYTES = 1000000
-SMALL_BOMB_BYTES = 70000  # each codec makes more than 16 MiB of it
+SMALL_BOMB_BYTES = 100000  # each codec makes more than 16 MiB of it
 UNPACKS_TO_TOO_MUCH = "the records decompress to too many bytes"
 
 

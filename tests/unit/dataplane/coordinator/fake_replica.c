@@ -67,7 +67,7 @@ static void finish_append(struct replica *replica, struct replica_append *append
     loop_post(append->home, &append->mail);
 }
 
-bool replica_append_submit(struct replica_append *append)
+void replica_append_submit(struct replica_append *append)
 {
     struct replica *replica = append->replica;
 
@@ -76,7 +76,6 @@ bool replica_append_submit(struct replica_append *append)
         replica->held[replica->held_count++] = append;
     else
         finish_append(replica, append);
-    return false;
 }
 
 void fake_replica_release_appends(struct replica *replica)
