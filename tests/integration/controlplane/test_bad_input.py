@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fixture import ROOT, Service  # noqa: E402
 
 WARM_UP_SHARE, GROWTH_KIB_MAX = 0.3, 1024
-REQUEST_TIMEOUT_MS = 400
+REQUEST_TIMEOUT_MS = 1000
 ANSWER_S = 10
 CLOSED = "closed"  # without an answer
 TOKEN_GRANT = b"grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey&apikey="
