@@ -25,8 +25,8 @@ struct session {
     struct instance_queue *queue; /* scheduler.h; NULL until login, and when closing */
     struct list ready_link;
     bool is_ready;
-    int checks;       /* batches that wait for a worker, or that one has */
-    int taken_checks; /* of them, those that one has by the instance's leave */
+    int checks;          /* batches that wait for a worker, or that one has */
+    int taken_checks;    /* of them, those that one has by the instance's leave */
     size_t memory_bytes; /* request_memory.h */
     bool is_starved;     /* paused because memory is short */
     struct list starved_link;

@@ -21,7 +21,7 @@ struct produce_append {
     struct produce *produce;
     struct kafka_produce_response_partition *out;
     struct check_slot check; /* the connection's order waits while a worker checks the batch */
-    struct hash_node node; /* by replica: one batch a partition and request */
+    struct hash_node node;   /* by replica: one batch a partition and request */
 };
 
 struct produce {

@@ -21,7 +21,13 @@
 
 #define AFTER_US 3000000 /* producers go on, so that those who read later do not come to an end */
 
-enum { VALUE_BYTES = 10000, SINGLE_BYTES = 100, MAX_CLIENTS = 64, MAX_SINGLES = 100000, SINGLE_US = 10000 };
+enum {
+    VALUE_BYTES = 10000,
+    SINGLE_BYTES = 100,
+    MAX_CLIENTS = 64,
+    MAX_SINGLES = 100000,
+    SINGLE_US = 10000
+};
 
 struct load {
     const char *topic;
@@ -122,9 +128,9 @@ static void *produce(void *context)
     static char value[VALUE_BYTES];
 
     while (now_us() < load->end_us + AFTER_US) {
-        rd_kafka_resp_err_t err = rd_kafka_producev(
-            client->kafka, RD_KAFKA_V_TOPIC(load->topic),
-            RD_KAFKA_V_VALUE(value, sizeof(value)), RD_KAFKA_V_END);
+        rd_kafka_resp_err_t err =
+            rd_kafka_producev(client->kafka, RD_KAFKA_V_TOPIC(load->topic),
+                              RD_KAFKA_V_VALUE(value, sizeof(value)), RD_KAFKA_V_END);
 
         if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             rd_kafka_poll(client->kafka, 20);
