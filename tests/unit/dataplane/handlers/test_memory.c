@@ -165,6 +165,27 @@ START_TEST(a_neighbour_gets_its_guarantee_while_another_waits)
 }
 END_TEST
 
+START_TEST(who_does_not_read_its_answers_is_closed_and_gives_its_memory_back)
+{
+    struct sim_kafka reader;
+
+    fill();
+    sim_broker_connect(&rig, 0, &reader);
+    sim_client_stall(reader.client);
+    for (int i = 0; i < PIPELINED; i++)
+        send_fetch(&reader);
+    rig_run_ms(25000);
+    note_use();
+    ck_assert(!sim_client_is_closed(reader.client));
+    ck_assert_int_gt(most_used, 0);
+    rig_run_ms(10000);
+    ck_assert(sim_client_is_closed(reader.client));
+    ck_assert_int_le(most_used, CONNECTION_BYTES + 2 * FRAME_BYTES);
+    ck_assert_int_eq(atomic_load(&broker_memory(rig.broker)->used_bytes), 0);
+    sim_kafka_done(&reader);
+}
+END_TEST
+
 /* A Metadata request of zeros, in a frame of this size; true = answered. */
 static bool try_control_frame(uint32_t size)
 {
@@ -197,6 +218,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, sixty_four_fetches_on_one_connection_hold_the_records_of_one);
     tcase_add_test(tc, frames_of_many_connections_wait_for_each_other_and_all_get_through);
     tcase_add_test(tc, a_neighbour_gets_its_guarantee_while_another_waits);
+    tcase_add_test(tc, who_does_not_read_its_answers_is_closed_and_gives_its_memory_back);
     tcase_add_test(tc, a_request_that_is_no_produce_has_a_limit_of_its_own);
     suite_add_tcase(suite, tc);
     return suite;
