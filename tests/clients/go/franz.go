@@ -61,13 +61,24 @@ func soon() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), patience)
 }
 
-func (f *franz) skips() map[string]string {
+// speaks says whether this client knows a version of a request.
+func (f *franz) speaks(request kmsg.Request, version int16) bool {
 	if f.maximum == nil {
-		return nil
+		return true
 	}
-	return map[string]string{
-		staticSentence: "static members came with Kafka 2.3",
+	highest, is := f.maximum.LookupMaxKeyVersion(request.Key())
+	return is && highest >= version
+}
+
+func (f *franz) skips() map[string]string {
+	cannot := map[string]string{}
+	if !f.speaks(kmsg.NewPtrJoinGroupRequest(), 5) {
+		cannot[staticSentence] = "static members came with Kafka 2.3"
 	}
+	if !f.speaks(kmsg.NewPtrProduceRequest(), 7) {
+		cannot["records go out with zstd"] = "Zstandard came with Kafka 2.1"
+	}
+	return cannot
 }
 
 func (f *franz) tellsNullFromEmpty() bool {
@@ -77,9 +88,9 @@ func (f *franz) tellsNullFromEmpty() bool {
 func (f *franz) createTopic(topic string, count int) error {
 	ctx, cancel := soon()
 	defer cancel()
-	replicas := int16(-1)
-	if f.maximum != nil {
-		replicas = 1 // -1 came with Kafka 2.4
+	replicas := int16(1)
+	if f.speaks(kmsg.NewPtrCreateTopicsRequest(), 4) {
+		replicas = -1
 	}
 	_, err := f.admin.CreateTopic(ctx, int32(count), replicas, nil, topic)
 	return err
@@ -110,7 +121,7 @@ func (f *franz) alter(topic, setting, value string) error {
 	ctx, cancel := soon()
 	defer cancel()
 	configs := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: setting, Value: &value}}
-	if f.maximum != nil {
+	if !f.speaks(kmsg.NewPtrIncrementalAlterConfigsRequest(), 0) {
 		answer, err := f.admin.AlterTopicConfigsState(ctx, configs, topic)
 		return errors.Join(err, firstOf(answer))
 	}

@@ -50,6 +50,11 @@ func (s *saramaClient) config() (*sarama.Config, error) {
 	config.Net.SASL.Enable = true
 	config.Net.SASL.User = "token"
 	config.Net.SASL.Password = os.Getenv("MILLRACE_API_KEY")
+	if !s.release.IsAtLeast(sarama.V2_3_0_0) {
+		// As clients of long ago: SASL tokens without a Kafka frame, and nobody asks for versions.
+		config.Net.SASL.Version = sarama.SASLHandshakeV0
+		config.ApiVersionsRequest = false
+	}
 	return config, err
 }
 

@@ -164,9 +164,11 @@ START_TEST(one_that_stops_gives_its_work_back_at_once)
 }
 END_TEST
 
+enum life_part { CREATE, KEY_CREATE, KEY_DELETE, DELETE };
+
 static const struct {
     const char *failpoint;
-    enum { CREATE, KEY_CREATE, KEY_DELETE, DELETE } during;
+    enum life_part during;
 } places[] = {
     {"instance_claimed", CREATE},
     {"instance_before_place", CREATE},
@@ -196,7 +198,7 @@ enum { PLACE_COUNT = sizeof(places) / sizeof(places[0]) };
 /* The life of an Enterprise instance with a key, up to and including the operation that is struck. */
 static void live_until_struck(int place, const char *action)
 {
-    int during = places[place].during;
+    enum life_part during = places[place].during;
 
     if (during == CREATE)
         arm(places[place].failpoint, action);
