@@ -95,7 +95,7 @@ static const struct option options[] = {
      "Requests, answers and records under way, all clients together; an instance gets half of it "
      "at "
      "most, and a 64th at least."},
-    {"connection_memory_bytes", OPTION_I64, FIELD(connection_memory_bytes), "67108864", 65536,
+    {"connection_memory_bytes", OPTION_I64, FIELD(connection_memory_bytes), "67108864", 1048576,
      1LL << 40, "bytes", NULL, false,
      "Answers that wait on one connection; one that is larger still fits."},
     {"max_control_frame_bytes", OPTION_I64, FIELD(max_control_frame_bytes), "8388608", 65536,

@@ -13,14 +13,14 @@ static enum err read_key(const struct call *call, const char **ret_key, struct e
 {
     const char *key = http_header(call->request, "Idempotency-Key");
     size_t len = key ? strlen(key) : 0;
+    bool is_clean = len > 0 && len <= KEY_MAX;
 
     *ret_key = key;
     if (!key)
         return ERR_OK;
     for (size_t i = 0; i < len; i++)
-        if (key[i] <= ' ' || key[i] > '~')
-            len = KEY_MAX + 1;
-    if (len == 0 || len > KEY_MAX)
+        is_clean &= key[i] > ' ' && key[i] <= '~';
+    if (!is_clean)
         return error_set(error, ERR_INVALID,
                          "Idempotency-Key must be 1 to %d visible ASCII characters.", KEY_MAX);
     return ERR_OK;

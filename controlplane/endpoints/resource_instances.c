@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instances of the service: create, show, list. Changing and deleting: resource_instances_change.c.
+/* Instances of the service: create, show, list. Changing, deleting and locking have files of their own.
  *
  * Create writes desired state, operation and audit row in one transaction and wakes provision. A shared plan is answered
  * when the instance is there (201 active), or after two seconds at most (202 provisioning); a dedicated plan at

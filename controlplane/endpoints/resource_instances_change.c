@@ -1,76 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changing and deleting instances. The row is held from reading to writing, so that what was decided is still true when
- * it is written; one mutating operation runs at a time, and a delete overtakes it. */
+/* Changing instances: name, parameters, plan. What brokers have to hear of runs as an operation, one at a time; the rest is
+ * done when it is written. */
 #include <string.h>
-#include <strings.h>
 
 #include "controlplane/domain/names.h"
-#include "common/crypto/encoding.h"
-#include "common/port/random.h"
-#include "controlplane/endpoints/etag.h"
 #include "controlplane/endpoints/plans.h"
-#include "controlplane/endpoints/render.h"
 #include "controlplane/endpoints/resource_instances_internal.h"
 #include "controlplane/failpoint/failpoint.h"
-#include "controlplane/store/credentials.h"
-#include "controlplane/store/reclamations.h"
 #include "controlplane/store/transaction.h"
 
 struct change {
     struct instance_edit edit;
-    /* update */
     const char *name, *plan_id;
     const json_t *parameters;
     bool allow_cleanup, has_allow_cleanup;
     bool is_empty;
     bool is_published; /* brokers have to hear of it: wait for that */
-    /* delete */
-    bool is_recursive;
-    bool was_deleting;
-    enum instance_phase next;
 };
-
-enum err instance_edit_open_operation(const struct instance_edit *edit, const char *type,
-                                      bool is_running, const char *description, bool is_async,
-                                      struct error *error)
-{
-    struct call *call = edit->call;
-    struct new_operation operation = {
-        .account_id = call->principal.account_id,
-        .instance_id = edit->instance_id,
-        .type = type,
-        .state = is_running ? "in progress" : "succeeded",
-        .description = description,
-        .request_id = call->request->request_id,
-        .created_by = call->principal.iam_id,
-        .is_async = is_async,
-    };
-
-    return store_insert_operation(call->db, &operation, error);
-}
-
-enum err instance_edit_begin(struct instance_edit *edit, struct error *error)
-{
-    struct call *call = edit->call;
-    enum err rc = store_lock_instance(call->db, call->principal.account_id, edit->instance_id,
-                                      call->arena, &edit->row, error);
-
-    if (rc == ERR_OK && http_header(call->request, "If-Match"))
-        rc = etag_check(call->request, render_instance(&edit->row), error);
-    return rc;
-}
-
-enum err instance_edit_next(const struct instance_edit *edit, enum instance_event event,
-                            enum instance_phase *ret_next, struct error *error)
-{
-    enum instance_phase phase;
-
-    if (phase_parse(edit->row.phase, &phase) != ERR_OK)
-        return error_set(error, ERR_CORRUPT, "phase %s is not known", edit->row.phase);
-    return lifecycle_next(phase, event, edit->row.is_locked, ret_next, error);
-}
-
-/* ---- update ---- */
 
 static enum err read_update(struct change *change, const json_t *body, struct error *error)
 {
@@ -249,144 +195,4 @@ static enum err update(struct call *call, struct error *error)
 void resource_instances_update(struct http_request *request)
 {
     call_run(request, ROLE_MANAGER, "messagehub.instance.update", update);
-}
-
-/* ---- delete ---- */
-
-/* What is retired keeps its keys: they come back with it. */
-static enum err check_children(struct change *change, struct error *error)
-{
-    struct call *call = change->edit.call;
-    const char *account_id = call->principal.account_id;
-    struct uuid instance_id = change->edit.instance_id;
-    int64_t count = 0;
-
-    if (change->is_recursive && change->next == PHASE_RETIRING)
-        return ERR_OK;
-    if (change->is_recursive)
-        return store_delete_credentials_of(call->db, account_id, instance_id,
-                                           call->principal.iam_id, NULL, error);
-    enum err rc = store_count_credentials_of(call->db, account_id, instance_id, &count, error);
-    if (rc == ERR_OK && count > 0)
-        return error_set(error, ERR_INVALID,
-                         "The instance has %lld keys; delete them first, or pass recursive=true.",
-                         (long long)count);
-    return rc;
-}
-
-static enum err retire(struct change *change, struct error *error)
-{
-    struct call *call = change->edit.call;
-    const char *account_id = call->principal.account_id, *who = call->principal.iam_id;
-    struct uuid reclamation_id;
-
-    if (uuid_generate(&system_random, &reclamation_id) != ERR_OK)
-        return error_set(error, ERR_INTERNAL, "reclamation: no randomness");
-    enum err rc = store_retire_instance(call->db, account_id, change->edit.instance_id, who, error);
-    if (rc == ERR_OK)
-        rc = store_insert_reclamation(call->db, reclamation_id, account_id,
-                                      change->edit.instance_id, who, error);
-    if (rc == ERR_OK)
-        rc = instance_edit_open_operation(&change->edit, "reclamation", true,
-                                          "Reclamation is being scheduled.", true, error);
-    return rc;
-}
-
-static enum err delete_for_good(struct change *change, struct error *error)
-{
-    struct call *call = change->edit.call;
-    enum err rc = store_delete_instance(call->db, call->principal.account_id,
-                                        change->edit.instance_id, call->principal.iam_id, error);
-
-    if (rc == ERR_OK)
-        rc = instance_edit_open_operation(&change->edit, "delete", true, "Deletion in progress.",
-                                          false, error);
-    return rc;
-}
-
-static enum err delete_in_transaction(struct db *db, void *context, struct error *error)
-{
-    struct change *change = context;
-    struct instance_edit *edit = &change->edit;
-    enum err rc = instance_edit_begin(edit, error);
-
-    (void)db; /* the call's own */
-    if (rc == ERR_OK)
-        rc = instance_edit_next(edit, edit->row.reclamation_hours > 0 ? EVENT_RETIRE : EVENT_DELETE,
-                                &change->next, error);
-    change->was_deleting = rc == ERR_EXISTS;
-    if (change->was_deleting)
-        return ERR_OK;
-    if (rc == ERR_OK)
-        rc = check_children(change, error);
-    if (rc == ERR_OK)
-        rc =
-            change->next == PHASE_RETIRING ? retire(change, error) : delete_for_good(change, error);
-    if (rc == ERR_OK)
-        rc = call_audit(edit->call, edit->row.crn, error);
-    return rc == ERR_OK ? failpoint_pass(FAILPOINT_serve_delete_before_commit, error) : rc;
-}
-
-static void delete_wait(struct http_request *request);
-
-static enum err delete_look(struct call *call, struct error *error)
-{
-    const struct change *change = call->state;
-    struct instance_row row;
-    bool is_waiting = false;
-    const char *phase = phase_name(change->next);
-    enum err rc =
-        instance_wait(call, change->edit.instance_id, phase, delete_wait, &row, &is_waiting, error);
-
-    if (rc == ERR_OK && !is_waiting)
-        rc = failpoint_pass(FAILPOINT_serve_delete_before_answer, error);
-    if (rc != ERR_OK || is_waiting)
-        return rc;
-    if (strcmp(row.phase, phase) == 0)
-        return instance_reply_pending(call, change->edit.instance_id, error);
-    http_reply_empty(call->request, 204);
-    return ERR_OK;
-}
-
-static void delete_wait(struct http_request *request)
-{
-    call_continue(request, delete_look);
-}
-
-static enum err read_recursive(struct change *change, struct error *error)
-{
-    const char *text = http_query(change->edit.call->request, "recursive");
-
-    if (text && strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0)
-        return error_set(error, ERR_INVALID, "recursive must be true or false.");
-    change->is_recursive = text && strcasecmp(text, "true") == 0;
-    return ERR_OK;
-}
-
-static enum err delete_instance(struct call *call, struct error *error)
-{
-    struct change *change = arena_new(call->arena, struct change);
-
-    if (!change)
-        return error_set(error, ERR_NO_MEMORY, "delete: no memory");
-    change->edit.call = call;
-    call->state = change;
-    enum err rc = instance_id_of_path(call, &change->edit.instance_id, error);
-    if (rc == ERR_OK)
-        rc = read_recursive(change, error);
-    if (rc == ERR_OK)
-        rc = db_transaction(call->db, delete_in_transaction, change, error);
-    if (rc == ERR_OK)
-        rc = failpoint_pass(FAILPOINT_serve_delete_after_commit, error);
-    if (rc != ERR_OK)
-        return rc;
-    if (change->was_deleting)
-        return instance_reply_pending(call, change->edit.instance_id, error);
-    call_notify(call, change->edit.instance_id);
-    return delete_look(call, error);
-}
-
-void resource_instances_delete(struct http_request *request)
-{
-    call_run(request, ROLE_MANAGER, "messagehub.instance.delete", delete_instance);
 }

@@ -60,10 +60,12 @@ static void update_pause(struct session *session)
     if (is_full == session->is_full)
         return;
     session->is_full = is_full;
-    if (is_full)
+    if (is_full) {
         connection_pause(session->connection);
-    else
-        connection_resume(session->connection);
+        return;
+    }
+    connection_touch(session->connection);
+    connection_resume(session->connection);
 }
 
 /* --- answers --- */

@@ -16,8 +16,9 @@ static size_t connection_room(const struct request *request)
 size_t request_take_memory(struct request *request, size_t wanted, size_t least)
 {
     size_t room = connection_room(request);
+    size_t others = request->session->memory_bytes - request->memory_bytes;
 
-    if (room < least && request->session->memory_bytes == 0)
+    if (room < least && others < least)
         room = least;
     if (wanted > room)
         wanted = room;

@@ -6,8 +6,8 @@
 
 #include "dataplane/dispatch/request.h"
 
-/* Up to `wanted` bytes, but at least `least`; 0 = not now: ask again soon. A connection that holds
- * nothing but this request gets `least` whatever its own limit is. */
+/* Up to `wanted` bytes, but at least `least`; 0 = not now: ask again soon. A connection whose other
+ * requests hold next to nothing gets `least` whatever its own limit is. */
 size_t request_take_memory(struct request *request, size_t wanted, size_t least);
 /* What is there already. */
 void request_force_memory(struct request *request, size_t bytes);

@@ -222,10 +222,12 @@ static enum err why_to_close(const struct session *session, int64_t now_us)
     /* It does not read its answers. */
     if (connection_unsent_bytes(session->connection) > 0 && idle_us > limits->stalled_timeout_us)
         return ERR_TIMEOUT;
+    /* It does not end what it began to send; whatever else is under way, memory is held for it. */
+    if (connection_has_partial_frame(session->connection) && idle_us > limits->stalled_timeout_us &&
+        !session->is_full && !session->is_muted)
+        return ERR_TIMEOUT;
     if (session->request_count > 0 || session->is_muted)
         return ERR_OK;
-    if (connection_has_partial_frame(session->connection) && idle_us > limits->stalled_timeout_us)
-        return ERR_TIMEOUT;
     return idle_us > limits->idle_timeout_us ? ERR_TIMEOUT : ERR_OK;
 }
 

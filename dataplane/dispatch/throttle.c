@@ -9,6 +9,7 @@ static void on_unmute(struct timer *timer)
     struct session *session = container_of(timer, struct session, unmute);
 
     session->is_muted = false;
+    connection_touch(session->connection);
     connection_resume(session->connection);
 }
 

@@ -487,6 +487,11 @@ size_t connection_unsent_bytes(const struct connection *connection)
     return connection->unsent_bytes;
 }
 
+void connection_touch(struct connection *connection)
+{
+    connection->last_active_us = loop_now_us(connection->loop);
+}
+
 int64_t connection_last_active_us(const struct connection *connection)
 {
     return connection->last_active_us;

@@ -77,6 +77,7 @@ struct loop *connection_loop(const struct connection *connection);
 /* Bytes handed over and not yet sent: back-pressure. */
 size_t connection_unsent_bytes(const struct connection *connection);
 /* Loop time of the last byte in or out, for idle time-outs. */
+void connection_touch(struct connection *connection); /* it was silent because we did not read */
 int64_t connection_last_active_us(const struct connection *connection);
 bool connection_has_partial_frame(const struct connection *connection);
 

@@ -32,6 +32,6 @@ WITH changed AS (
     WHERE phase IN ('creating', 'ready', 'updating')
     RETURNING instance_id, revision)
 INSERT INTO fleet.operation (instance_id, type, is_async, state, revision, description, request_id, created_by)
-SELECT c.instance_id, 'update', true, 'in progress', c.revision, 'Update in progress', 'migration-0007', 'migration'
+SELECT c.instance_id, 'update', true, 'in progress', c.revision, 'Update in progress', 'migration-0008', 'migration'
 FROM changed c
 WHERE NOT EXISTS (SELECT FROM fleet.operation o WHERE o.instance_id = c.instance_id AND o.state = 'in progress');

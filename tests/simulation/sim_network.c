@@ -36,6 +36,7 @@ struct sim_stream {
     struct stream_write *write;
     bool is_reading;
     bool client_is_gone;
+    bool client_is_stalled;
     bool end_is_told;
     bool is_closing;
     bool is_poked;
@@ -138,7 +139,7 @@ static bool do_one_thing(struct sim_stream *stream)
         free_stream(stream);
         return false;
     }
-    if (stream->write != NULL) {
+    if (stream->write != NULL && (!stream->client_is_stalled || stream->client_is_gone)) {
         finish_write(stream, stream->client_is_gone ? ERR_CLOSED : ERR_OK);
     } else if (stream->is_reading && stream->incoming.len > 0) {
         deliver_piece(stream);
@@ -151,7 +152,8 @@ static bool do_one_thing(struct sim_stream *stream)
 
 static bool has_more(const struct sim_stream *stream)
 {
-    return stream->is_closing || stream->write != NULL ||
+    return stream->is_closing ||
+           (stream->write != NULL && (!stream->client_is_stalled || stream->client_is_gone)) ||
            (stream->is_reading &&
             (stream->incoming.len > 0 || (stream->client_is_gone && !stream->end_is_told)));
 }
@@ -301,6 +303,12 @@ void sim_client_send(struct sim_client *client, const void *data, size_t len)
         return;
     invariant(buffer_append(&client->stream->incoming, data, len) == ERR_OK);
     poke(client->stream);
+}
+
+void sim_client_stall(struct sim_client *client)
+{
+    if (client->stream != NULL)
+        client->stream->client_is_stalled = true;
 }
 
 void sim_client_close(struct sim_client *client)

@@ -20,6 +20,8 @@ void sim_network_free(struct network *network);
 struct sim_client *sim_client_connect(struct network *network, int port);
 void sim_client_free(struct sim_client *client);
 void sim_client_send(struct sim_client *client, const void *data, size_t len);
+/* The client reads nothing more: what the broker writes is never done. */
+void sim_client_stall(struct sim_client *client);
 /* The client goes away: the broker sees the end of the stream. */
 void sim_client_close(struct sim_client *client);
 /* What the broker sent so far; consume with buffer_consume. */

@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fixture import ROOT, Service  # noqa: E402
 
 WARM_UP_SHARE, GROWTH_KIB_MAX = 0.3, 1024
-REQUEST_TIMEOUT_MS = 400
+REQUEST_TIMEOUT_MS = 1000
 ANSWER_S = 10
 CLOSED = "closed"  # without an answer
 TOKEN_GRANT = b"grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey&apikey="
@@ -194,6 +194,10 @@ class Kinds:
         def add(name, body, status=400, code="bad_request", headers=(json_type,), closes=False):
             self.add(name, lambda route: route.takes_json,
                      lambda route: request(route.method, self.path(route), self.good, *headers, body=body), status, code, closes)
+        for name, key in (("a blank in an Idempotency-Key", b"a b"), ("an Idempotency-Key of 256", b"k" * 256)):
+            self.add(name, lambda route: route.template in ("/v2/resource_instances", "/v2/resource_keys") and route.takes_json,
+                     lambda route, key=key: request(route.method, self.path(route), self.good, json_type,
+                                                    b"Idempotency-Key: " + key, body=b"{}"), 400, "bad_request")
         add("a key twice", b'{"name":"a","name":"b"}')
         add("a key twice, deep inside", b'{"parameters":{"a":[{"b":1,"b":2}]}}')
         add("JSON 34 deep", deep)

@@ -165,6 +165,58 @@ START_TEST(a_neighbour_gets_its_guarantee_while_another_waits)
 }
 END_TEST
 
+START_TEST(who_does_not_read_its_answers_is_closed_and_gives_its_memory_back)
+{
+    struct sim_kafka reader;
+
+    fill();
+    sim_broker_connect(&rig, 0, &reader);
+    sim_client_stall(reader.client);
+    for (int i = 0; i < PIPELINED; i++)
+        send_fetch(&reader);
+    rig_run_ms(25000);
+    note_use();
+    ck_assert(!sim_client_is_closed(reader.client));
+    ck_assert_int_gt(most_used, 0);
+    rig_run_ms(10000);
+    ck_assert(sim_client_is_closed(reader.client));
+    ck_assert_int_le(most_used, CONNECTION_BYTES + 2 * FRAME_BYTES);
+    ck_assert_int_eq(atomic_load(&broker_memory(rig.broker)->used_bytes), 0);
+    sim_kafka_done(&reader);
+}
+END_TEST
+
+/* A fetch that waits for five minutes does not keep half a frame alive. */
+START_TEST(half_a_frame_is_given_up_whatever_else_is_under_way)
+{
+    struct kafka_fetch_request request;
+    struct kafka_fetch_request_topic topic;
+    struct kafka_fetch_request_partition partition;
+
+    kafka_fetch_request_init_defaults(&request);
+    kafka_fetch_request_topic_init_defaults(&topic);
+    kafka_fetch_request_partition_init_defaults(&partition);
+    request.max_wait_ms = 300000;
+    request.min_bytes = 1;
+    request.max_bytes = 1 << 20;
+    topic.topic = text("orders");
+    partition.partition_max_bytes = 1 << 20;
+    topic.partitions.items = &partition;
+    topic.partitions.count = 1;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    sim_kafka_send(&rig_client, KAFKA_API_FETCH, 11, kafka_fetch_request, &request);
+    rig_run_ms(40000);
+    ck_assert(!sim_client_is_closed(rig_client.client));
+    sim_client_send(rig_client.client, "\0\0\x10\0 half", 9);
+    rig_run_ms(29000);
+    ck_assert(!sim_client_is_closed(rig_client.client));
+    rig_run_ms(3000);
+    ck_assert(sim_client_is_closed(rig_client.client));
+    ck_assert_int_eq(atomic_load(&broker_memory(rig.broker)->used_bytes), 0);
+}
+END_TEST
+
 /* A Metadata request of zeros, in a frame of this size; true = answered. */
 static bool try_control_frame(uint32_t size)
 {
@@ -197,6 +249,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, sixty_four_fetches_on_one_connection_hold_the_records_of_one);
     tcase_add_test(tc, frames_of_many_connections_wait_for_each_other_and_all_get_through);
     tcase_add_test(tc, a_neighbour_gets_its_guarantee_while_another_waits);
+    tcase_add_test(tc, who_does_not_read_its_answers_is_closed_and_gives_its_memory_back);
+    tcase_add_test(tc, half_a_frame_is_given_up_whatever_else_is_under_way);
     tcase_add_test(tc, a_request_that_is_no_produce_has_a_limit_of_its_own);
     suite_add_tcase(suite, tc);
     return suite;
