@@ -193,7 +193,8 @@ static bool is_old(const struct group *group, const struct committed_offset *off
     if (group->state == GROUP_EMPTY && !slice_is_null(group->protocol_type) &&
         group->state_timestamp_ms >= 0)
         since_ms = group->state_timestamp_ms;
-    return now_ms - since_ms >= group->shard->options.retention_ms;
+    /* Stored times may be anything. */
+    return since_ms <= now_ms - group->shard->options.retention_ms;
 }
 
 static bool is_expired(const struct group *group, const struct group_topic *topic,
