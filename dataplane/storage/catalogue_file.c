@@ -9,7 +9,7 @@
 
 #define FILE_NAME "catalogue"
 #define FILE_MAGIC 0x4d52434c /* "MRCL" */
-#define FILE_VERSION 1
+#define FILE_VERSION 2
 #define FILE_HEADER_BYTES 28
 #define CATALOGUE_FILE_MAX_BYTES ((size_t)1 << 30)
 #define PENDING_MAX_BYTES ((size_t)64 << 20)
@@ -194,6 +194,8 @@ static enum err write_facts(struct catalogue *fresh, const struct log_facts *fac
     if (rc == ERR_OK && facts->producers_offset >= 0)
         rc = catalogue_set_producers(fresh, &facts->id, facts->producers_offset,
                                      facts->producers_count);
+    if (rc == ERR_OK && facts->cleaned_end > 0)
+        rc = catalogue_set_cleaned(fresh, &facts->id, facts->cleaned_end);
     if (rc == ERR_OK && facts->is_isolated)
         rc = catalogue_isolate_log(fresh, &facts->id);
     return rc;

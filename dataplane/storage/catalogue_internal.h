@@ -17,7 +17,9 @@ enum entry_type {
     ENTRY_LOG_ISOLATED = 8,
     ENTRY_PRODUCER_IDS = 9,
     ENTRY_CLEAN = 10,
-    ENTRY_OPENED = 11
+    ENTRY_OPENED = 11,
+    ENTRY_SEGMENTS_REPLACED = 12,
+    ENTRY_CLEANED = 13
 };
 
 struct catalogue {

@@ -98,7 +98,7 @@ static enum err undo_segment(struct log_store *store, const struct write_run *ru
 
     if (run->position == 0) {
         segment_files_drop(&store->files, run->segment);
-        log_path_file(&run->segment->id, run->segment->base_offset, SEGMENT_SUFFIX, path);
+        segment_path(run->segment, SEGMENT_SUFFIX, path);
         rc = store->disk->ops->remove(store->disk, path);
         return rc == ERR_NOT_FOUND ? ERR_OK : rc; /* perhaps it was not made yet */
     }
@@ -237,18 +237,13 @@ static enum err save_producers(struct log_store *store, const struct flush_item 
 
 /* --- 4 record --- */
 
-static struct segment_fact fact_of(const struct segment_view *view)
-{
-    return (struct segment_fact){view->base_offset, view->end_offset, view->size_bytes,
-                                 view->max_timestamp};
-}
-
 static enum err record_checkpoint(struct catalogue *catalogue, const struct flush_item *item)
 {
-    struct segment_fact end = fact_of(&item->end);
+    struct segment_fact end;
 
     if (!item->wants_checkpoint || item->end.segment == NULL)
         return ERR_OK;
+    end = segment_fact_of(&item->end);
     return catalogue_set_flushed(catalogue, &item->id, &end);
 }
 
@@ -266,7 +261,7 @@ static enum err record_item(struct log_store *store, struct flush_item *item)
     for (int i = 0; i < item->epoch_count && rc == ERR_OK; i++)
         rc = catalogue_add_epoch(catalogue, &item->id, item->epochs[i]);
     for (int i = 0; i < item->closed_count && rc == ERR_OK; i++) {
-        struct segment_fact closed = fact_of(&item->closed[i]);
+        struct segment_fact closed = segment_fact_of(&item->closed[i]);
 
         save_index(store, item, &item->closed[i]);
         rc = catalogue_add_segment(catalogue, &item->id, &closed);
