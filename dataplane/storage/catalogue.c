@@ -84,6 +84,7 @@ static void write_segment(struct writer *writer, const struct segment_fact *segm
     writer_i64(writer, segment->end_offset);
     writer_i64(writer, segment->size_bytes);
     writer_i64(writer, segment->max_timestamp);
+    writer_i32(writer, segment->generation);
 }
 
 static enum err change_and_free(struct catalogue *catalogue, enum entry_type type,
@@ -156,6 +157,28 @@ enum err catalogue_add_segment(struct catalogue *catalogue, const struct log_ide
     start_payload(&writer, &payload, id);
     write_segment(&writer, segment);
     return change_and_free(catalogue, ENTRY_SEGMENT, &writer);
+}
+
+enum err catalogue_replace_segments(struct catalogue *catalogue, const struct log_identity *id,
+                                    const struct segment_fact *segment)
+{
+    struct buffer payload;
+    struct writer writer;
+
+    start_payload(&writer, &payload, id);
+    write_segment(&writer, segment);
+    return change_and_free(catalogue, ENTRY_SEGMENTS_REPLACED, &writer);
+}
+
+enum err catalogue_set_cleaned(struct catalogue *catalogue, const struct log_identity *id,
+                               log_offset cleaned_end)
+{
+    struct buffer payload;
+    struct writer writer;
+
+    start_payload(&writer, &payload, id);
+    writer_i64(&writer, cleaned_end);
+    return change_and_free(catalogue, ENTRY_CLEANED, &writer);
 }
 
 enum err catalogue_set_flushed(struct catalogue *catalogue, const struct log_identity *id,

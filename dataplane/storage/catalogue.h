@@ -25,12 +25,13 @@ struct segment_fact {
     log_offset end_offset;
     int64_t size_bytes;
     int64_t max_timestamp;
+    int32_t generation;
 };
 
 static inline struct segment_fact segment_fact_of(const struct segment_view *view)
 {
     return (struct segment_fact){view->base_offset, view->end_offset, view->size_bytes,
-                                 view->max_timestamp};
+                                 view->max_timestamp, view->segment->generation};
 }
 
 /* The newest snapshot of producers: what they were when the log ended at `offset`. */
@@ -49,6 +50,7 @@ struct log_facts {
     struct segment_fact
         flushed; /* of the newest segment: how far it was flushed; size 0 = unknown */
     struct producers_fact producers; /* offset -1 = no snapshot was taken */
+    log_offset cleaned_end;          /* up to here the cleaner knows every key */
     struct segment_fact *segments;   /* closed and flushed, by base offset */
     int segment_count;
     int segment_capacity;
@@ -89,6 +91,15 @@ enum err catalogue_add_epoch(struct catalogue *catalogue, const struct log_ident
                              struct epoch_entry epoch) WARN_UNUSED;
 enum err catalogue_add_segment(struct catalogue *catalogue, const struct log_identity *id,
                                const struct segment_fact *segment) WARN_UNUSED;
+/* One segment takes the place of those that it covers; the log may have been cut or trimmed meanwhile:
+ * catalogue_has_stretch must hold. */
+enum err catalogue_replace_segments(struct catalogue *catalogue, const struct log_identity *id,
+                                    const struct segment_fact *segment) WARN_UNUSED;
+/* Closed segments make up exactly [base_offset, end_offset). */
+bool catalogue_has_stretch(const struct log_facts *facts, log_offset base_offset,
+                           log_offset end_offset);
+enum err catalogue_set_cleaned(struct catalogue *catalogue, const struct log_identity *id,
+                               log_offset cleaned_end) WARN_UNUSED;
 enum err catalogue_set_flushed(struct catalogue *catalogue, const struct log_identity *id,
                                const struct segment_fact *flushed) WARN_UNUSED;
 enum err catalogue_set_producers(struct catalogue *catalogue, const struct log_identity *id,

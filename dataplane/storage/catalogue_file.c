@@ -193,6 +193,8 @@ static enum err write_facts(struct catalogue *fresh, const struct log_facts *fac
         rc = catalogue_set_flushed(fresh, &facts->id, &facts->flushed);
     if (rc == ERR_OK && facts->producers.offset >= 0)
         rc = catalogue_set_producers(fresh, &facts->id, &facts->producers);
+    if (rc == ERR_OK && facts->cleaned_end > 0)
+        rc = catalogue_set_cleaned(fresh, &facts->id, facts->cleaned_end);
     if (rc == ERR_OK && facts->is_isolated)
         rc = catalogue_isolate_log(fresh, &facts->id);
     return rc;

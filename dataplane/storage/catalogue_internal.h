@@ -18,6 +18,8 @@ enum entry_type {
     ENTRY_PRODUCER_IDS = 9,
     ENTRY_CLEAN = 10,
     ENTRY_OPENED = 11,
+    ENTRY_SEGMENTS_REPLACED = 12,
+    ENTRY_CLEANED = 13,
     ENTRY_WAL_FLOOR = 14
 };
 

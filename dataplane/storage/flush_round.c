@@ -91,7 +91,7 @@ static enum err undo_segment(struct log_store *store, const struct write_run *ru
 
     if (run->position == 0) {
         segment_files_drop(&store->files, run->segment);
-        log_path_file(&run->segment->id, run->segment->base_offset, SEGMENT_SUFFIX, path);
+        segment_path(run->segment, SEGMENT_SUFFIX, path);
         rc = store->disk->ops->remove(store->disk, path);
         return rc == ERR_NOT_FOUND ? ERR_OK : rc; /* perhaps it was not made yet */
     }
@@ -233,10 +233,11 @@ static enum err save_producers(struct log_store *store, const struct flush_item 
 
 static enum err record_checkpoint(struct catalogue *catalogue, const struct flush_item *item)
 {
-    struct segment_fact end = segment_fact_of(&item->end);
+    struct segment_fact end;
 
     if (!item->wants_checkpoint || item->is_logged || item->end.segment == NULL)
         return ERR_OK;
+    end = segment_fact_of(&item->end);
     return catalogue_set_flushed(catalogue, &item->id, &end);
 }
 

@@ -55,6 +55,7 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
         .id = found->id,
         .shard = shard,
         .log_start = found->log_start,
+        .cleaned_end = found->cleaned_end,
         .head = {.closed = found->closed, .active = found->active, .end = found->end},
         .epochs = found->epochs,
         .epochs_saved = found->epochs_saved,
@@ -212,7 +213,7 @@ static enum err roll(struct partition_log *log)
 
 static enum err begin_segment(struct partition_log *log, int64_t now_ms)
 {
-    struct segment *segment = segment_new(&log->id, log->head.end);
+    struct segment *segment = segment_new(&log->id, log->head.end, 0);
 
     if (segment == NULL)
         return ERR_NO_MEMORY;

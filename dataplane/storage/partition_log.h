@@ -31,6 +31,7 @@ struct partition_log {
     struct log_identity id;
     struct shard *shard;
     log_offset log_start;
+    log_offset cleaned_end; /* what the cleaner knows ends here */
     struct log_position head;
     struct log_position durable;
     struct log_position taken; /* where the item under way ends */
@@ -59,6 +60,7 @@ struct partition_log {
 struct recovered_log {
     struct log_identity id;
     log_offset log_start;
+    log_offset cleaned_end;
     struct segment_list *closed;
     struct segment_view active;
     log_offset end;

@@ -6,9 +6,9 @@
 #include "common/observe/log.h"
 #include "common/wire/reader.h"
 #include "dataplane/storage/batch_cursor.h"
+#include "dataplane/storage/recovery_files.h"
 
 #define PRODUCERS_FILE_MAX_BYTES ((size_t)64 << 20)
-#define NAME_MAX_BYTES 64
 
 /* One recovery of one log. */
 struct log_recovery {
@@ -17,105 +17,36 @@ struct log_recovery {
     const struct replayed_log *replayed; /* NULL = the write-ahead log had nothing of it */
     struct segment_fact promised; /* flushed for sure, by whoever says most; size 0 = unknown */
     struct log_identity id;
-    log_offset *bases; /* of the segment files, ascending */
-    int base_count;
-    int base_capacity;
-    log_offset *snapshots; /* of the producer snapshots */
-    int snapshot_count;
-    int snapshot_capacity;
+    struct log_files files;
     struct segment_view *views;
     int view_count;
     struct epoch_history *epochs;
     log_offset end; /* -1 = no segment yet */
-    enum err list_err;
 };
 
-/* --- what files there are --- */
+/* --- files --- */
 
-static enum err push_offset(log_offset **array, int *count, int *capacity, log_offset offset)
-{
-    if (*count == *capacity) {
-        int wanted = *capacity == 0 ? 8 : *capacity * 2;
-        log_offset *larger = realloc(*array, (size_t)wanted * sizeof(**array));
-
-        if (larger == NULL)
-            return ERR_NO_MEMORY;
-        *array = larger;
-        *capacity = wanted;
-    }
-    (*array)[(*count)++] = offset;
-    return ERR_OK;
-}
-
-static bool note_file(void *context, const char *name, bool is_directory)
-{
-    struct log_recovery *log = context;
-    log_offset offset = 0;
-
-    if (is_directory || strlen(name) >= NAME_MAX_BYTES)
-        return true;
-    if (log_parse_file_name(name, SEGMENT_SUFFIX, &offset))
-        log->list_err = push_offset(&log->bases, &log->base_count, &log->base_capacity, offset);
-    else if (log_parse_file_name(name, PRODUCERS_SUFFIX, &offset))
-        log->list_err =
-            push_offset(&log->snapshots, &log->snapshot_count, &log->snapshot_capacity, offset);
-    return log->list_err == ERR_OK;
-}
-
-static int compare_offsets(const void *a, const void *b)
-{
-    const log_offset *left = a;
-    const log_offset *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
-static enum err list_files(struct log_recovery *log)
+static enum err remove_snapshot(struct log_recovery *log, log_offset offset)
 {
     struct disk *disk = log->recovery->store->disk;
     char path[LOG_PATH_BYTES];
     enum err rc = ERR_OK;
 
-    log_path(&log->id, path);
-    rc = disk->ops->list(disk, path, note_file, log);
-    if (rc == ERR_NOT_FOUND)
-        return ERR_OK; /* none at all; whether that can be is seen below */
-    if (rc == ERR_OK)
-        rc = log->list_err;
-    if (log->base_count > 0)
-        qsort(log->bases, (size_t)log->base_count, sizeof(log->bases[0]), compare_offsets);
-    return rc;
-}
-
-static enum err remove_file(struct log_recovery *log, log_offset base, const char *suffix)
-{
-    struct disk *disk = log->recovery->store->disk;
-    char path[LOG_PATH_BYTES];
-    enum err rc = ERR_OK;
-
-    log_path_file(&log->id, base, suffix, path);
+    log_path_file(&log->id, offset, PRODUCERS_SUFFIX, path);
     rc = disk->ops->remove(disk, path);
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
 static enum err remove_segment(struct log_recovery *log, log_offset base)
 {
-    enum err rc = remove_file(log, base, SEGMENT_SUFFIX);
-
-    if (rc == ERR_OK)
-        rc = remove_file(log, base, SEGMENT_INDEX_SUFFIX);
-    return rc;
+    return log_files_remove_segment(log->recovery->store->disk, log->facts, base);
 }
 
 /* --- one segment --- */
 
 static const struct segment_fact *find_fact(const struct log_recovery *log, log_offset base)
 {
-    for (int i = 0; i < log->facts->segment_count; i++) {
-        if (log->facts->segments[i].base_offset == base)
-            return &log->facts->segments[i];
-    }
-    return NULL;
+    return log_facts_find_segment(log->facts, base);
 }
 
 /* Bytes of the segment that were flushed for sure; `size` is what its file has. Of a segment older than
@@ -304,7 +235,7 @@ static enum err recover_segment(struct log_recovery *log, log_offset base)
     enum err rc = ERR_OK;
 
     *view = (struct segment_view){
-        .segment = segment_new(&log->id, base),
+        .segment = segment_new(&log->id, base, fact != NULL ? fact->generation : 0),
         .base_offset = base,
         .end_offset = base,
         .max_timestamp = -1,
@@ -374,15 +305,15 @@ static enum err recover_segments(struct log_recovery *log)
     log_offset log_start = log->facts->log_start;
     enum err rc = ERR_OK;
 
-    log->views = calloc((size_t)log->base_count + 1, sizeof(log->views[0]));
+    log->views = calloc((size_t)log->files.base_count + 1, sizeof(log->views[0]));
     if (log->views == NULL)
         return ERR_NO_MEMORY;
-    for (int i = 0; i < log->base_count && rc == ERR_OK; i++) {
+    for (int i = 0; i < log->files.base_count && rc == ERR_OK; i++) {
         /* Wholly below the log start: its removal was under way. */
-        if (i + 1 < log->base_count && log->bases[i + 1] <= log_start)
-            rc = remove_segment(log, log->bases[i]);
+        if (i + 1 < log->files.base_count && log->files.bases[i + 1] <= log_start)
+            rc = remove_segment(log, log->files.bases[i]);
         else
-            rc = recover_base(log, log->bases[i]);
+            rc = recover_base(log, log->files.bases[i]);
     }
     if (rc != ERR_OK)
         return rc;
@@ -527,9 +458,9 @@ static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
 
 static void remove_old_snapshots(struct log_recovery *log)
 {
-    for (int i = 0; i < log->snapshot_count; i++) {
-        if (log->snapshots[i] != log->facts->producers.offset)
-            (void)remove_file(log, log->snapshots[i], PRODUCERS_SUFFIX);
+    for (int i = 0; i < log->files.snapshot_count; i++) {
+        if (log->files.snapshots[i] != log->facts->producers.offset)
+            (void)remove_snapshot(log, log->files.snapshots[i]);
     }
 }
 
@@ -563,6 +494,7 @@ static enum err assemble(struct log_recovery *log, struct recovered_log *found)
     found->epochs_saved = log->epochs->count;
     log->epochs = NULL;
     found->log_start = log->facts->log_start;
+    found->cleaned_end = log->facts->cleaned_end;
     found->end = log->end;
     found->is_on_disk = true;
     return ERR_OK;
@@ -595,7 +527,7 @@ enum err recover_log(struct recovery *recovery, const struct log_identity *id,
     if (rc == ERR_OK && log.facts->is_isolated)
         rc = ERR_CORRUPT;
     if (rc == ERR_OK)
-        rc = list_files(&log);
+        rc = log_files_list(recovery->store->disk, log.facts, &log.files);
     if (rc == ERR_OK)
         rc = recover_segments(&log);
     if (rc == ERR_OK)
@@ -606,8 +538,7 @@ enum err recover_log(struct recovery *recovery, const struct log_identity *id,
         drop_last_view(&log);
     epoch_history_unref(log.epochs);
     free(log.views);
-    free(log.bases);
-    free(log.snapshots);
+    log_files_done(&log.files);
     if (rc != ERR_OK)
         recovered_log_done(ret_found, &recovery->store->files);
     return rc;

@@ -204,9 +204,9 @@ static void close_or_remove(struct work *work)
     if (!segment->is_doomed)
         return;
     /* What cannot be removed now is removed at the next start: it lies below the log start. */
-    log_path_file(&segment->id, segment->base_offset, SEGMENT_SUFFIX, path);
+    segment_path(segment, SEGMENT_SUFFIX, path);
     (void)store->disk->ops->remove(store->disk, path);
-    log_path_file(&segment->id, segment->base_offset, SEGMENT_INDEX_SUFFIX, path);
+    segment_path(segment, SEGMENT_INDEX_SUFFIX, path);
     (void)store->disk->ops->remove(store->disk, path);
 }
 
