@@ -12,10 +12,10 @@
 #define PATTERN_BYTES 128
 
 static const char *const kind_names[] = {
-    [FAULT_READ_ERROR] = "read-error",   [FAULT_WRITE_ERROR] = "write-error",
-    [FAULT_SYNC_ERROR] = "sync-error",   [FAULT_SYNC_LIE] = "sync-lie",
-    [FAULT_SHORT_WRITE] = "short-write", [FAULT_NO_SPACE] = "no-space",
-    [FAULT_FREE_SPACE] = "free-space",
+    [FAULT_READ_ERROR] = "read-error", [FAULT_WRITE_ERROR] = "write-error",
+    [FAULT_SYNC_ERROR] = "sync-error", [FAULT_SYNC_LIE] = "sync-lie",
+    [FAULT_SLOW_SYNC] = "slow-sync",   [FAULT_SHORT_WRITE] = "short-write",
+    [FAULT_NO_SPACE] = "no-space",     [FAULT_FREE_SPACE] = "free-space",
 };
 
 struct rule {
@@ -125,6 +125,35 @@ bool faults_hit(enum fault_kind kind, const char *path)
     return is_hit;
 }
 
+/* The number of the first rule that fits; `otherwise` when there is none. */
+static int64_t number_of(enum fault_kind kind, const char *path, int64_t otherwise)
+{
+    const struct rule *rule = NULL;
+    int64_t number = otherwise;
+
+    pthread_mutex_lock(&faults.lock);
+    rule = find(kind, path);
+    if (rule != NULL)
+        number = rule->number;
+    pthread_mutex_unlock(&faults.lock);
+    return number;
+}
+
+int64_t faults_sync_delay_us(const char *path)
+{
+    return number_of(FAULT_SLOW_SYNC, path, 0);
+}
+
+bool faults_is_full(const char *path)
+{
+    return number_of(FAULT_NO_SPACE, path, -1) == 0;
+}
+
+int64_t faults_free_bytes(void)
+{
+    return number_of(FAULT_FREE_SPACE, "", -1);
+}
+
 int64_t faults_allow_write(const char *path, int64_t wanted, int64_t growth)
 {
     struct rule *shorter = NULL;
@@ -147,29 +176,4 @@ int64_t faults_allow_write(const char *path, int64_t wanted, int64_t growth)
         space->number -= growth;
     pthread_mutex_unlock(&faults.lock);
     return allowed;
-}
-
-bool faults_is_full(const char *path)
-{
-    const struct rule *space = NULL;
-    bool is_full = false;
-
-    pthread_mutex_lock(&faults.lock);
-    space = find(FAULT_NO_SPACE, path);
-    is_full = space != NULL && space->number == 0;
-    pthread_mutex_unlock(&faults.lock);
-    return is_full;
-}
-
-int64_t faults_free_bytes(void)
-{
-    struct rule *rule = NULL;
-    int64_t bytes = -1;
-
-    pthread_mutex_lock(&faults.lock);
-    rule = find(FAULT_FREE_SPACE, "");
-    if (rule != NULL)
-        bytes = rule->number;
-    pthread_mutex_unlock(&faults.lock);
-    return bytes;
 }

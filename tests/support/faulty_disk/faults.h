@@ -6,6 +6,7 @@
  *   write-error PATTERN [TIMES]
  *   sync-error  PATTERN [TIMES]   nothing is synced
  *   sync-lie    PATTERN [TIMES]   says that it is, and nothing is synced
+ *   slow-sync   PATTERN MICROSECONDS  before a sync does anything
  *   short-write PATTERN BYTES     no call writes more than that
  *   no-space    PATTERN BYTES     files may grow by that much together, then ENOSPC
  *   free-space  *       BYTES     what the file system says that is free
@@ -22,6 +23,7 @@ enum fault_kind {
     FAULT_WRITE_ERROR,
     FAULT_SYNC_ERROR,
     FAULT_SYNC_LIE,
+    FAULT_SLOW_SYNC,
     FAULT_SHORT_WRITE,
     FAULT_NO_SPACE,
     FAULT_FREE_SPACE,
@@ -33,6 +35,8 @@ void faults_init(const char *control_file);
 bool faults_are_on(void);
 /* Whether this call fails so; counts it. */
 bool faults_hit(enum fault_kind kind, const char *path);
+/* How long a sync of this path waits first; 0 = not at all. */
+int64_t faults_sync_delay_us(const char *path);
 /* How many of `wanted` bytes of a write get through that makes the file `growth` longer; -1 = ENOSPC. */
 int64_t faults_allow_write(const char *path, int64_t wanted, int64_t growth);
 /* Nothing may grow any more. */

@@ -525,13 +525,16 @@ static int sync_watched(int fd, int (*sync_now)(int fd), const struct stat *stat
     struct journal_record record = {
         .type = is_directory ? JOURNAL_NAMES_SYNCED : JOURNAL_FILE_SYNCED, .inode = status->st_ino};
 
-    if (faults_are_on() && faults_hit(FAULT_SYNC_ERROR, path))
-        return fail(EIO);
-    if (faults_are_on() && faults_hit(FAULT_SYNC_LIE, path))
-        return 0;
     lock_changes();
     record.until = shim.number + 1;
     unlock_changes();
+    if (faults_are_on()) {
+        (void)usleep((useconds_t)faults_sync_delay_us(path));
+        if (faults_hit(FAULT_SYNC_ERROR, path))
+            return fail(EIO);
+        if (faults_hit(FAULT_SYNC_LIE, path))
+            return 0;
+    }
     if (sync_now(fd) != 0)
         return -1;
     if (!is_journaled())

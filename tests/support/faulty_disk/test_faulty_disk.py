@@ -260,6 +260,22 @@ tell([os.pwrite(file, b'x' * 60, 0), os.pwrite(file, b'x' * 60, 60), errno_of(os
 tell([os.pwrite(file, b'y' * 100, 0), errno_of(os.posix_fallocate, file, 0, 200), errno_of(make, 'b')])""", "no-space * 100"),
                          [f"[60, 40, {errno.ENOSPC}]", f"[100, {errno.ENOSPC}, {errno.ENOSPC}]"])
 
+    def test_a_sync_is_nothing_yet_while_it_is_slow(self):
+        for seed in range(SEEDS):
+            with Disk() as disk:
+                disk.set_faults("slow-sync a 60000000")
+                process = disk.start("""
+file, other = make('a'), make('b'); os.fdatasync(other); sync_names(); os.pwrite(file, b'x' * 512, 0)
+threading.Thread(target=os.fdatasync, args=(file,)).start()
+tell('begun')""")
+                process.stdout.readline()
+                process.kill()
+                process.communicate()
+                disk.cut_power(seed)
+                if disk.read("a") == b"":
+                    return
+        self.fail("the bytes were always there")
+
     def test_the_file_system_says_what_is_free(self):
         self.assertEqual(self.told("status = os.fstatvfs(root); tell(status.f_bavail * status.f_frsize)", "free-space * 40960"),
                          ["40960"])
