@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 
 START_SECONDS = 30
+PSQL = "/usr/lib/postgresql/15/bin/psql"
 
 
 def free_ports():
@@ -43,11 +44,15 @@ def is_alive(pid):
 
 
 class LoneBroker:
-    def __init__(self, root, state, **options):
-        """options: of `millrace-broker serve`, besides those of broker.conf."""
+    def __init__(self, root, state, limits=None, **options):
+        """limits: of the instance, instead of its plan's; options: of `millrace-broker serve`, besides those of broker.conf."""
         self.root, self.state, self.process = root, state, None
         self.options = [f"--{name}={value}" for name, value in options.items()]
         self.bootstrap = f"127.0.0.1:{free_ports()}"
+        if limits:
+            self.dev("up", "--detach")
+            self.sql("fleet", f"UPDATE fleet.plan SET limits = limits || '{json.dumps(limits)}' WHERE plan_id = 'millrace.plaintext'")
+            self.dev("down")
         self.dev("up", "--detach", "--plaintext", self.bootstrap.split(":")[1])
         self.stop_all_but_postgresql()
         (self.conf,) = glob.glob(os.path.join(state, "cells", "*", "*", "broker.conf"))
@@ -69,6 +74,18 @@ class LoneBroker:
                               text=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"./dev {verb} failed:\n{done.stdout}{done.stderr}")
+
+    def sql(self, database, statement):
+        """As the administrator."""
+        with open(os.path.join(self.state, "ports"), encoding="utf-8") as file:
+            port = dict(line.strip().split("=") for line in file)["postgres"]
+        with open(os.path.join(self.state, "secrets", "postgres"), encoding="utf-8") as file:
+            environment = {**os.environ, "PGPASSWORD": file.read()}
+        done = subprocess.run([PSQL, "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-d", database, "-XAtqv",
+                               "ON_ERROR_STOP=1", "-c", statement], capture_output=True, text=True, env=environment, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
 
     def stop_all_but_postgresql(self):
         os.unlink(os.path.join(self.state, "endpoints.json"))

@@ -193,8 +193,8 @@ class PlainSession:
             data += piece
         return data
 
-    def call_raw(self, api, version, request):
-        """The body of the answer: what comes after its header."""
+    def encode(self, api, version, request):
+        """A whole frame, to be sent next."""
         schema = self.schemas[api, "request"]
         if not covers(schema["validVersions"], version):
             raise ValueError(f"{schema['name']} has no version {version}")
@@ -205,7 +205,12 @@ class PlainSession:
         if flexible:
             frame.varint(0)
         frame.struct(schema["fields"], request)
-        self.socket.sendall(struct.pack(">i", len(frame.out)) + frame.out)
+        return struct.pack(">i", len(frame.out)) + frame.out
+
+    def call_raw(self, api, version, request):
+        """The body of the answer: what comes after its header."""
+        self.socket.sendall(self.encode(api, version, request))
+        flexible = covers(self.schemas[api, "request"]["flexibleVersions"], version)
         (size,) = struct.unpack(">i", self.read(4))
         if not 4 <= size <= FRAME_BYTES_MAX:
             raise ValueError(f"the answer claims {size} bytes")
