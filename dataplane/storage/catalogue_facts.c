@@ -45,7 +45,7 @@ static enum err apply_added(struct catalogue *catalogue, const struct log_identi
     if (facts == NULL)
         return ERR_NO_MEMORY;
     facts->id = *id;
-    facts->producers_offset = -1;
+    facts->producers.offset = -1;
     rc = hash_table_insert(&catalogue->logs, hash_of(catalogue, id), &facts->node);
     if (rc != ERR_OK)
         free(facts);
@@ -100,6 +100,48 @@ static enum err apply_segment(struct log_facts *facts, const struct segment_fact
     return rc;
 }
 
+static int find_base(const struct log_facts *facts, log_offset base_offset)
+{
+    int i = 0;
+
+    while (i < facts->segment_count && facts->segments[i].base_offset != base_offset)
+        i++;
+    return i;
+}
+
+bool catalogue_has_stretch(const struct log_facts *facts, log_offset base_offset,
+                           log_offset end_offset)
+{
+    log_offset end = base_offset;
+
+    for (int i = find_base(facts, base_offset); i < facts->segment_count && end < end_offset; i++) {
+        if (facts->segments[i].base_offset != end)
+            return false;
+        end = facts->segments[i].end_offset;
+    }
+    return end == end_offset && end > base_offset;
+}
+
+static enum err apply_replaced(struct log_facts *facts, const struct segment_fact *segment)
+{
+    int first = find_base(facts, segment->base_offset);
+    int after = first + 1;
+
+    if (!catalogue_has_stretch(facts, segment->base_offset, segment->end_offset))
+        return ERR_CORRUPT;
+    while (facts->segments[after - 1].end_offset < segment->end_offset)
+        after++;
+    facts->segments[first] = *segment;
+    memmove(facts->segments + first + 1, facts->segments + after,
+            (size_t)(facts->segment_count - after) * sizeof(facts->segments[0]));
+    facts->segment_count -= after - first - 1;
+    /* How far the newest was flushed was said of one of those that are gone. */
+    if (facts->flushed.base_offset >= segment->base_offset &&
+        facts->flushed.base_offset < segment->end_offset)
+        facts->flushed = *segment;
+    return ERR_OK;
+}
+
 /* What lies wholly below the log start is not needed any more. */
 static void apply_log_start(struct log_facts *facts, log_offset log_start)
 {
@@ -133,6 +175,7 @@ static struct segment_fact read_segment(struct reader *reader)
     segment.end_offset = reader_i64(reader);
     segment.size_bytes = reader_i64(reader);
     segment.max_timestamp = reader_i64(reader);
+    segment.generation = reader_i32(reader);
     return segment;
 }
 
@@ -146,20 +189,26 @@ static enum err apply_to_log(struct log_facts *facts, enum entry_type type, stru
         epoch.start = reader_i64(reader);
         return reader->err != ERR_OK ? reader->err : apply_epoch(facts, epoch);
     }
-    if (type == ENTRY_SEGMENT || type == ENTRY_FLUSHED) {
+    if (type == ENTRY_SEGMENT || type == ENTRY_FLUSHED || type == ENTRY_SEGMENTS_REPLACED) {
         segment = read_segment(reader);
         if (reader->err == ERR_OK && type == ENTRY_SEGMENT)
             return apply_segment(facts, &segment);
+        if (reader->err == ERR_OK && type == ENTRY_SEGMENTS_REPLACED)
+            return apply_replaced(facts, &segment);
         if (reader->err == ERR_OK)
             facts->flushed = segment;
         return reader->err;
     }
     if (type == ENTRY_PRODUCERS) {
-        facts->producers_offset = reader_i64(reader);
-        facts->producers_count = reader_i32(reader);
+        facts->producers.offset = reader_i64(reader);
+        facts->producers.segment = reader_i64(reader);
+        facts->producers.position = reader_i64(reader);
+        facts->producers.count = reader_i32(reader);
         return reader->err;
     }
-    if (type == ENTRY_LOG_ISOLATED)
+    if (type == ENTRY_CLEANED)
+        facts->cleaned_end = reader_i64(reader);
+    else if (type == ENTRY_LOG_ISOLATED)
         facts->is_isolated = true;
     else
         apply_log_start(facts, reader_i64(reader));
@@ -192,11 +241,16 @@ enum err catalogue_apply(struct catalogue *catalogue, int type, struct slice pay
 
     reader_init(&reader, payload);
     catalogue->is_clean = type == ENTRY_CLEAN;
-    if (type >= ENTRY_LOG_ADDED && type <= ENTRY_LOG_ISOLATED)
+    if ((type >= ENTRY_LOG_ADDED && type <= ENTRY_LOG_ISOLATED) ||
+        type == ENTRY_SEGMENTS_REPLACED || type == ENTRY_CLEANED)
         return apply_log_entry(catalogue, (enum entry_type)type, &reader);
     if (type == ENTRY_PRODUCER_IDS) {
         catalogue->registration = reader_i64(&reader);
         catalogue->counter = reader_i64(&reader);
+        return reader.err;
+    }
+    if (type == ENTRY_WAL_FLOOR) {
+        catalogue->wal_floor = reader_i64(&reader);
         return reader.err;
     }
     return type == ENTRY_CLEAN || type == ENTRY_OPENED ? ERR_OK : ERR_UNSUPPORTED;

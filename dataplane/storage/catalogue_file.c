@@ -9,7 +9,7 @@
 
 #define FILE_NAME "catalogue"
 #define FILE_MAGIC 0x4d52434c /* "MRCL" */
-#define FILE_VERSION 1
+#define FILE_VERSION 2
 #define FILE_HEADER_BYTES 28
 #define CATALOGUE_FILE_MAX_BYTES ((size_t)1 << 30)
 #define PENDING_MAX_BYTES ((size_t)64 << 20)
@@ -191,9 +191,10 @@ static enum err write_facts(struct catalogue *fresh, const struct log_facts *fac
         rc = catalogue_add_segment(fresh, &facts->id, &facts->segments[i]);
     if (rc == ERR_OK && facts->flushed.size_bytes > 0)
         rc = catalogue_set_flushed(fresh, &facts->id, &facts->flushed);
-    if (rc == ERR_OK && facts->producers_offset >= 0)
-        rc = catalogue_set_producers(fresh, &facts->id, facts->producers_offset,
-                                     facts->producers_count);
+    if (rc == ERR_OK && facts->producers.offset >= 0)
+        rc = catalogue_set_producers(fresh, &facts->id, &facts->producers);
+    if (rc == ERR_OK && facts->cleaned_end > 0)
+        rc = catalogue_set_cleaned(fresh, &facts->id, facts->cleaned_end);
     if (rc == ERR_OK && facts->is_isolated)
         rc = catalogue_isolate_log(fresh, &facts->id);
     return rc;
@@ -209,6 +210,8 @@ static enum err encode_all(const struct catalogue *catalogue, struct buffer *out
     buffer_init(&fresh.pending, CATALOGUE_FILE_MAX_BYTES);
     if (catalogue->registration >= 0)
         rc = catalogue_set_producer_ids(&fresh, catalogue->registration, catalogue->counter);
+    if (rc == ERR_OK)
+        rc = catalogue_set_wal_floor(&fresh, catalogue->wal_floor);
     for (const struct log_facts *facts = catalogue_next(catalogue, NULL);
          facts != NULL && rc == ERR_OK; facts = catalogue_next(catalogue, facts))
         rc = write_facts(&fresh, facts);

@@ -17,7 +17,10 @@ enum entry_type {
     ENTRY_LOG_ISOLATED = 8,
     ENTRY_PRODUCER_IDS = 9,
     ENTRY_CLEAN = 10,
-    ENTRY_OPENED = 11
+    ENTRY_OPENED = 11,
+    ENTRY_SEGMENTS_REPLACED = 12,
+    ENTRY_CLEANED = 13,
+    ENTRY_WAL_FLOOR = 14
 };
 
 struct catalogue {
@@ -31,6 +34,7 @@ struct catalogue {
     int64_t compact_at_bytes;
     int64_t registration;
     int64_t counter;
+    int64_t wal_floor;
     bool is_clean;
 };
 

@@ -8,7 +8,6 @@
 #include "dataplane/storage/compression.h"
 #include "dataplane/storage/record_stream.h"
 
-#define LENGTH_AT 8
 #define LEADER_EPOCH_AT 12
 #define CRC_AT 17
 #define ATTRIBUTES_AT 21
@@ -251,55 +250,4 @@ bool record_batch_validate(uint8_t *bytes, size_t len, const struct record_batch
     rewrite_timestamp(bytes, rules, max_timestamp, &batch);
     *ret_batch = batch;
     return true;
-}
-
-/* --- another codec --- */
-
-static enum err decompress_all(int codec, struct slice input, struct buffer *out)
-{
-    struct decompressor *decompressor = NULL;
-    enum err rc = ERR_OK;
-    size_t len = 1;
-
-    if (codec == COMPRESSION_NONE)
-        return buffer_append_slice(out, input);
-    rc = decompressor_open(codec, input, out->max_bytes, &decompressor);
-    while (rc == ERR_OK && len > 0) {
-        rc = buffer_reserve(out, RECORD_STREAM_WINDOW_BYTES);
-        if (rc == ERR_OK)
-            rc = decompressor_read(decompressor, out->data + out->len, RECORD_STREAM_WINDOW_BYTES,
-                                   &len);
-        if (rc == ERR_OK)
-            out->len += len;
-    }
-    decompressor_close(decompressor);
-    return rc;
-}
-
-enum err record_batch_recompress(struct slice bytes, int codec, struct buffer *out)
-{
-    struct record_batch batch;
-    struct buffer plain;
-    size_t start = out->len;
-    enum err rc = record_batch_parse(bytes, &batch);
-
-    if (rc != ERR_OK)
-        return rc;
-    buffer_init(&plain, RECORD_STREAM_MAX_BYTES + RECORD_STREAM_WINDOW_BYTES);
-    rc = decompress_all(record_batch_codec(&batch), record_batch_records(&batch, bytes), &plain);
-    if (rc == ERR_OK)
-        rc = buffer_append(out, bytes.data, RECORD_BATCH_HEADER_BYTES);
-    if (rc == ERR_OK)
-        rc = codec == COMPRESSION_NONE ? buffer_append_slice(out, buffer_slice(&plain))
-                                       : compress_records(codec, buffer_slice(&plain), out);
-    buffer_done(&plain);
-    if (rc != ERR_OK)
-        return rc;
-
-    batch.size_bytes = (int64_t)(out->len - start);
-    batch.attributes = (int16_t)((batch.attributes & ~RECORD_BATCH_CODEC_MASK) | codec);
-    put(out->data + start + LENGTH_AT, (uint32_t)(batch.size_bytes - RECORD_BATCH_LOG_OVERHEAD), 4);
-    put(out->data + start + ATTRIBUTES_AT, (uint16_t)batch.attributes, 2);
-    update_crc(out->data + start, &batch);
-    return ERR_OK;
 }

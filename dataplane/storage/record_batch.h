@@ -51,6 +51,20 @@ static inline int record_batch_codec(const struct record_batch *batch)
     return batch->attributes & RECORD_BATCH_CODEC_MASK;
 }
 
+/* Stands for offsets that compaction left out; README.md. */
+static inline bool record_batch_is_gap(const struct record_batch *batch)
+{
+    return batch->record_count == 0 && batch->producer_id < 0 &&
+           batch->size_bytes == RECORD_BATCH_HEADER_BYTES;
+}
+
+/* Of a record with CreateTime. Deltas wrap around, as they do for Kafka's readers. */
+static inline int64_t record_batch_timestamp(const struct record_batch *batch,
+                                             int64_t timestamp_delta)
+{
+    return (int64_t)((uint64_t)batch->base_timestamp + (uint64_t)timestamp_delta);
+}
+
 /* Needs the first 61 bytes only. ERR_TRUNCATED: fewer; ERR_UNSUPPORTED: magic 0 or 1; ERR_CORRUPT: the
  * length or magic is none. */
 enum err record_batch_parse(struct slice bytes, struct record_batch *ret_batch) WARN_UNUSED;
@@ -85,6 +99,21 @@ struct record_batch_verdict {
 bool record_batch_validate(uint8_t *bytes, size_t len, const struct record_batch_rules *rules,
                            struct record_batch *ret_batch,
                            struct record_batch_verdict *ret_verdict) WARN_UNUSED;
+
+/* Enough for what record_batch_unpack gives at most. */
+#define RECORD_BATCH_UNPACKED_MAX_BYTES (((size_t)128 << 20) + 16384)
+
+/* Appends the records, uncompressed. The batch must be a valid one; bytes are all of it. ERR_TOO_LARGE,
+ * ERR_NO_MEMORY, ERR_CORRUPT, ERR_TRUNCATED, ERR_UNSUPPORTED. */
+enum err record_batch_unpack(const struct record_batch *batch, struct slice bytes,
+                             struct buffer *out) WARN_UNUSED;
+/* Appends a batch of these plain records. The header is as given, but for size, CRC and codec, which are
+ * set in it. ERR_TOO_LARGE, ERR_NO_MEMORY: nothing is appended. */
+enum err record_batch_pack(struct record_batch *batch, int codec, struct slice records,
+                           struct buffer *out) WARN_UNUSED;
+/* Appends a gap batch for [base_offset, end_offset), at most INT32_MAX offsets. */
+enum err record_batch_write_gap(int64_t base_offset, int64_t end_offset, int32_t leader_epoch,
+                                struct buffer *out) WARN_UNUSED;
 
 /* Appends to `out` the same batch with another codec. The batch must be a valid one. ERR_TOO_LARGE over
  * the buffer's maximum, ERR_NO_MEMORY. */

@@ -158,11 +158,19 @@ static void run_read(struct work *work)
         .start = read->offset,
         .limit = limit_of(view, read->isolation),
     };
-    enum err rc = ERR_CORRUPT;
+    log_offset gap_end = read->offset;
+    enum err rc = ERR_OK;
 
-    if (log_view_find_segment(view, read->offset, &range.view))
-        rc = segment_read(&range, read->max_bytes, read->must_progress, &read->records,
-                          &read->records_len);
+    /* A gap leads to the next batch. Nothing but a gap up to the limit: its last batch is given, so that
+     * the client gets beyond it. */
+    while (rc == ERR_OK && gap_end >= 0 && gap_end < range.limit) {
+        replica_read_done(read);
+        range.start = gap_end;
+        rc = log_view_find_segment(view, gap_end, &range.view)
+                 ? segment_read(&range, read->max_bytes, read->must_progress, &read->records,
+                                &read->records_len, &gap_end)
+                 : ERR_CORRUPT;
+    }
     read->error = kafka_error_of(rc);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define OFFSET_DIGITS 20
+#define GENERATION_DIGITS 10
 
 /* --- names --- */
 
@@ -40,24 +41,57 @@ void log_path_file(const struct log_identity *id, log_offset base_offset, const 
                    id->partition, OFFSET_DIGITS, base_offset, suffix);
 }
 
+/* Digits from *at on, at most `most` of them; *at is moved behind them. -1 = none, or too large. */
+static int64_t parse_digits(const char **at, int most)
+{
+    const char *digit = *at;
+    int64_t number = 0;
+
+    for (; digit - *at < most && *digit >= '0' && *digit <= '9'; digit++) {
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, *digit - '0', &number))
+            return -1;
+    }
+    number = digit == *at ? -1 : number;
+    *at = digit;
+    return number;
+}
+
 bool log_parse_file_name(const char *name, const char *suffix, log_offset *ret_base_offset)
 {
-    log_offset base = 0;
+    const char *at = name;
+    log_offset base = parse_digits(&at, OFFSET_DIGITS);
 
-    for (int i = 0; i < OFFSET_DIGITS; i++) {
-        if (name[i] < '0' || name[i] > '9' || __builtin_mul_overflow(base, 10, &base) ||
-            __builtin_add_overflow(base, name[i] - '0', &base))
-            return false;
-    }
-    if (strcmp(name + OFFSET_DIGITS, suffix) != 0)
+    if (base < 0 || at - name != OFFSET_DIGITS || strcmp(at, suffix) != 0)
         return false;
     *ret_base_offset = base;
     return true;
 }
 
+bool segment_parse_name(const char *name, const char *suffix, log_offset *ret_base_offset,
+                        int32_t *ret_generation)
+{
+    char base[OFFSET_DIGITS + 1] = "";
+    const char *at = name + OFFSET_DIGITS;
+    int64_t generation = 0;
+
+    *ret_generation = 0;
+    if (log_parse_file_name(name, suffix, ret_base_offset))
+        return true;
+    memccpy(base, name, '\0', OFFSET_DIGITS);
+    if (!log_parse_file_name(base, "", ret_base_offset) || *at++ != '.' || *at == '0')
+        return false;
+    generation = parse_digits(&at, GENERATION_DIGITS);
+    if (generation < 1 || generation > INT32_MAX || strcmp(at, suffix) != 0)
+        return false;
+    *ret_generation = (int32_t)generation;
+    return true;
+}
+
 /* --- one segment --- */
 
-struct segment *segment_new(const struct log_identity *id, log_offset base_offset)
+struct segment *segment_new(const struct log_identity *id, log_offset base_offset,
+                            int32_t generation)
 {
     struct segment *segment = calloc(1, sizeof(*segment));
 
@@ -65,11 +99,32 @@ struct segment *segment_new(const struct log_identity *id, log_offset base_offse
         return NULL;
     segment->id = *id;
     segment->base_offset = base_offset;
+    segment->generation = generation;
     segment->refs = 1;
     list_init(&segment->leaving);
     list_init(&segment->by_use);
     offset_index_init(&segment->index);
     return segment;
+}
+
+void segment_name(const struct segment *segment, const char *suffix, char name[LOG_PATH_BYTES])
+{
+    if (segment->generation == 0)
+        log_file_name(segment->base_offset, suffix, name);
+    else
+        (void)snprintf(name, LOG_PATH_BYTES, "%0*" PRId64 ".%" PRId32 "%s", OFFSET_DIGITS,
+                       segment->base_offset, segment->generation, suffix);
+}
+
+void segment_path(const struct segment *segment, const char *suffix, char path[LOG_PATH_BYTES])
+{
+    char name[LOG_PATH_BYTES];
+    char uuid[UUID_TEXT_LEN + 1];
+
+    segment_name(segment, suffix, name);
+    uuid_format(segment->id.topic_id, uuid);
+    (void)snprintf(path, LOG_PATH_BYTES, "topics/%s/%" PRId32 "/%.48s", uuid, segment->id.partition,
+                   name);
 }
 
 void segment_free(struct segment *segment)
@@ -139,7 +194,7 @@ static enum err open_unlocked(struct segment_files *files, struct segment *segme
 {
     char path[LOG_PATH_BYTES];
 
-    log_path_file(&segment->id, segment->base_offset, SEGMENT_SUFFIX, path);
+    segment_path(segment, SEGMENT_SUFFIX, path);
     return files->disk->ops->open(files->disk, path, flags, ret_file);
 }
 

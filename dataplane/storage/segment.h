@@ -37,6 +37,9 @@ void log_path_file(const struct log_identity *id, log_offset base_offset, const 
 void log_file_name(log_offset base_offset, const char *suffix, char name[LOG_PATH_BYTES]);
 /* False = not a name of ours with that suffix. */
 bool log_parse_file_name(const char *name, const char *suffix, log_offset *ret_base_offset);
+/* "<base offset><suffix>", or "<base offset>.<generation><suffix>" of a segment that the cleaner wrote. */
+bool segment_parse_name(const char *name, const char *suffix, log_offset *ret_base_offset,
+                        int32_t *ret_generation);
 
 #define SEGMENT_SUFFIX ".log"
 #define SEGMENT_INDEX_SUFFIX ".index"
@@ -45,6 +48,7 @@ bool log_parse_file_name(const char *name, const char *suffix, log_offset *ret_b
 struct segment {
     struct log_identity id;
     log_offset base_offset;
+    int32_t generation; /* 0 = as it was appended; only others may have gap batches */
     /* the owner's loop */
     int refs;
     bool is_doomed;      /* its files go with the last reference */
@@ -94,7 +98,11 @@ void segment_files_init(struct segment_files *files, struct disk *disk, int open
 void segment_files_done(struct segment_files *files);
 
 /* refs = 1. NULL = no memory. */
-struct segment *segment_new(const struct log_identity *id, log_offset base_offset) WARN_UNUSED;
+struct segment *segment_new(const struct log_identity *id, log_offset base_offset,
+                            int32_t generation) WARN_UNUSED;
+/* Of its file in the directory of its log, and from the root. */
+void segment_name(const struct segment *segment, const char *suffix, char name[LOG_PATH_BYTES]);
+void segment_path(const struct segment *segment, const char *suffix, char path[LOG_PATH_BYTES]);
 /* The memory only; the file must be closed (segment_files_drop). */
 void segment_free(struct segment *segment);
 

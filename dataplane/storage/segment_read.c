@@ -19,7 +19,7 @@ static bool load_index_file(const struct segment_range *range, struct offset_ind
     size_t len = 0;
     enum err rc = ERR_OK;
 
-    log_path_file(&range->view.segment->id, range->view.base_offset, SEGMENT_INDEX_SUFFIX, path);
+    segment_path(range->view.segment, SEGMENT_INDEX_SUFFIX, path);
     if (disk_read_file(range->files->disk, path, INDEX_FILE_MAX_BYTES, &data, &len) != ERR_OK)
         return false;
     rc = offset_index_load(index, slice_of(data, len), range->view.base_offset,
@@ -206,8 +206,8 @@ static enum err read_range(const struct segment_range *range, struct file *file,
     return rc;
 }
 
-enum err segment_read(const struct segment_range *range, size_t max_bytes, bool must_progress,
-                      uint8_t **ret_data, size_t *ret_len)
+static enum err read_segment(const struct segment_range *range, size_t max_bytes,
+                             bool must_progress, uint8_t **ret_data, size_t *ret_len)
 {
     struct file *file = NULL;
     int64_t position = 0;
@@ -226,6 +226,38 @@ enum err segment_read(const struct segment_range *range, size_t max_bytes, bool 
         rc = read_range(range, file, 0, max_bytes, must_progress, ret_data, ret_len);
     }
     segment_files_release(range->files, range->view.segment);
+    return rc;
+}
+
+/* Moves what is not a gap batch together. When there is nothing else the last gap batch stays. */
+static void leave_out_gaps(uint8_t *data, size_t *len, log_offset *ret_gap_end)
+{
+    size_t kept = 0;
+    struct record_batch batch;
+
+    for (size_t at = 0; at < *len; at += (size_t)batch.size_bytes) {
+        enum err rc = record_batch_parse(slice_of(data + at, *len - at), &batch);
+
+        invariant(rc == ERR_OK);
+        if (record_batch_is_gap(&batch)) {
+            if (kept > 0 || at + (size_t)batch.size_bytes < *len)
+                continue;
+            *ret_gap_end = record_batch_next_offset(&batch);
+        }
+        memmove(data + kept, data + at, (size_t)batch.size_bytes);
+        kept += (size_t)batch.size_bytes;
+    }
+    *len = kept;
+}
+
+enum err segment_read(const struct segment_range *range, size_t max_bytes, bool must_progress,
+                      uint8_t **ret_data, size_t *ret_len, log_offset *ret_gap_end)
+{
+    enum err rc = read_segment(range, max_bytes, must_progress, ret_data, ret_len);
+
+    *ret_gap_end = -1;
+    if (rc == ERR_OK && *ret_len > 0 && range->view.segment->generation > 0)
+        leave_out_gaps(*ret_data, ret_len, ret_gap_end);
     return rc;
 }
 
@@ -256,7 +288,7 @@ static enum err find_in_batch(const struct segment_range *range, struct batch_cu
             break;
         offset = batch->base_offset + record.offset_delta;
         if ((batch->attributes & RECORD_BATCH_LOG_APPEND_TIME) == 0)
-            at = batch->base_timestamp + record.timestamp_delta;
+            at = record_batch_timestamp(batch, record.timestamp_delta);
         if (offset < range->start || offset >= range->limit || at < timestamp)
             continue;
         if (best.offset < 0 || at > best.timestamp) {
@@ -337,6 +369,8 @@ enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_t
         /* Only the batch that the log start cuts in two must be looked into. */
         if (batch.base_offset < range->start)
             rc = find_in_batch(range, &cursor, &batch, INT64_MIN, &record);
+        if (rc == ERR_NOT_FOUND)
+            continue; /* compaction left none of them */
         if (rc != ERR_OK)
             break;
         if (record.timestamp > newest)

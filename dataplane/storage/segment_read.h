@@ -3,7 +3,7 @@
  *
  * Nothing is served that is not exactly what was appended: each batch's CRC is checked, and what the CRC
  * does not cover too: offsets must follow each other without a gap, and the leader epoch must be the one
- * that the epoch history has for that offset. */
+ * that the epoch history has for that offset. Gap batches are walked over and left out of what is given. */
 #ifndef DATAPLANE_STORAGE_SEGMENT_READ_H
 #define DATAPLANE_STORAGE_SEGMENT_READ_H
 
@@ -20,10 +20,11 @@ struct segment_range {
 };
 
 /* Whole batches from the one that contains start on, up to max_bytes; with must_progress one batch even
- * if it is larger. *ret_data is owned (free); NULL and 0 when nothing fits. ERR_CORRUPT: the first batch
- * is not what was written. ERR_NOT_FOUND, ERR_IO, ERR_NO_MEMORY. */
+ * if it is larger. *ret_data is owned (free); NULL and 0 when nothing fits. *ret_gap_end is -1, or there
+ * was only a gap, which ends there: the bytes are its last gap batch. ERR_CORRUPT: the first batch is not
+ * what was written. ERR_NOT_FOUND, ERR_IO, ERR_NO_MEMORY. */
 enum err segment_read(const struct segment_range *range, size_t max_bytes, bool must_progress,
-                      uint8_t **ret_data, size_t *ret_len) WARN_UNUSED;
+                      uint8_t **ret_data, size_t *ret_len, log_offset *ret_gap_end) WARN_UNUSED;
 
 struct record_position {
     log_offset offset;

@@ -44,6 +44,8 @@ enum err rig_start(struct storage_rig *rig, struct error *error)
         .disk = rig->disk,
         .broker_id = 3,
         .tail_cache_bytes = 1 << 20,
+        .small_bytes_max = rig->small_bytes_max,
+        .wal_file_bytes = rig->wal_file_bytes,
     };
     enum err rc = ERR_OK;
 

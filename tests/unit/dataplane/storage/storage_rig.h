@@ -18,6 +18,9 @@ struct storage_rig {
     struct log_config config; /* of replicas that are opened from now on */
     int loop_count;
     int64_t wall_ms; /* at the next start */
+    int64_t
+        small_bytes_max; /* likewise; 0 = the usual, 1 = no batch goes through the write-ahead log */
+    int64_t wal_file_bytes; /* likewise; 0 = the usual */
     int64_t next_number;
 };
 

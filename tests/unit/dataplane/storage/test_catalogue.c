@@ -34,17 +34,18 @@ static enum err reopen(struct error *error)
 
 static void fill(void)
 {
-    struct segment_fact segment = {0, 10, 1000, 77};
+    const struct producers_fact producers = {20, 10, 700, 4};
+    struct segment_fact segment = {0, 10, 1000, 77, 0};
 
     ck_assert_int_eq(catalogue_add_log(catalogue, &first), ERR_OK);
     ck_assert_int_eq(catalogue_add_log(catalogue, &second), ERR_OK);
     ck_assert_int_eq(catalogue_add_epoch(catalogue, &first, (struct epoch_entry){3, 0}), ERR_OK);
     ck_assert_int_eq(catalogue_add_segment(catalogue, &first, &segment), ERR_OK);
-    segment = (struct segment_fact){10, 20, 900, 78};
+    segment = (struct segment_fact){10, 20, 900, 78, 0};
     ck_assert_int_eq(catalogue_add_segment(catalogue, &first, &segment), ERR_OK);
-    segment = (struct segment_fact){20, 25, 300, 79};
+    segment = (struct segment_fact){20, 25, 300, 79, 0};
     ck_assert_int_eq(catalogue_set_flushed(catalogue, &first, &segment), ERR_OK);
-    ck_assert_int_eq(catalogue_set_producers(catalogue, &first, 20, 4), ERR_OK);
+    ck_assert_int_eq(catalogue_set_producers(catalogue, &first, &producers), ERR_OK);
     ck_assert_int_eq(catalogue_set_log_start(catalogue, &first, 12), ERR_OK);
     ck_assert_int_eq(catalogue_isolate_log(catalogue, &second), ERR_OK);
     ck_assert_int_eq(catalogue_set_producer_ids(catalogue, 9, 3000), ERR_OK);
@@ -56,6 +57,7 @@ static void check_filled(void)
     const struct log_facts *facts = catalogue_find(catalogue, &first);
 
     ck_assert_ptr_nonnull(facts);
+    ck_assert_int_eq(facts->cleaned_end, 0);
     ck_assert_int_eq(facts->log_start, 12);
     ck_assert_int_eq(facts->segment_count, 1); /* the first lies below the log start */
     ck_assert_int_eq(facts->segments[0].base_offset, 10);
@@ -63,8 +65,10 @@ static void check_filled(void)
     ck_assert_int_eq(facts->flushed.end_offset, 25);
     ck_assert_int_eq(facts->epoch_count, 1);
     ck_assert_int_eq(facts->epochs[0].epoch, 3);
-    ck_assert_int_eq(facts->producers_offset, 20);
-    ck_assert_int_eq(facts->producers_count, 4);
+    ck_assert_int_eq(facts->producers.offset, 20);
+    ck_assert_int_eq(facts->producers.segment, 10);
+    ck_assert_int_eq(facts->producers.position, 700);
+    ck_assert_int_eq(facts->producers.count, 4);
     ck_assert(!facts->is_isolated);
     ck_assert(catalogue_find(catalogue, &second)->is_isolated);
     ck_assert_int_eq(catalogue_producer_registration(catalogue), 9);
@@ -87,6 +91,63 @@ START_TEST(facts_are_there_again_after_a_power_cut)
 }
 END_TEST
 
+static void check_exchanged(log_offset cleaned_end)
+{
+    const struct log_facts *facts = catalogue_find(catalogue, &first);
+
+    ck_assert_int_eq(facts->segment_count, 2);
+    ck_assert_int_eq(facts->segments[0].base_offset, 10);
+    ck_assert_int_eq(facts->segments[0].end_offset, 25);
+    ck_assert_int_eq(facts->segments[0].generation, 3);
+    ck_assert_int_eq(facts->segments[1].base_offset, 25);
+    ck_assert_int_eq(facts->segments[1].generation, 0);
+    /* It was said of one of those that are gone. */
+    ck_assert_int_eq(facts->flushed.size_bytes, 400);
+    ck_assert_int_eq(facts->cleaned_end, cleaned_end);
+}
+
+START_TEST(one_segment_takes_the_place_of_several)
+{
+    struct segment_fact middle = {20, 25, 300, 79, 0};
+    struct segment_fact newest = {25, 30, 300, 79, 0};
+    struct segment_fact cleaned = {10, 25, 400, 79, 3};
+
+    fill();
+    ck_assert_int_eq(catalogue_add_segment(catalogue, &first, &middle), ERR_OK);
+    ck_assert_int_eq(catalogue_add_segment(catalogue, &first, &newest), ERR_OK);
+    ck_assert_int_eq(catalogue_replace_segments(catalogue, &first, &cleaned), ERR_OK);
+    ck_assert_int_eq(catalogue_set_cleaned(catalogue, &first, 25), ERR_OK);
+    check_exchanged(25);
+    ck_assert_int_eq(catalogue_commit(catalogue, true), ERR_OK);
+    catalogue_free(catalogue);
+    catalogue = NULL;
+    sim_disk_crash(disk);
+    ck_assert_int_eq(reopen(NULL), ERR_OK);
+    check_exchanged(25);
+}
+END_TEST
+
+START_TEST(only_a_whole_stretch_of_closed_segments_can_be_replaced)
+{
+    static const struct segment_fact stretches[] = {
+        {0, 20, 1, 1, 1},  {10, 15, 1, 1, 1}, {10, 30, 1, 1, 1},
+        {12, 20, 1, 1, 1}, {20, 25, 1, 1, 1}, {10, 10, 1, 1, 1},
+    };
+
+    fill();
+    for (size_t i = 0; i < sizeof(stretches) / sizeof(stretches[0]); i++) {
+        ck_assert(!catalogue_has_stretch(catalogue_find(catalogue, &first),
+                                         stretches[i].base_offset, stretches[i].end_offset));
+        ck_assert_int_eq(catalogue_replace_segments(catalogue, &first, &stretches[i]), ERR_CORRUPT);
+    }
+    check_filled();
+    ck_assert(catalogue_has_stretch(catalogue_find(catalogue, &first), 10, 20));
+    ck_assert_int_eq(catalogue_commit(catalogue, true), ERR_OK);
+    ck_assert_int_eq(reopen(NULL), ERR_OK);
+    check_filled();
+}
+END_TEST
+
 START_TEST(only_a_clean_mark_at_the_very_end_means_clean)
 {
     fill();
@@ -105,7 +166,7 @@ END_TEST
 
 START_TEST(history_is_dropped_when_there_is_too_much_and_facts_stay)
 {
-    struct segment_fact flushed = {20, 25, 300, 79};
+    struct segment_fact flushed = {20, 25, 300, 79, 0};
     int64_t largest = 0;
 
     fill();
@@ -200,6 +261,8 @@ Suite *test_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, facts_are_there_again_after_a_power_cut);
+    tcase_add_test(tc, one_segment_takes_the_place_of_several);
+    tcase_add_test(tc, only_a_whole_stretch_of_closed_segments_can_be_replaced);
     tcase_add_test(tc, only_a_clean_mark_at_the_very_end_means_clean);
     tcase_add_test(tc, history_is_dropped_when_there_is_too_much_and_facts_stay);
     tcase_add_test(tc, a_torn_tail_is_cut_and_damage_in_what_was_durable_is_refused);

@@ -22,6 +22,48 @@ START_TEST(names_of_files_are_read_back_and_others_are_not_ours)
     ck_assert(!log_parse_file_name("4711.log", SEGMENT_SUFFIX, &base));
     ck_assert(!log_parse_file_name("00000000000000004711.log.new", SEGMENT_SUFFIX, &base));
     ck_assert(!log_parse_file_name("99999999999999999999.log", SEGMENT_SUFFIX, &base));
+    ck_assert(!log_parse_file_name("00000000000000004711.2.log", SEGMENT_SUFFIX, &base));
+}
+END_TEST
+
+START_TEST(segments_that_the_cleaner_wrote_have_their_generation_in_their_names)
+{
+    static const char *const bad[] = {
+        "00000000000000004711..log",
+        "00000000000000004711.0.log",
+        "00000000000000004711.07.log",
+        "00000000000000004711.-1.log",
+        "00000000000000004711.2147483648.log",
+        "00000000000000004711.12345678901.log",
+        "4711.2.log",
+        "00000000000000004711.2.logs",
+        "00000000000000004711",
+        "",
+    };
+    struct log_identity id = {.partition = 3};
+    struct segment *segment = segment_new(&id, 4711, 12);
+    char name[LOG_PATH_BYTES];
+    log_offset base = 0;
+    int32_t generation = -1;
+
+    segment_name(segment, SEGMENT_SUFFIX, name);
+    ck_assert_str_eq(name, "00000000000000004711.12.log");
+    ck_assert(segment_parse_name(name, SEGMENT_SUFFIX, &base, &generation));
+    ck_assert_int_eq(base, 4711);
+    ck_assert_int_eq(generation, 12);
+    ck_assert(!segment_parse_name(name, SEGMENT_INDEX_SUFFIX, &base, &generation));
+    segment_path(segment, SEGMENT_INDEX_SUFFIX, name);
+    ck_assert_str_eq(name,
+                     "topics/00000000-0000-0000-0000-000000000000/3/00000000000000004711.12.index");
+    segment->generation = 0;
+    segment_name(segment, SEGMENT_SUFFIX, name);
+    ck_assert_str_eq(name, "00000000000000004711.log");
+    ck_assert(segment_parse_name(name, SEGMENT_SUFFIX, &base, &generation));
+    ck_assert_int_eq(generation, 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_msg(!segment_parse_name(bad[i], SEGMENT_SUFFIX, &base, &generation), "%s",
+                      bad[i]);
+    segment_free(segment);
 }
 END_TEST
 
@@ -161,6 +203,7 @@ Suite *test_suite(void)
     TCase *tc = tcase_create("segment");
 
     tcase_add_test(tc, names_of_files_are_read_back_and_others_are_not_ours);
+    tcase_add_test(tc, segments_that_the_cleaner_wrote_have_their_generation_in_their_names);
     tcase_add_test(tc, a_lookup_leads_to_or_before_what_is_sought_and_not_far_before);
     tcase_add_test(tc, an_index_is_saved_and_loaded_and_a_damaged_one_is_refused);
     tcase_add_test(tc, what_is_cut_off_is_forgotten_and_may_be_written_again);
