@@ -20,9 +20,11 @@
 /* Wrong on purpose, so that tests can show that they would see it. */
 enum storage_sabotage {
     SABOTAGE_NONE = 0,
-    SABOTAGE_SKIP_SYNC = 1, /* says durable what was only written */
-    SABOTAGE_ACK_EARLY = 2, /* answers when the batch is in memory */
-    SABOTAGE_TRUST_TAIL = 4 /* recovery believes what parses, CRCs unseen */
+    SABOTAGE_SKIP_SYNC = 1,      /* says durable what was only written */
+    SABOTAGE_ACK_EARLY = 2,      /* answers when the batch is in memory */
+    SABOTAGE_TRUST_TAIL = 4,     /* recovery believes what parses, CRCs unseen */
+    SABOTAGE_CLEAN_NEWEST = 8,   /* compaction drops the newest record of a key */
+    SABOTAGE_CLEAN_UNSYNCED = 16 /* compaction exchanges segments that were only written */
 };
 
 /* What the FLUSH worker needs of a data directory. */
@@ -76,5 +78,14 @@ void flush_round_run(struct log_store *store, struct list *items);
 
 /* The FLUSH worker: forgets a log in the catalogue, durably. */
 enum err flush_remove_log(struct log_store *store, const struct log_identity *id) WARN_UNUSED;
+
+/* The FLUSH worker: durably puts the segment, which is durable under its name, in the place of those that it
+ * covers. ERR_GONE: they do not make up its stretch any more. ERR_NO_SPACE: not said yet; ask again, and let
+ * both be until it is. After any other error it may be said or not: both stay. */
+enum err flush_exchange_segments(struct log_store *store, const struct log_identity *id,
+                                 const struct segment_fact *segment) WARN_UNUSED;
+/* The FLUSH worker: how far the log's keys are known; durable with what comes next. */
+enum err flush_note_cleaned(struct log_store *store, const struct log_identity *id,
+                            log_offset cleaned_end) WARN_UNUSED;
 
 #endif

@@ -62,6 +62,10 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
     };
     producer_state_move(&log->producers, &found->producers);
     log->runs_end = &log->runs;
+    for (int i = 0; i < found->closed->count; i++) {
+        if (found->closed->views[i].segment->generation > log->last_generation)
+            log->last_generation = found->closed->views[i].segment->generation;
+    }
     position_set(log, &log->durable, &log->head);
     log_tail_init(&log->tail, &shard->tail, found->end);
 }
@@ -190,8 +194,7 @@ bool partition_log_snapshot_producers(struct partition_log *log)
     return true;
 }
 
-/* The newest segment is closed; the next append begins another. */
-static enum err roll(struct partition_log *log)
+enum err partition_log_roll(struct partition_log *log)
 {
     struct segment_list *closed = segment_list_with(log->head.closed, 0, &log->head.active);
 
@@ -295,7 +298,7 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
     enum err rc = ERR_OK;
 
     if (must_roll(log, config, batch, now_ms))
-        rc = roll(log);
+        rc = partition_log_roll(log);
     if (rc == ERR_OK && log->head.active.segment == NULL)
         rc = begin_segment(log, now_ms);
     if (rc != ERR_OK)

@@ -10,6 +10,7 @@
 #define DATAPLANE_STORAGE_SHARD_H
 
 #include "common/observe/histogram.h"
+#include "dataplane/storage/cleaner/cleaner.h"
 #include "dataplane/storage/flush_round.h"
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
@@ -35,8 +36,9 @@ struct shard {
     struct tail_budget tail;
     struct reclaim reclaim;
     struct list leaving; /* segments whose files are being closed or removed */
-    int removals;        /* of those, and of whole partitions */
+    int removals;        /* of those, and of whole partitions; and steps of the cleaner */
     struct timer retention;
+    struct cleaner cleaner;
     bool is_closing;     /* appends are refused */
     bool is_end_unknown; /* the last round failed: there may be no clean mark */
     bool is_last_round;  /* the round under way, or the next, is the last of all */
@@ -46,7 +48,7 @@ struct shard {
 };
 
 void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
-                struct loop *loop, int64_t tail_bytes);
+                struct loop *loop, int64_t tail_bytes, const struct cleaner_limits *cleaner_limits);
 /* When no loop runs any more. */
 void shard_done(struct shard *shard);
 /* Any loop: flushes everything, marks each log's end; on_closed is called on the shard's loop. */

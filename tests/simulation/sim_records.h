@@ -8,7 +8,9 @@
 struct sim_batch {
     int64_t first_number; /* records carry first_number, first_number + 1, … */
     int32_t count;
-    int32_t padding; /* bytes beside the number */
+    int32_t padding;   /* bytes beside the number */
+    int32_t key_count; /* keys are number % key_count; 0 = null keys */
+    bool is_tombstone; /* no values; the number is in a header */
     int64_t timestamp_ms;
     int64_t producer_id; /* -1 = plain */
     int16_t producer_epoch;
