@@ -193,14 +193,16 @@ enum err catalogue_set_flushed(struct catalogue *catalogue, const struct log_ide
 }
 
 enum err catalogue_set_producers(struct catalogue *catalogue, const struct log_identity *id,
-                                 log_offset offset, int32_t count)
+                                 const struct producers_fact *producers)
 {
     struct buffer payload;
     struct writer writer;
 
     start_payload(&writer, &payload, id);
-    writer_i64(&writer, offset);
-    writer_i32(&writer, count);
+    writer_i64(&writer, producers->offset);
+    writer_i64(&writer, producers->segment);
+    writer_i64(&writer, producers->position);
+    writer_i32(&writer, producers->count);
     return change_and_free(catalogue, ENTRY_PRODUCERS, &writer);
 }
 
@@ -225,6 +227,16 @@ enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registr
     return change_and_free(catalogue, ENTRY_PRODUCER_IDS, &writer);
 }
 
+enum err catalogue_set_wal_floor(struct catalogue *catalogue, int64_t lsn)
+{
+    struct buffer payload;
+    struct writer writer;
+
+    start_payload(&writer, &payload, NULL);
+    writer_i64(&writer, lsn);
+    return change_and_free(catalogue, ENTRY_WAL_FLOOR, &writer);
+}
+
 enum err catalogue_mark(struct catalogue *catalogue, bool is_clean)
 {
     struct buffer payload;
@@ -237,6 +249,11 @@ enum err catalogue_mark(struct catalogue *catalogue, bool is_clean)
 bool catalogue_was_clean(const struct catalogue *catalogue)
 {
     return catalogue->is_clean;
+}
+
+int64_t catalogue_wal_floor(const struct catalogue *catalogue)
+{
+    return catalogue->wal_floor;
 }
 
 int64_t catalogue_producer_registration(const struct catalogue *catalogue)

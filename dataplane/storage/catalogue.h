@@ -34,6 +34,14 @@ static inline struct segment_fact segment_fact_of(const struct segment_view *vie
                                  view->max_timestamp, view->segment->generation};
 }
 
+/* The newest snapshot of producers: what they were when the log ended at `offset`. */
+struct producers_fact {
+    log_offset offset;
+    log_offset segment; /* which begins there or before */
+    int64_t position;   /* of `offset` in it */
+    int32_t count;      /* 0 = there was none: no file either */
+};
+
 /* What is known of one log. Read only outside of catalogue.c. */
 struct log_facts {
     struct hash_node node;
@@ -41,10 +49,9 @@ struct log_facts {
     log_offset log_start;
     struct segment_fact
         flushed; /* of the newest segment: how far it was flushed; size 0 = unknown */
-    log_offset producers_offset;   /* -1 = no snapshot was taken */
-    int32_t producers_count;       /* 0 = there was none: no file either */
-    log_offset cleaned_end;        /* up to here the cleaner knows every key */
-    struct segment_fact *segments; /* closed and flushed, by base offset */
+    struct producers_fact producers; /* offset -1 = no snapshot was taken */
+    log_offset cleaned_end;          /* up to here the cleaner knows every key */
+    struct segment_fact *segments;   /* closed and flushed, by base offset */
     int segment_count;
     int segment_capacity;
     struct epoch_entry *epochs;
@@ -65,6 +72,7 @@ void catalogue_free(struct catalogue *catalogue);
 bool catalogue_was_clean(const struct catalogue *catalogue);
 int64_t catalogue_producer_registration(const struct catalogue *catalogue); /* -1 = none */
 int64_t catalogue_producer_counter(const struct catalogue *catalogue); /* first not given out */
+int64_t catalogue_wal_floor(const struct catalogue *catalogue);
 /* NULL = no such log. Valid until the next change. */
 const struct log_facts *catalogue_find(const struct catalogue *catalogue,
                                        const struct log_identity *id);
@@ -95,11 +103,13 @@ enum err catalogue_set_cleaned(struct catalogue *catalogue, const struct log_ide
 enum err catalogue_set_flushed(struct catalogue *catalogue, const struct log_identity *id,
                                const struct segment_fact *flushed) WARN_UNUSED;
 enum err catalogue_set_producers(struct catalogue *catalogue, const struct log_identity *id,
-                                 log_offset offset, int32_t count) WARN_UNUSED;
+                                 const struct producers_fact *producers) WARN_UNUSED;
 enum err catalogue_isolate_log(struct catalogue *catalogue,
                                const struct log_identity *id) WARN_UNUSED;
 enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registration,
                                     int64_t counter) WARN_UNUSED;
+/* Where the write-ahead log begins: what has a lower LSN is nobody's any more. */
+enum err catalogue_set_wal_floor(struct catalogue *catalogue, int64_t lsn) WARN_UNUSED;
 /* clean: the last entry of a clean end; else the first of a new life. */
 enum err catalogue_mark(struct catalogue *catalogue, bool is_clean) WARN_UNUSED;
 

@@ -45,7 +45,7 @@ static enum err apply_added(struct catalogue *catalogue, const struct log_identi
     if (facts == NULL)
         return ERR_NO_MEMORY;
     facts->id = *id;
-    facts->producers_offset = -1;
+    facts->producers.offset = -1;
     rc = hash_table_insert(&catalogue->logs, hash_of(catalogue, id), &facts->node);
     if (rc != ERR_OK)
         free(facts);
@@ -200,8 +200,10 @@ static enum err apply_to_log(struct log_facts *facts, enum entry_type type, stru
         return reader->err;
     }
     if (type == ENTRY_PRODUCERS) {
-        facts->producers_offset = reader_i64(reader);
-        facts->producers_count = reader_i32(reader);
+        facts->producers.offset = reader_i64(reader);
+        facts->producers.segment = reader_i64(reader);
+        facts->producers.position = reader_i64(reader);
+        facts->producers.count = reader_i32(reader);
         return reader->err;
     }
     if (type == ENTRY_CLEANED)
@@ -245,6 +247,10 @@ enum err catalogue_apply(struct catalogue *catalogue, int type, struct slice pay
     if (type == ENTRY_PRODUCER_IDS) {
         catalogue->registration = reader_i64(&reader);
         catalogue->counter = reader_i64(&reader);
+        return reader.err;
+    }
+    if (type == ENTRY_WAL_FLOOR) {
+        catalogue->wal_floor = reader_i64(&reader);
         return reader.err;
     }
     return type == ENTRY_CLEAN || type == ENTRY_OPENED ? ERR_OK : ERR_UNSUPPORTED;

@@ -191,9 +191,8 @@ static enum err write_facts(struct catalogue *fresh, const struct log_facts *fac
         rc = catalogue_add_segment(fresh, &facts->id, &facts->segments[i]);
     if (rc == ERR_OK && facts->flushed.size_bytes > 0)
         rc = catalogue_set_flushed(fresh, &facts->id, &facts->flushed);
-    if (rc == ERR_OK && facts->producers_offset >= 0)
-        rc = catalogue_set_producers(fresh, &facts->id, facts->producers_offset,
-                                     facts->producers_count);
+    if (rc == ERR_OK && facts->producers.offset >= 0)
+        rc = catalogue_set_producers(fresh, &facts->id, &facts->producers);
     if (rc == ERR_OK && facts->cleaned_end > 0)
         rc = catalogue_set_cleaned(fresh, &facts->id, facts->cleaned_end);
     if (rc == ERR_OK && facts->is_isolated)
@@ -211,6 +210,8 @@ static enum err encode_all(const struct catalogue *catalogue, struct buffer *out
     buffer_init(&fresh.pending, CATALOGUE_FILE_MAX_BYTES);
     if (catalogue->registration >= 0)
         rc = catalogue_set_producer_ids(&fresh, catalogue->registration, catalogue->counter);
+    if (rc == ERR_OK)
+        rc = catalogue_set_wal_floor(&fresh, catalogue->wal_floor);
     for (const struct log_facts *facts = catalogue_next(catalogue, NULL);
          facts != NULL && rc == ERR_OK; facts = catalogue_next(catalogue, facts))
         rc = write_facts(&fresh, facts);

@@ -19,7 +19,8 @@ enum entry_type {
     ENTRY_CLEAN = 10,
     ENTRY_OPENED = 11,
     ENTRY_SEGMENTS_REPLACED = 12,
-    ENTRY_CLEANED = 13
+    ENTRY_CLEANED = 13,
+    ENTRY_WAL_FLOOR = 14
 };
 
 struct catalogue {
@@ -33,6 +34,7 @@ struct catalogue {
     int64_t compact_at_bytes;
     int64_t registration;
     int64_t counter;
+    int64_t wal_floor;
     bool is_clean;
 };
 

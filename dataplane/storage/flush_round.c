@@ -14,15 +14,6 @@
 
 /* --- 1 write --- */
 
-static int64_t run_bytes(const struct flush_item *item)
-{
-    int64_t bytes = 0;
-
-    for (const struct write_run *run = item->runs; run != NULL; run = run->next)
-        bytes += (int64_t)(run->to - run->from);
-    return bytes;
-}
-
 /* What appends may use now. A disk that cannot say it is not held to it. */
 static int64_t room_bytes(struct log_store *store)
 {
@@ -71,6 +62,8 @@ static enum err write_segment(struct log_store *store, const struct write_run **
         rc = file->ops->truncate(file, 0);
     if (rc == ERR_OK)
         rc = write_stretch(file, run);
+    if (rc == ERR_NO_SPACE && log_store_is_sabotaged(store, SABOTAGE_SHORT_WRITE))
+        rc = ERR_OK;
     segment_files_release(&store->files, segment);
     return rc;
 }
@@ -142,7 +135,7 @@ static void index_item(struct log_store *store, const struct flush_item *item)
     }
 }
 
-/* --- 2 sync --- */
+/* --- 3 sync --- */
 
 static bool is_closed_by(const struct flush_item *item, const struct segment *segment)
 {
@@ -159,37 +152,38 @@ static void sync_segments(struct sync_batch *batch, struct flush_item *item, boo
     const struct segment *done = NULL;
 
     for (int i = 0; i < item->closed_count; i++)
-        sync_batch_segment(batch, item, item->closed[i].segment);
+        sync_batch_segment(batch, &item->err, item->closed[i].segment);
     for (const struct write_run *run = item->runs; run != NULL; run = run->next) {
         if (run->segment == done)
             continue;
         done = run->segment;
         *ret_new_names |= run->position == 0;
         if (item->must_sync && !is_closed_by(item, run->segment))
-            sync_batch_segment(batch, item, run->segment);
+            sync_batch_segment(batch, &item->err, run->segment);
     }
     if (item->must_sync_end && item->end.segment != NULL && item->end.segment != done)
-        sync_batch_segment(batch, item, item->end.segment);
+        sync_batch_segment(batch, &item->err, item->end.segment);
 }
 
 static void sync_item(struct sync_batch *batch, struct flush_item *item,
                       const struct flush_item *before)
 {
-    bool is_new_topic = item->is_new && (before == NULL || !before->is_new ||
-                                         !uuid_equal(before->id.topic_id, item->id.topic_id));
-    bool has_new_names = false;
+    bool is_new_topic =
+        item->has_unsynced_dirs && (before == NULL || !before->has_unsynced_dirs ||
+                                    !uuid_equal(before->id.topic_id, item->id.topic_id));
+    bool has_new_names = item->has_unsynced_name;
     char path[LOG_PATH_BYTES];
 
     sync_segments(batch, item, &has_new_names);
     log_path(&item->id, path);
     if (has_new_names)
-        sync_batch_dir(batch, item, path);
+        sync_batch_dir(batch, &item->err, path);
     log_path_topic(&item->id, path);
     if (is_new_topic)
-        sync_batch_dir(batch, item, path);
+        sync_batch_dir(batch, &item->err, path);
 }
 
-/* --- 3 snapshot: caches, so a failure costs time at the next start and nothing else --- */
+/* --- 4 snapshot: caches, so a failure costs time at the next start and nothing else --- */
 
 static enum err replace_file(struct log_store *store, const struct log_identity *id,
                              log_offset offset, const char *suffix, const struct buffer *bytes)
@@ -235,29 +229,59 @@ static enum err save_producers(struct log_store *store, const struct flush_item 
     return item->log_start >= 0 ? rc : ERR_OK;
 }
 
-/* --- 4 record --- */
+/* --- 5 record --- */
 
 static enum err record_checkpoint(struct catalogue *catalogue, const struct flush_item *item)
 {
     struct segment_fact end;
 
-    if (!item->wants_checkpoint || item->end.segment == NULL)
+    if (!item->wants_checkpoint || item->is_logged || item->end.segment == NULL)
         return ERR_OK;
     end = segment_fact_of(&item->end);
     return catalogue_set_flushed(catalogue, &item->id, &end);
 }
 
-static enum err record_item(struct log_store *store, struct flush_item *item)
+static bool waits_for_catalogue(const struct flush_item *item)
+{
+    return item->is_new || item->log_start >= 0;
+}
+
+static enum err record_producers(struct catalogue *catalogue, struct flush_item *item)
+{
+    struct producers_fact fact = {item->producers->offset, item->producers->segment,
+                                  item->producers->position, item->producers->count};
+    bool is_old_needed = item->producers_before.count > 0 &&
+                         item->producers_before.offset != item->producers->offset;
+
+    item->old_producers = is_old_needed ? item->producers_before.offset : -1;
+    return catalogue_set_producers(catalogue, &item->id, &fact);
+}
+
+/* What an item waits for. It can still be taken back, so nothing of its bytes may be claimed here. */
+static enum err record_awaited(struct log_store *store, struct flush_item *item)
 {
     struct catalogue *catalogue = store->catalogue;
-    const struct log_facts *facts = catalogue_find(catalogue, &item->id);
-    log_offset old_producers =
-        facts != NULL && facts->producers_count > 0 ? facts->producers_offset : -1;
-    bool has_producers = false;
-    enum err rc = save_producers(store, item, &has_producers);
+    enum err rc = ERR_OK;
 
-    if (rc == ERR_OK && item->is_new)
+    if (!waits_for_catalogue(item))
+        return ERR_OK;
+    if (item->is_new)
         rc = catalogue_add_log(catalogue, &item->id);
+    if (rc == ERR_OK)
+        rc = save_producers(store, item, &item->has_producers);
+    if (rc == ERR_OK && item->log_start >= 0)
+        rc = catalogue_set_log_start(catalogue, &item->id, item->log_start);
+    if (rc == ERR_OK && item->has_producers)
+        rc = record_producers(catalogue, item);
+    return rc;
+}
+
+/* From here on nothing is taken back. */
+static enum err record_rest(struct log_store *store, struct flush_item *item)
+{
+    struct catalogue *catalogue = store->catalogue;
+    enum err rc = ERR_OK;
+
     for (int i = 0; i < item->epoch_count && rc == ERR_OK; i++)
         rc = catalogue_add_epoch(catalogue, &item->id, item->epochs[i]);
     for (int i = 0; i < item->closed_count && rc == ERR_OK; i++) {
@@ -268,24 +292,16 @@ static enum err record_item(struct log_store *store, struct flush_item *item)
     }
     if (rc == ERR_OK)
         rc = record_checkpoint(catalogue, item);
-    if (rc == ERR_OK && item->log_start >= 0)
-        rc = catalogue_set_log_start(catalogue, &item->id, item->log_start);
-    if (rc == ERR_OK && has_producers) {
-        rc = catalogue_set_producers(catalogue, &item->id, item->producers->offset,
-                                     item->producers->count);
-        item->old_producers = old_producers != item->producers->offset ? old_producers : -1;
-    }
+    if (rc == ERR_OK && !waits_for_catalogue(item))
+        rc = save_producers(store, item, &item->has_producers);
+    if (rc == ERR_OK && item->has_producers && !waits_for_catalogue(item))
+        rc = record_producers(catalogue, item);
     return rc;
 }
 
-/* --- the round --- */
+/* --- how it ends --- */
 
-static struct flush_item *item_of(struct list *node)
-{
-    return container_of(node, struct flush_item, link);
-}
-
-static void fail_directory(struct log_store *store, const char *step, enum err err)
+void log_store_fail(struct log_store *store, const char *step, enum err err)
 {
     if (!shared_flag_is_up(&store->failed))
         log_event(LOG_ERROR, "data_directory_failed", f_str("step", step), f_err(err));
@@ -303,29 +319,43 @@ static enum err settle(struct log_store *store, const struct flush_item *item, c
         return ERR_OK;
     if (may_retry && undo_item(store, item) == ERR_OK)
         return ERR_NO_SPACE;
-    fail_directory(store, step, err);
+    log_store_fail(store, step, err);
     return err;
 }
 
-/* Somebody waits for what only the catalogue says, or a file goes that an older entry needs. */
+/* As settle, when something was recorded already. A log that exists and a log start that moved do no harm; what is
+ * known of producers must not be more than the log holds. */
+static enum err take_back(struct log_store *store, struct flush_item *item, const char *step,
+                          enum err err)
+{
+    enum err rc = settle(store, item, step, err);
+
+    if (rc == ERR_OK || !item->has_producers || item->runs == NULL ||
+        catalogue_find(store->catalogue, &item->id) == NULL)
+        return rc;
+    if (catalogue_set_producers(store->catalogue, &item->id, &item->producers_before) != ERR_OK)
+        log_store_fail(store, step, rc);
+    return rc;
+}
+
 static bool must_sync_catalogue(const struct list *items)
 {
     list_for_each(items, node)
     {
-        const struct flush_item *item = item_of(node);
+        const struct flush_item *item = flush_item_of(node);
 
-        if (item->err == ERR_OK &&
-            (item->is_new || item->log_start >= 0 || item->old_producers >= 0))
+        if (item->err == ERR_OK && waits_for_catalogue(item))
             return true;
     }
     return false;
 }
 
+/* The new entry is durable: nothing leads to the old file any more. */
 static void remove_old_producers(struct log_store *store, const struct list *items)
 {
     list_for_each(items, node)
     {
-        const struct flush_item *item = item_of(node);
+        const struct flush_item *item = flush_item_of(node);
         char path[LOG_PATH_BYTES];
 
         if (item->err != ERR_OK || item->old_producers < 0)
@@ -336,24 +366,62 @@ static void remove_old_producers(struct log_store *store, const struct list *ite
     }
 }
 
-static void commit_catalogue(struct log_store *store, struct list *items)
+static void fail_awaiting(struct log_store *store, struct list *items, enum err err)
 {
-    bool must_sync = must_sync_catalogue(items);
-    enum err rc = catalogue_commit(store->catalogue, must_sync);
-
-    if (rc == ERR_OK) {
-        remove_old_producers(store, items);
-        return;
-    }
-    if (rc != ERR_NO_SPACE)
-        fail_directory(store, "catalogue", rc);
+    if (err != ERR_NO_SPACE)
+        log_store_fail(store, "catalogue", err);
     list_for_each(items, node)
     {
-        struct flush_item *item = item_of(node);
+        struct flush_item *item = flush_item_of(node);
 
-        if (item->err == ERR_OK && (rc != ERR_NO_SPACE || item->is_new || item->log_start >= 0))
-            item->err = settle(store, item, "catalogue", rc);
+        if (item->err == ERR_OK && (err != ERR_NO_SPACE || waits_for_catalogue(item)))
+            item->err = take_back(store, item, "catalogue", err);
     }
+}
+
+static void record_items(struct log_store *store, struct list *items)
+{
+    enum err rc = ERR_OK;
+
+    list_for_each(items, node)
+    {
+        struct flush_item *item = flush_item_of(node);
+
+        if (item->err == ERR_OK)
+            item->err = take_back(store, item, "record", record_awaited(store, item));
+    }
+    if (must_sync_catalogue(items)) {
+        rc = catalogue_commit(store->catalogue, true);
+        if (rc != ERR_OK)
+            fail_awaiting(store, items, rc);
+    }
+    list_for_each(items, node)
+    {
+        struct flush_item *item = flush_item_of(node);
+
+        if (item->err == ERR_OK) {
+            index_item(store, item);
+            rc = record_rest(store, item);
+        }
+        if (item->err == ERR_OK && rc != ERR_OK)
+            log_store_fail(store, "record", rc);
+    }
+}
+
+/* What nobody waits for goes with the next sync, but where an older file is to go; without room, with the next
+ * commit. */
+static void commit_rest(struct log_store *store, struct list *items)
+{
+    bool must_sync = false;
+    enum err rc = ERR_OK;
+
+    list_for_each(items, node) must_sync |=
+        flush_item_of(node)->err == ERR_OK && flush_item_of(node)->old_producers >= 0;
+    rc = catalogue_commit(store->catalogue, must_sync);
+    if (rc == ERR_OK)
+        remove_old_producers(store, items);
+    else if (rc != ERR_NO_SPACE)
+        fail_awaiting(store, items, rc);
 }
 
 /* New topics' names lie in one directory: synced once, after all that lies below. Any failure is the
@@ -364,28 +432,28 @@ static void sync_items(struct log_store *store, struct list *items)
     struct flush_item *newest = NULL;
     struct sync_batch batch;
 
-    if ((store->sabotage & SABOTAGE_SKIP_SYNC) != 0)
+    if (log_store_is_sabotaged(store, SABOTAGE_SKIP_SYNC))
         return;
-    sync_batch_init(&batch, store);
+    sync_batch_init(&batch, &store->files);
     list_for_each(items, node)
     {
-        struct flush_item *item = item_of(node);
+        struct flush_item *item = flush_item_of(node);
 
-        if (item->err != ERR_OK)
+        if (item->err != ERR_OK || item->is_logged)
             continue;
         sync_item(&batch, item, before);
         before = item;
-        newest = item->is_new ? item : newest;
+        newest = item->has_unsynced_dirs ? item : newest;
     }
     if (newest != NULL)
-        sync_batch_dir(&batch, newest, "topics");
+        sync_batch_dir(&batch, &newest->err, "topics");
     sync_batch_run(&batch);
     list_for_each(items, node)
     {
-        const struct flush_item *item = item_of(node);
+        const struct flush_item *item = flush_item_of(node);
 
         if (item->err != ERR_OK && item->err != ERR_NO_SPACE)
-            fail_directory(store, "sync", item->err);
+            log_store_fail(store, "sync", item->err);
     }
 }
 
@@ -394,21 +462,23 @@ static void fail_rest(struct list *items)
 {
     list_for_each(items, node)
     {
-        struct flush_item *item = item_of(node);
+        struct flush_item *item = flush_item_of(node);
 
         if (item->err == ERR_OK)
             item->err = ERR_IO;
     }
 }
 
-void flush_round_run(struct log_store *store, struct list *items)
+/* --- the round --- */
+
+static void write_items(struct log_store *store, struct list *items)
 {
     int64_t room = room_bytes(store);
 
     list_for_each(items, node)
     {
-        struct flush_item *item = item_of(node);
-        int64_t bytes = run_bytes(item);
+        struct flush_item *item = flush_item_of(node);
+        int64_t bytes = flush_item_bytes(item);
 
         if (shared_flag_is_up(&store->failed))
             item->err = ERR_IO;
@@ -418,18 +488,55 @@ void flush_round_run(struct log_store *store, struct list *items)
             item->err = settle(store, item, "write", write_item(store, item));
         room -= bytes;
     }
-    sync_items(store, items);
+}
+
+static void note_producers(const struct log_store *store, struct list *items)
+{
     list_for_each(items, node)
     {
-        struct flush_item *item = item_of(node);
+        struct flush_item *item = flush_item_of(node);
+        const struct log_facts *facts = catalogue_find(store->catalogue, &item->id);
 
-        if (item->err != ERR_OK)
-            continue;
-        index_item(store, item);
-        item->err = settle(store, item, "record", record_item(store, item));
+        item->producers_before =
+            facts != NULL ? facts->producers : (struct producers_fact){.offset = -1};
     }
+}
+
+/* What checkpoints have synced. One that finds no memory is missed: the next start reads more. */
+static void record_flushed_points(struct log_store *store, const struct list *points)
+{
+    list_for_each(points, node)
+    {
+        const struct flushed_point *point = container_of(node, struct flushed_point, link);
+        const struct log_facts *facts = catalogue_find(store->catalogue, &point->id);
+
+        enum err rc = ERR_OK;
+
+        if (facts == NULL || facts->flushed.end_offset >= point->flushed.end_offset)
+            continue;
+        rc = catalogue_set_flushed(store->catalogue, &point->id, &point->flushed);
+        if (rc != ERR_OK)
+            log_event(LOG_WARN, "flushed_point_not_recorded", f_err(rc));
+    }
+}
+
+void flush_round_run(struct log_store *store, struct flush_round *round)
+{
+    struct list *items = &round->items;
+
+    record_flushed_points(store, &round->flushed_points);
+    wal_set_needed(&store->wal, round->shard, round->needed_lsn);
+    write_items(store, items);
+    note_producers(store, items);
+    flush_choose_ways(store, items);
+    sync_items(store, items);
+    record_items(store, items);
     if (!shared_flag_is_up(&store->failed))
-        commit_catalogue(store, items);
+        commit_rest(store, items);
+    else
+        fail_rest(items);
+    if (!shared_flag_is_up(&store->failed))
+        flush_log_items(store, round);
     else
         fail_rest(items);
 }
@@ -446,55 +553,6 @@ enum err flush_remove_log(struct log_store *store, const struct log_identity *id
     if (rc == ERR_OK)
         rc = catalogue_commit(store->catalogue, true);
     if (rc != ERR_OK && rc != ERR_NO_SPACE)
-        fail_directory(store, "catalogue", rc);
-    return rc;
-}
-
-static bool is_exchanged(const struct log_facts *facts, const struct segment_fact *segment)
-{
-    for (int i = 0; i < facts->segment_count; i++) {
-        if (facts->segments[i].base_offset == segment->base_offset)
-            return facts->segments[i].generation == segment->generation;
-    }
-    return false;
-}
-
-enum err flush_exchange_segments(struct log_store *store, const struct log_identity *id,
-                                 const struct segment_fact *segment)
-{
-    const struct log_facts *facts = catalogue_find(store->catalogue, id);
-    enum err rc = ERR_OK;
-
-    if (shared_flag_is_up(&store->failed))
-        return ERR_IO;
-    if (facts == NULL)
-        return ERR_GONE;
-    if (!is_exchanged(facts, segment)) {
-        if (!catalogue_has_stretch(facts, segment->base_offset, segment->end_offset))
-            return ERR_GONE;
-        rc = catalogue_replace_segments(store->catalogue, id, segment);
-        if (rc != ERR_OK)
-            return ERR_GONE; /* no memory, or no room in the buffer: as if nothing had been asked */
-    }
-    rc = catalogue_commit(store->catalogue, true);
-    if (rc != ERR_OK && rc != ERR_NO_SPACE)
-        fail_directory(store, "catalogue", rc);
-    return rc;
-}
-
-enum err flush_note_cleaned(struct log_store *store, const struct log_identity *id,
-                            log_offset cleaned_end)
-{
-    enum err rc = ERR_OK;
-
-    if (shared_flag_is_up(&store->failed))
-        return ERR_IO;
-    if (catalogue_find(store->catalogue, id) == NULL)
-        return ERR_GONE;
-    rc = catalogue_set_cleaned(store->catalogue, id, cleaned_end);
-    if (rc == ERR_OK)
-        rc = catalogue_commit(store->catalogue, false);
-    if (rc != ERR_OK && rc != ERR_NO_SPACE && rc != ERR_NO_MEMORY && rc != ERR_TOO_LARGE)
-        fail_directory(store, "catalogue", rc);
+        log_store_fail(store, "catalogue", rc);
     return rc;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A flush round: what was dirty on one loop, written and made durable by the FLUSH worker.
  *
- *   1 write     each item's bytes, with as few calls as they have pieces
- *   2 sync      each file that got bytes, then the directories that got names
- *   3 snapshot  index files and producer snapshots of segments that were closed
- *   4 record    the catalogue's entries, synced when somebody waits for one of them
+ *   1 write     each item's bytes into their segments, with as few calls as they have pieces
+ *   2 choose    small items go through the write-ahead log when it has room, the others are synced themselves
+ *   3 sync      each of their files, then the directories that got names
+ *   4 snapshot  index files and producer snapshots of segments that were closed
+ *   5 record    the catalogue's entries: first what somebody waits for, synced; then what is only known
+ *   6 log       small items and notes into the write-ahead log; one sync
  *
  * An item ends with ERR_OK, with ERR_NO_SPACE (its files are as they were before), or with anything else:
  * then the directory has failed for good, because after a failed write or sync nobody knows what is on
@@ -16,15 +18,21 @@
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
 #include "dataplane/storage/segment.h"
+#include "dataplane/storage/wal/write_ahead_log.h"
 
 /* Wrong on purpose, so that tests can show that they would see it. */
 enum storage_sabotage {
     SABOTAGE_NONE = 0,
-    SABOTAGE_SKIP_SYNC = 1,      /* says durable what was only written */
-    SABOTAGE_ACK_EARLY = 2,      /* answers when the batch is in memory */
-    SABOTAGE_TRUST_TAIL = 4,     /* recovery believes what parses, CRCs unseen */
-    SABOTAGE_CLEAN_NEWEST = 8,   /* compaction drops the newest record of a key */
-    SABOTAGE_CLEAN_UNSYNCED = 16 /* compaction exchanges segments that were only written */
+    SABOTAGE_SKIP_SYNC = 1,  /* says durable what was only written */
+    SABOTAGE_ACK_EARLY = 2,  /* answers when the batch is in memory */
+    SABOTAGE_TRUST_TAIL = 4, /* recovery believes what parses, CRCs unseen */
+    SABOTAGE_LOG_REFUSED =
+        8, /* what was refused for lack of room is in the write-ahead log all the same */
+    SABOTAGE_REUSE_STALE =
+        16, /* what a file of the write-ahead log held before is taken for its entries */
+    SABOTAGE_SHORT_WRITE = 32,    /* a write that ended early counts as done */
+    SABOTAGE_CLEAN_NEWEST = 64,   /* compaction drops the newest record of a key */
+    SABOTAGE_CLEAN_UNSYNCED = 128 /* compaction exchanges segments that were only written */
 };
 
 /* What the FLUSH worker needs of a data directory. */
@@ -32,6 +40,8 @@ struct log_store {
     struct disk *disk;
     struct segment_files files;
     struct catalogue *catalogue;
+    struct write_ahead_log wal;
+    int64_t small_bytes_max; /* of an item: up to here it goes through the write-ahead log */
     struct shared_flag failed;
     unsigned sabotage;
 };
@@ -48,6 +58,8 @@ struct write_run {
 
 struct producers_snapshot {
     log_offset offset;
+    log_offset segment; /* which begins there or before */
+    int64_t position;   /* of `offset` in it */
     int32_t count;
     struct buffer bytes;
 };
@@ -56,9 +68,12 @@ struct producers_snapshot {
 struct flush_item {
     struct list link; /* in the round */
     struct log_identity id;
-    bool is_new;        /* directory and catalogue entry are to be made */
-    bool must_sync;     /* FLUSH_COMMIT: its bytes are durable afterwards */
-    bool must_sync_end; /* bytes of earlier rounds (FLUSH_OS) in the newest segment, too */
+    bool is_new;            /* directory and catalogue entry are to be made */
+    bool must_sync;         /* FLUSH_COMMIT: its bytes are durable afterwards */
+    bool must_sync_end;     /* bytes of earlier rounds in the newest segment, too */
+    bool may_be_logged;     /* the write-ahead log may make it durable */
+    bool has_unsynced_dirs; /* of the topic and the log: their names may not be durable */
+    bool has_unsynced_name; /* of the newest segment, likewise */
     struct write_run *runs;
     struct segment_view end; /* the newest segment, as it is after this item; may be none */
     const struct segment_view *closed; /* segments closed by this item */
@@ -69,23 +84,60 @@ struct flush_item {
     struct producers_snapshot *producers; /* NULL = none */
     bool wants_checkpoint;
     /* the worker's */
+    bool is_logged;     /* its bytes are durable in the write-ahead log, not yet in the segment */
+    bool is_unnoted;    /* there was no room in the write-ahead log, not even for a note */
+    int64_t lsn;        /* of its first entry there; -1 = it has none */
+    bool has_producers; /* the snapshot is on the disk */
+    struct producers_fact producers_before;
     log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
     enum err err;
 };
 
+/* How far the segment of a log was synced by a checkpoint; to be recorded. */
+struct flushed_point {
+    struct list link;
+    struct log_identity id;
+    struct segment_fact flushed;
+};
+
+struct flush_round {
+    struct list items;
+    struct list flushed_points;
+    int shard;
+    int64_t
+        needed_lsn; /* the oldest entry that a segment of the shard needs, but for this round's; INT64_MAX = none */
+};
+
 /* Blocking; the FLUSH worker only. */
-void flush_round_run(struct log_store *store, struct list *items);
+void flush_round_run(struct log_store *store, struct flush_round *round);
+
+/* flush_log.c: steps 2 and 6. After 2 nothing that the round needs of the write-ahead log is short of room. */
+void flush_choose_ways(struct log_store *store, struct list *items);
+void flush_log_items(struct log_store *store, struct flush_round *round);
+
+static inline int64_t flush_item_bytes(const struct flush_item *item)
+{
+    int64_t bytes = 0;
+
+    for (const struct write_run *run = item->runs; run != NULL; run = run->next)
+        bytes += (int64_t)(run->to - run->from);
+    return bytes;
+}
+
+static inline bool log_store_is_sabotaged(const struct log_store *store, enum storage_sabotage how)
+{
+    return (store->sabotage & (unsigned)how) != 0;
+}
+
+static inline struct flush_item *flush_item_of(struct list *node)
+{
+    return container_of(node, struct flush_item, link);
+}
+
+/* Any worker: the directory is done for; says so once. */
+void log_store_fail(struct log_store *store, const char *step, enum err err);
 
 /* The FLUSH worker: forgets a log in the catalogue, durably. */
 enum err flush_remove_log(struct log_store *store, const struct log_identity *id) WARN_UNUSED;
-
-/* The FLUSH worker: durably puts the segment, which is durable under its name, in the place of those that it
- * covers. ERR_GONE: they do not make up its stretch any more. ERR_NO_SPACE: not said yet; ask again, and let
- * both be until it is. After any other error it may be said or not: both stay. */
-enum err flush_exchange_segments(struct log_store *store, const struct log_identity *id,
-                                 const struct segment_fact *segment) WARN_UNUSED;
-/* The FLUSH worker: how far the log's keys are known; durable with what comes next. */
-enum err flush_note_cleaned(struct log_store *store, const struct log_identity *id,
-                            log_offset cleaned_end) WARN_UNUSED;
 
 #endif

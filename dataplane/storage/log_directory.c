@@ -9,6 +9,7 @@
 #include "dataplane/storage/replica_internal.h"
 
 #define OPEN_FILES_MAX 1024
+#define SMALL_BYTES_MAX 65535
 #define INDEX_BYTES_MAX ((int64_t)32 << 20)
 
 /* --- the table --- */
@@ -171,6 +172,34 @@ static enum err recover_all(struct log_directory *directory, struct recovery *re
     return ERR_OK;
 }
 
+/* The write-ahead log's entries are in the segments, durably: it begins anew. */
+static enum err begin_life(struct log_directory *directory)
+{
+    struct log_store *store = &directory->store;
+    int64_t lsn = 0;
+    enum err rc = wal_begin(&store->wal, catalogue_wal_floor(store->catalogue), &lsn);
+
+    if (rc == ERR_OK)
+        rc = catalogue_set_wal_floor(store->catalogue, lsn);
+    if (rc == ERR_OK)
+        rc = catalogue_mark(store->catalogue, false);
+    if (rc == ERR_OK)
+        rc = catalogue_commit(store->catalogue, true);
+    if (rc == ERR_OK)
+        wal_trim(&store->wal);
+    return rc;
+}
+
+static enum err replay_wal(struct log_directory *directory, struct recovery *recovery)
+{
+    struct log_store *store = &directory->store;
+
+    if (recovery->was_clean)
+        return ERR_OK;
+    return wal_replay_run(&recovery->replay, &store->wal, catalogue_wal_floor(store->catalogue),
+                          store->catalogue, directory->seed);
+}
+
 static enum err recover(struct log_directory *directory, int64_t now_ms,
                         struct log_directory_report *report, struct error *error)
 {
@@ -180,17 +209,23 @@ static enum err recover(struct log_directory *directory, int64_t now_ms,
         .now_ms = now_ms,
         .was_clean = catalogue_was_clean(directory->store.catalogue),
     };
-    enum err rc = recover_all(directory, &recovery, report);
+    enum err rc = ERR_OK;
 
+    sync_batch_init(&recovery.syncs, &directory->store.files);
+    rc = replay_wal(directory, &recovery);
+    if (rc == ERR_OK)
+        rc = recover_all(directory, &recovery, report);
     report->was_clean = recovery.was_clean;
+    report->replayed_bytes = recovery.replay.bytes;
     report->recovered_bytes = recovery.scanned_bytes;
     report->truncated_bytes = recovery.truncated_bytes;
     if (rc == ERR_OK)
+        rc = recovery_sync(&recovery);
+    wal_replay_done(&recovery.replay);
+    if (rc == ERR_OK)
         rc = recovery_remove_strays(&directory->store);
     if (rc == ERR_OK)
-        rc = catalogue_mark(directory->store.catalogue, false);
-    if (rc == ERR_OK)
-        rc = catalogue_commit(directory->store.catalogue, true);
+        rc = begin_life(directory);
     return rc == ERR_OK
                ? ERR_OK
                : error_set(error, rc, "cannot recover the data directory: %s", err_text(rc));
@@ -216,6 +251,22 @@ static enum err make_shards(struct log_directory *directory,
     return ERR_OK;
 }
 
+static enum err open_wal(struct log_directory *directory,
+                         const struct log_directory_options *options, struct error *error)
+{
+    struct wal_options wal = {
+        .disk = options->disk,
+        .directory_id = directory->id,
+        .file_bytes = options->wal_file_bytes > 0 ? options->wal_file_bytes : WAL_FILE_BYTES,
+        .shard_count = directory->executor->loop_count,
+        .is_unseeded = (options->sabotage & SABOTAGE_REUSE_STALE) != 0,
+    };
+    enum err rc = wal_open(&directory->store.wal, &wal);
+
+    return rc == ERR_OK ? ERR_OK
+                        : error_set(error, rc, "cannot open the write-ahead log: %s", err_text(rc));
+}
+
 enum err log_directory_open(const struct log_directory_options *options,
                             struct log_directory **ret_directory,
                             struct log_directory_report *ret_report, struct error *error)
@@ -229,6 +280,8 @@ enum err log_directory_open(const struct log_directory_options *options,
     directory->executor = options->executor;
     directory->store.disk = options->disk;
     directory->store.sabotage = options->sabotage;
+    directory->store.small_bytes_max =
+        options->small_bytes_max > 0 ? options->small_bytes_max : SMALL_BYTES_MAX;
     segment_files_init(&directory->store.files, options->disk, OPEN_FILES_MAX, INDEX_BYTES_MAX);
     rc = random_fill(options->random, &directory->seed, sizeof(directory->seed));
     hash_table_init(&directory->logs, directory->seed);
@@ -246,6 +299,8 @@ enum err log_directory_open(const struct log_directory_options *options,
         goto fail;
     }
     rc = open_meta(directory, options, error);
+    if (rc == ERR_OK)
+        rc = open_wal(directory, options, error);
     if (rc == ERR_OK)
         rc = recover(directory, loop_wall_ms(options->executor->loops[0]), &report, error);
     if (rc != ERR_OK)
@@ -510,6 +565,7 @@ void log_directory_free(struct log_directory *directory)
     }
     hash_table_done(&directory->logs);
     catalogue_free(directory->store.catalogue);
+    wal_done(&directory->store.wal);
     segment_files_done(&directory->store.files);
     free(directory->shards);
     free(directory->closings);

@@ -6,6 +6,7 @@
  *   <data>/meta.json                         format, cell, broker, directory uuid
  *   <data>/lock
  *   <data>/catalogue                         one log of small facts: partitions, log starts, epochs
+ *   <data>/wal/                              the write-ahead log: small appends of all partitions
  *   <data>/topics/<topic uuid>/<partition>/  segments
  *
  * A failed flush is never retried: the directory is failed, appends get KAFKA_STORAGE_ERROR, reads
@@ -30,6 +31,8 @@ struct log_directory_options {
     struct uuid cell_id;       /* zero = not known yet: taken from meta.json, or set later */
     int32_t broker_id;
     int64_t tail_cache_bytes;  /* recent bytes kept in memory, all partitions together */
+    int64_t small_bytes_max;   /* of an item that the write-ahead log takes; 0 = the usual */
+    int64_t wal_file_bytes;    /* of a file of the write-ahead log; 0 = the usual */
     int64_t cleaner_map_bytes; /* for keys of logs that are compacted; 0 = none is */
     int64_t cleaner_bytes_per_second;
     unsigned sabotage; /* tests only: enum storage_sabotage in flush_round.h; else 0 */
@@ -37,6 +40,7 @@ struct log_directory_options {
 
 struct log_directory_report {
     int64_t partitions;
+    int64_t replayed_bytes;  /* of the write-ahead log, put in place after a crash */
     int64_t recovered_bytes; /* read again after a crash */
     int64_t truncated_bytes; /* torn tails cut */
     int64_t corrupt_partitions;

@@ -7,6 +7,8 @@
 #include "dataplane/storage/shard.h"
 
 #define CHECKPOINT_BYTES ((int64_t)1 << 20)
+/* A start after a crash reads the producers out of the log from their last snapshot on. */
+#define PRODUCERS_SNAPSHOT_EVERY_BYTES ((int64_t)64 << 20)
 #define PRODUCERS_SNAPSHOT_MAX_BYTES ((size_t)64 << 20)
 
 /* What one append of an idempotent producer changed. */
@@ -164,6 +166,9 @@ static struct producers_snapshot *take_producers_snapshot(const struct partition
         return NULL;
     snapshot->offset = log->head.end;
     snapshot->count = (int32_t)log->producers.table.count;
+    snapshot->segment =
+        log->head.active.segment != NULL ? log->head.active.base_offset : log->head.end;
+    snapshot->position = log->head.active.segment != NULL ? log->head.active.size_bytes : 0;
     buffer_init(&snapshot->bytes, PRODUCERS_SNAPSHOT_MAX_BYTES);
     if (producer_state_save(&log->producers, log->head.end, &snapshot->bytes) == ERR_OK)
         return snapshot;
@@ -191,6 +196,7 @@ bool partition_log_snapshot_producers(struct partition_log *log)
         return false;
     free_snapshot(log->producers_snapshot);
     log->producers_snapshot = snapshot;
+    log->bytes_since_producers = 0;
     return true;
 }
 
@@ -382,14 +388,20 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     log->head.chunk = NULL;
     log->is_taken = true;
     log->bytes_since_checkpoint += log->pending_bytes;
+    log->bytes_since_producers += log->pending_bytes;
 
-    if (is_last)
+    if (is_last || log->bytes_since_producers >= PRODUCERS_SNAPSHOT_EVERY_BYTES)
         (void)partition_log_snapshot_producers(log); /* a start reads more without it */
     *item = (struct flush_item){
         .id = log->id,
         .is_new = !log->is_on_disk,
         .must_sync = flush == FLUSH_COMMIT || is_last,
-        .must_sync_end = log->has_unsynced_bytes && (flush == FLUSH_COMMIT || is_last),
+        .must_sync_end = (log->has_unsynced_bytes && flush == FLUSH_COMMIT) ||
+                         (is_last && (log->has_unsynced_bytes || log->has_logged_bytes)),
+        .may_be_logged = log->runs != NULL && new_closed == 0 && flush == FLUSH_COMMIT &&
+                         !log->has_unsynced_bytes && !is_last,
+        .has_unsynced_dirs = log->has_unsynced_dirs || !log->is_on_disk,
+        .has_unsynced_name = log->has_unsynced_name,
         .runs = log->runs,
         .end = log->taken.active,
         .closed = log->taken.closed->views + (log->taken.closed->count - new_closed),
@@ -400,9 +412,11 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
         .producers = log->producers_snapshot,
         .old_producers = -1,
     };
+    /* What is claimed to be flushed is synced by this item, or was before. */
     item->wants_checkpoint =
-        item->must_sync && (log->bytes_since_checkpoint >= CHECKPOINT_BYTES || is_last ||
-                            log_start >= 0 || item->is_new || new_closed > 0);
+        item->must_sync && (item->runs != NULL || item->must_sync_end || !log->has_logged_bytes) &&
+        (log->bytes_since_checkpoint >= CHECKPOINT_BYTES || is_last || log_start >= 0 ||
+         item->is_new || new_closed > 0);
     log->taken_epochs = epoch_history_ref(log->epochs); /* the worker reads the entries */
     list_init(&item->link);
     log->runs = NULL;
@@ -448,16 +462,49 @@ static int count_same(const struct epoch_history *ours, const struct epoch_histo
     return count;
 }
 
-void partition_log_flushed(struct partition_log *log, struct flush_item *item)
+/* What vouches for the newest segment's bytes, and for its name, after an item. */
+static void note_durability(struct partition_log *log, const struct flush_item *item)
 {
     bool has_runs = item->runs != NULL;
 
-    if (item->must_sync && (has_runs || item->must_sync_end))
+    if (item->is_logged) {
+        log->has_logged_bytes = true;
+        log->has_unsynced_dirs |= item->is_new;
+        log->has_unsynced_name |= item->runs->position == 0;
+        return;
+    }
+    if (item->must_sync && (has_runs || item->must_sync_end)) {
         log->has_unsynced_bytes = false;
-    else if (has_runs)
+        log->has_logged_bytes = false;
+    } else if (has_runs) {
         log->has_unsynced_bytes = true;
+    }
+    log->has_unsynced_dirs = false;
+    log->has_unsynced_name = false;
     if (item->wants_checkpoint)
         log->bytes_since_checkpoint = 0;
+}
+
+void partition_log_checkpointed(struct partition_log *log, const struct segment_view *end)
+{
+    const struct segment_view *active = &log->durable.active;
+
+    log->has_unsynced_dirs = false;
+    if (active->segment == NULL)
+        log->has_logged_bytes = false; /* all of it is closed, or below the log start */
+    if (active->segment == NULL || active->segment != end->segment)
+        return;
+    log->has_unsynced_name = false;
+    log->bytes_since_checkpoint = 0;
+    if (active->size_bytes > end->size_bytes)
+        return;
+    log->has_unsynced_bytes = false;
+    log->has_logged_bytes = false;
+}
+
+void partition_log_flushed(struct partition_log *log, struct flush_item *item)
+{
+    note_durability(log, item);
     log->epochs_saved = count_same(log->epochs, log->taken_epochs);
     return_item(log, item);
     position_set(log, &log->durable, &log->taken);

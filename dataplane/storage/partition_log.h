@@ -48,9 +48,13 @@ struct partition_log {
     struct append_undo *undos;                     /* newest first */
     struct producers_snapshot *producers_snapshot; /* taken at the last roll, to be written */
     int64_t bytes_since_checkpoint;
-    bool is_on_disk;         /* its directory and its entry in the catalogue exist */
-    bool has_unsynced_bytes; /* written under FLUSH_OS */
-    bool is_changed;         /* a clean end must write where the log ends */
+    int64_t bytes_since_producers; /* since the last snapshot of them */
+    bool is_on_disk;               /* its directory and its entry in the catalogue exist */
+    bool has_unsynced_bytes;       /* written under FLUSH_OS: nothing vouches for them */
+    bool has_logged_bytes;         /* only the write-ahead log vouches for them */
+    bool has_unsynced_dirs;        /* see struct flush_item */
+    bool has_unsynced_name;
+    bool is_changed; /* a clean end must write where the log ends */
 };
 
 /* What recovery found; everything is moved into the log. */
@@ -94,6 +98,8 @@ bool partition_log_snapshot_producers(struct partition_log *log);
 /* Moves what is pending into the item. log_start -1 = does not change. */
 void partition_log_take(struct partition_log *log, struct flush_item *item, log_offset log_start,
                         enum flush_policy flush, bool is_last);
+/* A checkpoint has synced the newest segment up to `end`, and the names. */
+void partition_log_checkpointed(struct partition_log *log, const struct segment_view *end);
 void partition_log_flushed(struct partition_log *log, struct flush_item *item);
 void partition_log_revert(struct partition_log *log, struct flush_item *item);
 

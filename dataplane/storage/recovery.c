@@ -13,12 +13,13 @@
 /* One recovery of one log. */
 struct log_recovery {
     struct recovery *recovery;
-    const struct log_facts *facts; /* as before; refetched after a change */
+    const struct log_facts *facts;       /* as before; refetched after a change */
+    const struct replayed_log *replayed; /* NULL = the write-ahead log had nothing of it */
+    struct segment_fact promised; /* flushed for sure, by whoever says most; size 0 = unknown */
     struct log_identity id;
     struct log_files files;
     struct segment_view *views;
     int view_count;
-    log_offset old_producers;
     struct epoch_history *epochs;
     log_offset end; /* -1 = no segment yet */
 };
@@ -53,7 +54,7 @@ static const struct segment_fact *find_fact(const struct log_recovery *log, log_
  * come back after a power cut, in any order. */
 static int64_t flushed_bytes(const struct log_recovery *log, log_offset base, int64_t size)
 {
-    const struct segment_fact *flushed = &log->facts->flushed;
+    const struct segment_fact *flushed = &log->promised;
 
     if (flushed->size_bytes == 0 || flushed->base_offset < base ||
         flushed->end_offset <= log->facts->log_start)
@@ -75,15 +76,16 @@ static enum err note_epoch(struct log_recovery *log, const struct record_batch *
     return ERR_OK;
 }
 
-/* Walks good batches from the start; view is what they make up. ERR_OK at whatever ended the walk. */
+/* Walks good batches from where the view ends; they are added to it. ERR_OK at whatever ended the walk. */
 static enum err scan(struct log_recovery *log, struct file *file, int64_t size,
                      struct segment_view *view)
 {
     bool is_sabotaged = (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) != 0;
+    int64_t begin = view->size_bytes;
     struct batch_cursor cursor;
     enum err rc = ERR_OK;
 
-    batch_cursor_init(&cursor, file, 0, size);
+    batch_cursor_init(&cursor, file, begin, size);
     for (;;) {
         struct record_batch batch;
         struct slice bytes;
@@ -103,7 +105,7 @@ static enum err scan(struct log_recovery *log, struct file *file, int64_t size,
             view->max_timestamp = batch.max_timestamp;
     }
     batch_cursor_done(&cursor);
-    log->recovery->scanned_bytes += view->size_bytes;
+    log->recovery->scanned_bytes += view->size_bytes - begin;
     return rc == ERR_NOT_FOUND || rc == ERR_TRUNCATED || rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
@@ -113,23 +115,53 @@ static bool is_flushed_to(const struct log_recovery *log, const struct segment_v
            log->facts->flushed.size_bytes == view->size_bytes;
 }
 
+/* The segment's bytes will be durable when recovery_sync returns, and so will its name, unless a checkpoint says
+ * that it is. */
+static void sync_later(struct log_recovery *log, struct segment *segment)
+{
+    struct recovery *recovery = log->recovery;
+    bool is_name_known = log->facts->flushed.size_bytes > 0 &&
+                         log->facts->flushed.base_offset == segment->base_offset;
+    char path[LOG_PATH_BYTES];
+
+    sync_batch_segment(&recovery->syncs, &recovery->sync_err, segment);
+    if (is_name_known && (log->replayed == NULL || !log->replayed->is_name_new))
+        return;
+    log_path(&log->id, path);
+    sync_batch_dir(&recovery->syncs, &recovery->sync_err, path);
+    log_path_topic(&log->id, path);
+    sync_batch_dir(&recovery->syncs, &recovery->sync_err, path);
+}
+
 /* Cuts a torn tail, or says that it is none, and makes what stays durable. */
 static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t size,
                             const struct segment_view *view)
 {
+    bool is_written = log->replayed != NULL && log->replayed->is_written;
     enum err rc = ERR_OK;
 
     if (view->size_bytes < flushed_bytes(log, view->base_offset, size) &&
         (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
         return ERR_CORRUPT;
     /* Nothing beyond what was flushed for sure: nothing that a sync could add. */
-    if (view->size_bytes == size && is_flushed_to(log, view))
+    if (view->size_bytes == size && is_flushed_to(log, view) && !is_written)
         return ERR_OK;
     if (view->size_bytes < size) {
         log->recovery->truncated_bytes += size - view->size_bytes;
         rc = file->ops->truncate(file, view->size_bytes);
     }
-    return rc == ERR_OK ? file->ops->sync(file) : rc;
+    if (rc == ERR_OK)
+        sync_later(log, view->segment);
+    return rc;
+}
+
+/* The file is shorter than it was when it was flushed: fatal, unless all that matters no more. */
+static enum err begin_anew(const struct log_recovery *log, struct segment_view *view)
+{
+    if (flushed_bytes(log, view->base_offset, view->size_bytes) > 0)
+        return ERR_CORRUPT;
+    *view = (struct segment_view){view->segment, view->base_offset, view->base_offset, 0, -1, 0};
+    return ERR_OK;
 }
 
 static enum err scan_segment(struct log_recovery *log, struct segment_view *view)
@@ -142,6 +174,8 @@ static enum err scan_segment(struct log_recovery *log, struct segment_view *view
     if (rc != ERR_OK)
         return rc;
     rc = file->ops->size(file, &size);
+    if (rc == ERR_OK && size < view->size_bytes)
+        rc = begin_anew(log, view);
     if (rc == ERR_OK)
         rc = scan(log, file, size, view);
     if (rc == ERR_OK)
@@ -169,24 +203,35 @@ static enum err check_size(struct log_recovery *log, const struct segment_view *
     return size < view->size_bytes ? ERR_CORRUPT : ERR_OK;
 }
 
-/* Believed, or scanned? */
+/* Flushed for sure, and where: a closed segment is whole, the newest one is believed up to its checkpoint. */
 static const struct segment_fact *believable(const struct log_recovery *log, log_offset base)
 {
     const struct segment_fact *fact = find_fact(log, base);
 
     if (fact != NULL)
         return fact;
-    if (log->recovery->was_clean && log->facts->flushed.size_bytes > 0 &&
-        log->facts->flushed.base_offset == base)
+    if (log->facts->flushed.size_bytes > 0 && log->facts->flushed.base_offset == base)
         return &log->facts->flushed;
     return NULL;
+}
+
+/* A closed segment that is longer than it should be is read from its start. */
+static enum err check_closed(struct log_recovery *log, struct segment_view *view)
+{
+    bool is_whole = false;
+    enum err rc = check_size(log, view, &is_whole);
+
+    if (rc != ERR_OK || is_whole)
+        return rc;
+    *view = (struct segment_view){view->segment, view->base_offset, view->base_offset, 0, -1, 0};
+    return scan_segment(log, view);
 }
 
 static enum err recover_segment(struct log_recovery *log, log_offset base)
 {
     const struct segment_fact *fact = believable(log, base);
+    bool is_closed = fact != NULL && fact != &log->facts->flushed;
     struct segment_view *view = &log->views[log->view_count];
-    bool is_whole = fact != NULL;
     enum err rc = ERR_OK;
 
     *view = (struct segment_view){
@@ -204,12 +249,10 @@ static enum err recover_segment(struct log_recovery *log, log_offset base)
         view->max_timestamp = fact->max_timestamp;
     }
     /* Closed segments after a clean end are believed unseen: there may be very many. */
-    if (fact != NULL && (!log->recovery->was_clean || fact == &log->facts->flushed))
-        rc = check_size(log, view, &is_whole);
-    if (rc == ERR_OK && !is_whole) {
-        *view = (struct segment_view){view->segment, base, base, 0, -1, 0};
+    if (!is_closed)
         rc = scan_segment(log, view);
-    }
+    else if (!log->recovery->was_clean)
+        rc = check_closed(log, view);
     view->first_append_ms = log->recovery->now_ms;
     if (view->max_timestamp >= 0 && view->max_timestamp < view->first_append_ms)
         view->first_append_ms = view->max_timestamp;
@@ -220,6 +263,7 @@ static void drop_last_view(struct log_recovery *log)
 {
     struct segment *segment = log->views[--log->view_count].segment;
 
+    sync_batch_run(&log->recovery->syncs); /* it may be in there */
     segment_files_drop(&log->recovery->store->files, segment);
     segment_free(segment);
 }
@@ -273,7 +317,7 @@ static enum err recover_segments(struct log_recovery *log)
     }
     if (rc != ERR_OK)
         return rc;
-    if (log->facts->flushed.end_offset > log_start && log->facts->flushed.end_offset > log->end &&
+    if (log->promised.end_offset > log_start && log->promised.end_offset > log->end &&
         (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
         return ERR_CORRUPT; /* what was flushed is gone */
     if (log->end >= log_start)
@@ -307,7 +351,7 @@ static enum err cut_epochs(struct log_recovery *log)
 static void load_producers(struct log_recovery *log, struct producer_state *producers,
                            log_offset *ret_offset)
 {
-    log_offset offset = log->facts->producers_offset;
+    log_offset offset = log->facts->producers.offset;
     struct disk *disk = log->recovery->store->disk;
     char path[LOG_PATH_BYTES];
     uint8_t *data = NULL;
@@ -316,7 +360,7 @@ static void load_producers(struct log_recovery *log, struct producer_state *prod
     *ret_offset = 0;
     if (offset < 0 || offset > log->end)
         return;
-    if (log->facts->producers_count == 0) {
+    if (log->facts->producers.count == 0) {
         *ret_offset = offset;
         return;
     }
@@ -326,6 +370,19 @@ static void load_producers(struct log_recovery *log, struct producer_state *prod
     if (producer_state_load(producers, slice_of(data, len), ret_offset) != ERR_OK)
         log_event(LOG_WARN, "producers_not_loaded", f_str("file", path));
     free(data);
+}
+
+/* Where in a segment `from` may be, or before it. */
+static int64_t replay_position(const struct log_recovery *log, const struct segment_view *view,
+                               log_offset from)
+{
+    const struct producers_fact *snapshot = &log->facts->producers;
+    bool is_newest = view == &log->views[log->view_count - 1];
+
+    return is_newest && from == snapshot->offset && view->base_offset == snapshot->segment &&
+                   snapshot->position <= view->size_bytes
+               ? snapshot->position
+               : 0;
 }
 
 static enum err replay_segment(struct log_recovery *log, const struct segment_view *view,
@@ -339,7 +396,7 @@ static enum err replay_segment(struct log_recovery *log, const struct segment_vi
 
     if (rc != ERR_OK)
         return rc;
-    batch_cursor_init(&cursor, file, 0, view->size_bytes);
+    batch_cursor_init(&cursor, file, replay_position(log, view, from), view->size_bytes);
     while ((rc = batch_cursor_next(&cursor, &batch)) == ERR_OK) {
         if (batch.base_offset < from || batch.producer_id < 0)
             continue;
@@ -366,30 +423,6 @@ static enum err recover_producers(struct log_recovery *log, struct producer_stat
 }
 
 /* --- telling the catalogue --- */
-
-static enum err save_producers(struct log_recovery *log, const struct producer_state *producers)
-{
-    struct recovery *recovery = log->recovery;
-    int32_t count = (int32_t)producers->table.count;
-    char dir[LOG_PATH_BYTES];
-    char name[LOG_PATH_BYTES];
-    struct buffer bytes;
-    enum err rc = ERR_OK;
-
-    if (log->facts->producers_offset == log->end && log->facts->producers_count == count)
-        return ERR_OK;
-    buffer_init(&bytes, PRODUCERS_FILE_MAX_BYTES);
-    log_path(&log->id, dir);
-    log_file_name(log->end, PRODUCERS_SUFFIX, name);
-    if (count > 0)
-        rc = producer_state_save(producers, log->end, &bytes);
-    if (rc == ERR_OK && count > 0)
-        rc = disk_replace_file(recovery->store->disk, dir, name, bytes.data, bytes.len);
-    buffer_done(&bytes);
-    if (rc == ERR_OK)
-        rc = catalogue_set_producers(recovery->store->catalogue, &log->id, log->end, count);
-    return rc == ERR_NO_SPACE ? ERR_OK : rc;
-}
 
 /* How many of the epochs the catalogue has already. */
 static int count_known_epochs(const struct log_recovery *log)
@@ -426,9 +459,7 @@ static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
 static void remove_old_snapshots(struct log_recovery *log)
 {
     for (int i = 0; i < log->files.snapshot_count; i++) {
-        /* The one that the catalogue's file names is needed until the new entry is durable. */
-        if (log->files.snapshots[i] != log->facts->producers_offset &&
-            log->files.snapshots[i] != log->old_producers)
+        if (log->files.snapshots[i] != log->facts->producers.offset)
             (void)remove_snapshot(log, log->files.snapshots[i]);
     }
 }
@@ -443,11 +474,8 @@ static enum err assemble(struct log_recovery *log, struct recovered_log *found)
     struct segment_list *closed = NULL;
     enum err rc = recover_producers(log, &found->producers);
 
-    if (rc == ERR_OK && !log->recovery->was_clean) {
+    if (rc == ERR_OK && !log->recovery->was_clean)
         rc = tell_catalogue(log, is_last_closed);
-        if (rc == ERR_OK)
-            rc = save_producers(log, &found->producers);
-    }
     if (rc != ERR_OK)
         return rc;
     remove_old_snapshots(log);
@@ -472,6 +500,13 @@ static enum err assemble(struct log_recovery *log, struct recovered_log *found)
     return ERR_OK;
 }
 
+enum err recovery_sync(struct recovery *recovery)
+{
+    sync_batch_dir(&recovery->syncs, &recovery->sync_err, "topics");
+    sync_batch_run(&recovery->syncs);
+    return recovery->sync_err;
+}
+
 enum err recover_log(struct recovery *recovery, const struct log_identity *id,
                      struct recovered_log *ret_found)
 {
@@ -482,7 +517,11 @@ enum err recover_log(struct recovery *recovery, const struct log_identity *id,
         return rc;
     log.facts = catalogue_find(recovery->store->catalogue, id);
     invariant(log.facts != NULL);
-    log.old_producers = log.facts->producers_offset;
+    log.replayed = wal_replay_find(&recovery->replay, id);
+    log.promised = log.facts->flushed;
+    if (log.replayed != NULL && log.replayed->promised.size_bytes > 0 &&
+        log.replayed->promised.end_offset > log.promised.end_offset)
+        log.promised = log.replayed->promised;
     log.epochs = epoch_history_new(log.facts->epochs, log.facts->epoch_count);
     rc = log.epochs == NULL ? ERR_NO_MEMORY : ERR_OK;
     if (rc == ERR_OK && log.facts->is_isolated)

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding a log again at start.
  *
- * A closed segment that the catalogue knows was flushed whole, and is believed. After a clean end so is
- * the newest one. Everything else is read batch by batch, CRCs checked:
+ * A closed segment that the catalogue knows was flushed whole, and is believed; so is the newest one up to its last
+ * checkpoint. What follows is read batch by batch, CRCs checked, after the write-ahead log was put in place:
  *   bad bytes above what was flushed for sure     a torn tail: cut, durably
  *   bad bytes below it, or a file that is missing  corruption: the log is isolated, nothing is touched
- * What was found but perhaps never synced is synced before anyone may see it. Then the catalogue is told
- * what is there, so that the next clean mark means what it says. */
+ * What was found but perhaps never synced is synced before anyone may see it (all logs together, by
+ * recovery_sync). Then the catalogue is told what is there, so that the next clean mark means what it says. */
 #ifndef DATAPLANE_STORAGE_RECOVERY_H
 #define DATAPLANE_STORAGE_RECOVERY_H
 
 #include "dataplane/storage/flush_round.h"
 #include "dataplane/storage/partition_log.h"
+#include "dataplane/storage/sync_batch.h"
+#include "dataplane/storage/wal/wal_replay.h"
 
 struct recovery {
     struct log_store *store;
     struct hash_seed seed;
     int64_t now_ms;
     bool was_clean;
+    struct wal_replay replay; /* empty after a clean end */
+    struct sync_batch syncs;
+    enum err sync_err;
     /* counted */
     int64_t scanned_bytes;
     int64_t truncated_bytes;
@@ -27,6 +32,9 @@ struct recovery {
  * holds something on ERR_OK only. */
 enum err recover_log(struct recovery *recovery, const struct log_identity *id,
                      struct recovered_log *ret_found) WARN_UNUSED;
+
+/* After all logs, before the catalogue is committed: what they found is durable. ERR_IO, …: it may not be. */
+enum err recovery_sync(struct recovery *recovery) WARN_UNUSED;
 
 /* Removes the directory of a log, and of its topic when that was the last. */
 enum err log_remove_files(struct disk *disk, const struct log_identity *id) WARN_UNUSED;

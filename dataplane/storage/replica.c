@@ -96,7 +96,11 @@ static void go_on_removing(struct replica *replica);
 
 static void round_succeeded(struct replica *replica)
 {
+    int64_t lsn = replica->item.lsn;
+
     partition_log_flushed(&replica->log, &replica->item);
+    if (lsn >= 0)
+        checkpoint_note(replica, lsn);
     if (replica->taken_log_start >= 0)
         partition_log_set_start(&replica->log, replica->taken_log_start);
     (void)partition_state_flushed(&replica->partition, replica->partition.self,
@@ -251,6 +255,7 @@ enum err replica_new(struct log_directory *directory, struct shard *shard, int32
     list_init(&replica->in_shard);
     list_init(&replica->dirty);
     list_init(&replica->waiters);
+    checkpoint_entry_init(&replica->checkpoint);
     partition_state_init(&replica->partition, broker_id, found->end);
     partition_log_init(&replica->log, shard, found);
     view = make_view(replica);
@@ -273,6 +278,7 @@ void replica_free(struct replica *replica)
     list_remove(&replica->in_shard);
     list_remove(&replica->dirty);
     reclaim_retire(&replica->shard->reclaim, published_replace(&replica->view, NULL));
+    checkpoint_forget(replica);
     if (replica->log.is_taken)
         partition_log_revert(&replica->log, &replica->item);
     partition_log_done(&replica->log);
@@ -317,7 +323,7 @@ static void removal_finished(struct work *work)
     struct replica *replica = container_of(removal, struct replica, removal);
 
     replica->state = REPLICA_REMOVED;
-    shard_removal_ended(replica->shard);
+    shard_work_ended(replica->shard);
     removal->mail.deliver = removal_came_home;
     loop_post(removal->home, &removal->mail);
 }
@@ -369,7 +375,8 @@ static void begin_removal_work(struct replica *replica)
     bool is_on_disk = replica->log.is_on_disk;
 
     removal->work = (struct work){.run = forget_in_catalogue, .done = catalogue_forgot};
-    shard_removal_began(replica->shard);
+    shard_work_began(replica->shard);
+    checkpoint_forget(replica);
     replica_fail_appends(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted");
     replica_complete_trims(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     empty_log(replica);

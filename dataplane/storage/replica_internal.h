@@ -59,6 +59,7 @@ struct replica {
     log_offset wanted_log_start;      /* -1 = stays */
     log_offset taken_log_start;
     struct flush_item item;
+    struct checkpoint_entry checkpoint;
     struct replica_control control;
     struct replica_removal removal;
     bool is_being_cleaned; /* its removal waits */

@@ -20,9 +20,9 @@ static void free_view(struct published_node *node)
 
 static void run_round(struct work *work)
 {
-    struct shard *shard = container_of(work, struct shard, round);
+    struct shard *shard = container_of(work, struct shard, round_work);
 
-    flush_round_run(shard->store, &shard->round_items);
+    flush_round_run(shard->store, &shard->round);
 }
 
 void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
@@ -33,13 +33,16 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
         .directory = directory,
         .loop = loop,
         .pending_bytes_max = tail_bytes > PENDING_MIN_BYTES ? tail_bytes : PENDING_MIN_BYTES,
-        .round = {.run = run_round, .done = on_round_done},
+        .round = {.shard = loop->index},
+        .round_work = {.run = run_round, .done = on_round_done},
         .kick = {.deliver = on_kick},
         .retention = {.fire = on_retention},
     };
     list_init(&shard->replicas);
     list_init(&shard->dirty);
-    list_init(&shard->round_items);
+    list_init(&shard->round.items);
+    list_init(&shard->round.flushed_points);
+    checkpoint_queue_init(&shard->checkpoints);
     list_init(&shard->leaving);
     shard->deferred_end = &shard->deferred;
     tail_budget_init(&shard->tail, tail_bytes);
@@ -79,20 +82,24 @@ static void take_dirty(struct shard *shard)
 
         list_remove(&replica->dirty);
         if (replica_take_item(replica, shard->is_last_round))
-            list_push_back(&shard->round_items, &replica->item.link);
+            list_push_back(&shard->round.items, &replica->item.link);
     }
 }
 
 static void begin_round(struct shard *shard)
 {
-    if (shard->is_round_running || list_is_empty(&shard->dirty))
+    struct flush_round *round = &shard->round;
+
+    if (shard->is_round_running)
         return;
     take_dirty(shard);
-    if (list_is_empty(&shard->round_items))
+    list_splice_back(&round->flushed_points, &shard->checkpoints.points);
+    if (list_is_empty(&round->items) && list_is_empty(&round->flushed_points))
         return;
+    round->needed_lsn = checkpoint_needed_lsn(&shard->checkpoints);
     shard->is_round_running = true;
     shard->round_began_us = loop_now_us(shard->loop);
-    worker_submit(shard->loop, WORKER_FLUSH, &shard->round);
+    worker_submit(shard->loop, WORKER_FLUSH, &shard->round_work);
 }
 
 static void on_kick(struct mail *mail)
@@ -139,11 +146,12 @@ static void finish_closing(struct shard *shard);
 
 static void on_round_done(struct work *work)
 {
-    struct shard *shard = container_of(work, struct shard, round);
+    struct shard *shard = container_of(work, struct shard, round_work);
     struct list items;
 
     list_init(&items);
-    list_splice_back(&items, &shard->round_items);
+    list_splice_back(&items, &shard->round.items);
+    checkpoint_release_points(&shard->round.flushed_points);
     shard->is_round_running = false;
     histogram_note(&shard->rounds, loop_now_us(shard->loop) - shard->round_began_us);
     list_for_each(&items, node)
@@ -177,14 +185,14 @@ static void on_retention(struct timer *timer)
 
 /* --- segments that go --- */
 
-void shard_removal_began(struct shard *shard)
+void shard_work_began(struct shard *shard)
 {
-    shard->removals++;
+    shard->works++;
 }
 
-void shard_removal_ended(struct shard *shard)
+void shard_work_ended(struct shard *shard)
 {
-    shard->removals--;
+    shard->works--;
     if (shard->is_closing && !shard->is_round_running)
         finish_closing(shard);
 }
@@ -211,7 +219,7 @@ static void segment_left(struct work *work)
     struct shard *shard = segment->shard;
 
     segment_free(segment);
-    shard_removal_ended(shard);
+    shard_work_ended(shard);
 }
 
 void shard_segment_unref(struct shard *shard, struct segment *segment)
@@ -227,7 +235,7 @@ void shard_segment_unref(struct shard *shard, struct segment *segment)
     segment->shard = shard;
     segment->removal = (struct work){.run = close_or_remove, .done = segment_left};
     list_push_back(&shard->leaving, &segment->leaving);
-    shard_removal_began(shard);
+    shard_work_began(shard);
     worker_submit(shard->loop, WORKER_SLOW, &segment->removal);
 }
 
@@ -248,7 +256,7 @@ static void on_reclaim_home(struct reclaim *reclaim)
     void (*on_closed)(struct shard *) = shard->on_closed;
 
     /* What came home may have been the last to hold a segment. */
-    if (on_closed == NULL || shard->removals > 0)
+    if (on_closed == NULL || shard->works > 0)
         return;
     shard->on_closed = NULL;
     on_closed(shard);
@@ -263,7 +271,7 @@ static void finish_closing(struct shard *shard)
             replica_mark_dirty(container_of(node, struct replica, in_shard));
         begin_round(shard);
     }
-    if (!shard->is_round_running && shard->removals == 0)
+    if (!shard->is_round_running && shard->works == 0)
         reclaim_close(&shard->reclaim, on_reclaim_home);
 }
 
@@ -275,6 +283,7 @@ static void begin_closing(struct mail *mail)
     shard->is_closing = true;
     timer_stop(shard->loop, &shard->retention);
     cleaner_close(&shard->cleaner);
+    checkpoint_stop(shard);
     while ((append = shard->deferred) != NULL) {
         shard->deferred = append->next;
         append->next = NULL;

@@ -10,8 +10,8 @@
 #define DATAPLANE_STORAGE_SHARD_H
 
 #include "common/observe/histogram.h"
+#include "dataplane/storage/checkpoint.h"
 #include "dataplane/storage/cleaner/cleaner.h"
-#include "dataplane/storage/flush_round.h"
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
 
@@ -21,8 +21,8 @@ struct shard {
     struct loop *loop;
     struct list replicas;
     struct list dirty;
-    struct list round_items;
-    struct work round;
+    struct flush_round round;
+    struct work round_work;
     bool is_round_running;
     int64_t round_began_us;
     struct histogram rounds; /* from submit to done, as this loop saw them */
@@ -35,8 +35,9 @@ struct shard {
     int64_t full_until_us; /* the disk was full: appends are refused until then */
     struct tail_budget tail;
     struct reclaim reclaim;
+    struct checkpoint_queue checkpoints;
     struct list leaving; /* segments whose files are being closed or removed */
-    int removals;        /* of those, and of whole partitions; and steps of the cleaner */
+    int works; /* of those, of whole partitions, of a checkpoint, the cleaner's: under way off the loop */
     struct timer retention;
     struct cleaner cleaner;
     bool is_closing;     /* appends are refused */
@@ -58,9 +59,9 @@ struct replica;
 
 /* A replica lives here from now on. */
 void shard_adopt(struct shard *shard, struct replica *replica);
-/* Files of a partition or a segment are being removed: closing waits for it. */
-void shard_removal_began(struct shard *shard);
-void shard_removal_ended(struct shard *shard);
+/* Something is done for the shard off its loop: closing waits for it. */
+void shard_work_began(struct shard *shard);
+void shard_work_ended(struct shard *shard);
 /* Something of the replica is to be written: a round begins at the end of this turn. */
 void shard_kick(struct shard *shard);
 /* A reference to a segment goes; with the last one its file is closed, and removed when it is doomed. */

@@ -59,6 +59,9 @@ static bool begin_life(struct scenario *s)
         .disk = s->disk,
         .broker_id = 0,
         .tail_cache_bytes = scenario_draw(s, 2) == 0 ? 8192 : 65536,
+        /* Little of each, so that files of the write-ahead log fill up and both ways to the disk are taken. */
+        .small_bytes_max = (int64_t)scenario_draw(s, 6000),
+        .wal_file_bytes = 16384,
         .sabotage = s->options->sabotage,
     };
     struct log_directory_report report;

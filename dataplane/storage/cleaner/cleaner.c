@@ -2,6 +2,7 @@
 #include "dataplane/storage/cleaner/cleaner.h"
 
 #include "common/observe/log.h"
+#include "dataplane/storage/cleaner/segment_exchange.h"
 #include "dataplane/storage/replica_internal.h"
 
 #define CHECK_US ((int64_t)5 * 1000 * 1000)
@@ -98,7 +99,7 @@ static void submit(struct cleaner *cleaner, enum worker_pool pool, void (*run)(s
 {
     cleaner->state = CLEANER_WORKING;
     cleaner->work = (struct work){.run = run, .done = done};
-    shard_removal_began(cleaner->shard);
+    shard_work_began(cleaner->shard);
     worker_submit(cleaner->shard->loop, pool, &cleaner->work);
 }
 
@@ -122,15 +123,15 @@ static void slice_done(struct work *work)
         fail_pass(cleaner, cleaner->pass.err);
     else
         go_on(cleaner);
-    shard_removal_ended(shard);
+    shard_work_ended(shard);
 }
 
 static void run_note(struct work *work)
 {
     struct cleaner *cleaner = cleaner_of(work);
 
-    cleaner->work_err = flush_note_cleaned(cleaner->shard->store, &cleaner->replica->id,
-                                           cleaner->pass.cleaning.map_end);
+    cleaner->work_err = segment_exchange_note_cleaned(cleaner->shard->store, &cleaner->replica->id,
+                                                      cleaner->pass.cleaning.map_end);
 }
 
 static void note_done(struct work *work)
@@ -148,7 +149,7 @@ static void note_done(struct work *work)
               f_i64("end_offset", pass->cleaning.map_end), f_i64("bytes_before", pass->read_bytes),
               f_i64("bytes_after", pass->written_bytes), f_err(cleaner->work_err));
     end_pass(cleaner);
-    shard_removal_ended(shard);
+    shard_work_ended(shard);
 }
 
 static void run_exchange(struct work *work)
@@ -156,8 +157,7 @@ static void run_exchange(struct work *work)
     struct cleaner *cleaner = cleaner_of(work);
     struct segment_fact fact = segment_fact_of(&cleaner->pass.fresh);
 
-    cleaner->work_err =
-        flush_exchange_segments(cleaner->shard->store, &cleaner->replica->id, &fact);
+    cleaner->work_err = segment_exchange_run(cleaner->shard->store, &cleaner->replica->id, &fact);
 }
 
 /* The catalogue says it: the loop's lists follow, when no flush round looks at them. */
@@ -204,7 +204,7 @@ static void exchange_done(struct work *work)
     } else {
         fail_pass(cleaner, rc);
     }
-    shard_removal_ended(shard);
+    shard_work_ended(shard);
 }
 
 static void ask_exchange(struct cleaner *cleaner)

@@ -47,6 +47,8 @@ enum err rig_start(struct storage_rig *rig, struct error *error)
         .disk = rig->disk,
         .broker_id = 3,
         .tail_cache_bytes = 1 << 20,
+        .small_bytes_max = rig->small_bytes_max,
+        .wal_file_bytes = rig->wal_file_bytes,
         .cleaner_map_bytes = rig->cleaner_map_bytes,
         .cleaner_bytes_per_second = 1 << 30,
         .sabotage = rig->sabotage,

@@ -20,6 +20,9 @@ struct storage_rig {
     int64_t cleaner_map_bytes;
     unsigned sabotage;
     int64_t wall_ms; /* at the next start */
+    int64_t
+        small_bytes_max; /* likewise; 0 = the usual, 1 = no batch goes through the write-ahead log */
+    int64_t wal_file_bytes; /* likewise; 0 = the usual */
     int64_t next_number;
 };
 

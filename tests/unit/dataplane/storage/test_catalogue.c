@@ -34,6 +34,7 @@ static enum err reopen(struct error *error)
 
 static void fill(void)
 {
+    const struct producers_fact producers = {20, 10, 700, 4};
     struct segment_fact segment = {0, 10, 1000, 77, 0};
 
     ck_assert_int_eq(catalogue_add_log(catalogue, &first), ERR_OK);
@@ -44,7 +45,7 @@ static void fill(void)
     ck_assert_int_eq(catalogue_add_segment(catalogue, &first, &segment), ERR_OK);
     segment = (struct segment_fact){20, 25, 300, 79, 0};
     ck_assert_int_eq(catalogue_set_flushed(catalogue, &first, &segment), ERR_OK);
-    ck_assert_int_eq(catalogue_set_producers(catalogue, &first, 20, 4), ERR_OK);
+    ck_assert_int_eq(catalogue_set_producers(catalogue, &first, &producers), ERR_OK);
     ck_assert_int_eq(catalogue_set_log_start(catalogue, &first, 12), ERR_OK);
     ck_assert_int_eq(catalogue_isolate_log(catalogue, &second), ERR_OK);
     ck_assert_int_eq(catalogue_set_producer_ids(catalogue, 9, 3000), ERR_OK);
@@ -64,8 +65,10 @@ static void check_filled(void)
     ck_assert_int_eq(facts->flushed.end_offset, 25);
     ck_assert_int_eq(facts->epoch_count, 1);
     ck_assert_int_eq(facts->epochs[0].epoch, 3);
-    ck_assert_int_eq(facts->producers_offset, 20);
-    ck_assert_int_eq(facts->producers_count, 4);
+    ck_assert_int_eq(facts->producers.offset, 20);
+    ck_assert_int_eq(facts->producers.segment, 10);
+    ck_assert_int_eq(facts->producers.position, 700);
+    ck_assert_int_eq(facts->producers.count, 4);
     ck_assert(!facts->is_isolated);
     ck_assert(catalogue_find(catalogue, &second)->is_isolated);
     ck_assert_int_eq(catalogue_producer_registration(catalogue), 9);
