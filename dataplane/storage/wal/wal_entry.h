@@ -7,8 +7,8 @@
  * An LSN (log sequence number) is a byte position in an endless stream; a file holds a stretch of it. An entry's CRC
  * is seeded by its LSN, so that what lay in a file before it was used again is no entry of the new
  * stretch. synced_below is up to where the stream was on the disk for sure when the entry was made. */
-#ifndef DATAPLANE_STORAGE_WAL_ENTRY_H
-#define DATAPLANE_STORAGE_WAL_ENTRY_H
+#ifndef DATAPLANE_STORAGE_WAL_WAL_ENTRY_H
+#define DATAPLANE_STORAGE_WAL_WAL_ENTRY_H
 
 #include "common/base/buffer.h"
 #include "dataplane/storage/catalogue.h"

@@ -4,8 +4,8 @@
  *
  * Nothing is synced here: recovery does that for every log, and only then the stream begins anew. So a crash
  * on the way replays again. Blocking; at start. */
-#ifndef DATAPLANE_STORAGE_WAL_REPLAY_H
-#define DATAPLANE_STORAGE_WAL_REPLAY_H
+#ifndef DATAPLANE_STORAGE_WAL_WAL_REPLAY_H
+#define DATAPLANE_STORAGE_WAL_WAL_REPLAY_H
 
 #include "dataplane/storage/wal/write_ahead_log.h"
 

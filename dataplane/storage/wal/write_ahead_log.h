@@ -11,8 +11,8 @@
  * the oldest whose segment is not synced.
  *
  * The FLUSH worker only; at start, the thread that opens the directory. */
-#ifndef DATAPLANE_STORAGE_WRITE_AHEAD_LOG_H
-#define DATAPLANE_STORAGE_WRITE_AHEAD_LOG_H
+#ifndef DATAPLANE_STORAGE_WAL_WRITE_AHEAD_LOG_H
+#define DATAPLANE_STORAGE_WAL_WRITE_AHEAD_LOG_H
 
 #include "dataplane/storage/wal/wal_entry.h"
 
