@@ -184,7 +184,7 @@ static bool must_roll(const struct partition_log *log, const struct log_config *
     if (active->segment == NULL || active->size_bytes == 0)
         return false;
     return active->size_bytes + batch->size_bytes > config->segment_bytes ||
-           now_ms - active->first_append_ms >= config->segment_ms ||
+           now_ms - active->first_append_ms >= segment_age_max_ms(config) ||
            log->head.end + batch->last_offset_delta - active->base_offset > INT32_MAX;
 }
 

@@ -122,7 +122,10 @@ void partition_log_survey(const struct partition_log *log, const struct log_conf
                           log_offset high_watermark, int64_t now_ms, struct log_dirt *ret_dirt);
 /* The newest segment is closed; the next append begins another. ERR_NO_MEMORY. */
 enum err partition_log_roll(struct partition_log *log) WARN_UNUSED;
-/* True = it was closed for its age: an item is to be taken. */
+/* How old the newest segment of a log may become. */
+int64_t segment_age_max_ms(const struct log_config *config);
+/* True = it was closed for its age: an item is to be taken. A log that is being written to is left to its
+ * appends. */
 bool partition_log_roll_if_old(struct partition_log *log, const struct log_config *config,
                                int64_t now_ms);
 /* fresh takes the place of the closed segments that it covers, as the catalogue says already; they go when

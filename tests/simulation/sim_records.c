@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { HEADER = 61, CRC_AT = 17, CRC_FROM = 21, MAX_RECORD = 1 << 20 };
+enum { HEADER = 61, CRC_AT = 17, CRC_FROM = 21, LAST_OFFSET_DELTA_AT = 23, MAX_RECORD = 1 << 20 };
 
 static void write_number(struct writer *writer, int64_t number, int32_t padding)
 {
@@ -22,6 +22,7 @@ static void write_record(struct writer *writer, const struct sim_batch *batch, i
     struct buffer body;
     struct writer record;
     int64_t number = batch->first_number + index;
+    bool is_tombstone = batch->tombstone_every > 0 && number % batch->tombstone_every == 0;
 
     buffer_init(&body, MAX_RECORD);
     writer_init(&record, &body);
@@ -31,11 +32,11 @@ static void write_record(struct writer *writer, const struct sim_batch *batch, i
     writer_varint(&record, batch->key_count > 0 ? 4 : -1);
     if (batch->key_count > 0)
         writer_i32(&record, (int32_t)(number % batch->key_count));
-    writer_varint(&record, batch->is_tombstone ? -1 : 8 + batch->padding);
-    if (!batch->is_tombstone)
+    writer_varint(&record, is_tombstone ? -1 : 8 + batch->padding);
+    if (!is_tombstone)
         write_number(&record, number, batch->padding);
-    writer_varint(&record, batch->is_tombstone ? 1 : 0);
-    if (batch->is_tombstone) {
+    writer_varint(&record, is_tombstone ? 1 : 0);
+    if (is_tombstone) {
         writer_varint(&record, 0);
         writer_varint(&record, 8 + batch->padding);
         write_number(&record, number, batch->padding);
@@ -136,4 +137,25 @@ void sim_records_read(struct slice records,
         records.data += size;
         records.len -= size;
     }
+}
+
+int64_t sim_records_end(struct slice records)
+{
+    int64_t end = -1;
+
+    while (records.len > 0) {
+        struct reader reader;
+        int64_t base_offset = 0;
+        size_t size = 0;
+
+        reader_init(&reader, records);
+        base_offset = reader_i64(&reader);
+        size = 12 + (size_t)reader_u32(&reader);
+        reader_skip(&reader, LAST_OFFSET_DELTA_AT - 12);
+        end = base_offset + reader_i32(&reader) + 1;
+        invariant(reader.err == ERR_OK && size <= records.len);
+        records.data += size;
+        records.len -= size;
+    }
+    return end;
 }

@@ -2,6 +2,7 @@
 /* Compaction of a log as its users see it (kafka-protocol reference, 6.3). */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/storage/flush_round.h"
@@ -375,7 +376,7 @@ START_TEST(tombstones_are_seen_for_delete_retention_and_then_go)
     struct sim_batch batch = rig_batch(&rig, 5);
 
     batch.key_count = 5;
-    batch.is_tombstone = true;
+    batch.tombstone_every = 1;
     rig.config.delete_retention_ms = 3600000;
     rig_call(&rig, set_config, NULL);
     (void)put_batch(batch); /* offsets 0 to 4, keys 0 to 4 */
@@ -521,16 +522,22 @@ END_TEST
 
 /* --- what comes between --- */
 
-static void write_file(const char *path)
+static void write_bytes(const char *path, void *bytes, size_t len)
 {
     struct file *file = NULL;
-    char bytes[] = "left over";
-    struct iovec iov = {bytes, sizeof(bytes)};
+    struct iovec iov = {bytes, len};
 
     ck_assert_int_eq(rig.disk->ops->open(rig.disk, path, DISK_CREATE, &file), ERR_OK);
     ck_assert_int_eq(file->ops->write_at(file, 0, &iov, 1), ERR_OK);
     ck_assert_int_eq(file->ops->sync(file), ERR_OK);
     file->ops->close(file);
+}
+
+static void write_file(const char *path)
+{
+    char bytes[] = "left over";
+
+    write_bytes(path, bytes, sizeof(bytes));
 }
 
 START_TEST(files_that_no_fact_names_are_removed_at_a_start)
@@ -553,6 +560,31 @@ START_TEST(files_that_no_fact_names_are_removed_at_a_start)
     ck_assert_int_eq(sim_disk_file_size(rig.disk, path_of(150, ".2.index")), -1);
     look(1 << 20);
     check_newest(KEYS, 180);
+}
+END_TEST
+
+START_TEST(old_files_may_come_back_when_all_of_the_log_was_trimmed)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+
+    rig.config.segment_bytes = 1 << 20;
+    rig.config.max_compaction_lag_ms = 12000;
+    set_policy(CLEANUP_COMPACT);
+    put(40, KEYS);
+    ck_assert_int_eq(disk_read_file(rig.disk, path_of(0, ".log"), 1 << 20, &bytes, &len), ERR_OK);
+    pass_seconds(20);
+    ck_assert_int_gt(sim_disk_file_size(rig.disk, path_of(0, ".1.log")), 0);
+    ck_assert_int_eq(rig_trim(&rig, replica, -1).error, KAFKA_NONE);
+    rig_stop(&rig, RIG_POWER_CUT);
+    write_bytes(path_of(0, ".log"), bytes, len); /* its removal was not durable */
+    free(bytes);
+    start();
+    ck_assert_int_eq(end_of_log(), 200);
+    put(1, KEYS);
+    restart(RIG_KILL);
+    look(1);
+    ck_assert_int_eq(count_shown(200, 205), 5);
 }
 END_TEST
 
@@ -702,6 +734,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_log_that_ends_in_a_gap_is_read_to_its_end_and_goes_on_there);
     tcase_add_test(tc, sequences_go_on_after_compaction_even_without_a_snapshot_of_producers);
     tcase_add_test(tc, files_that_no_fact_names_are_removed_at_a_start);
+    tcase_add_test(tc, old_files_may_come_back_when_all_of_the_log_was_trimmed);
     tcase_add_test(tc, a_trim_that_comes_between_makes_the_cleaner_give_up_and_begin_again);
     tcase_add_test(tc, a_topic_that_is_deleted_in_the_middle_of_a_pass_is_gone);
     tcase_add_test(tc, a_broker_that_stops_in_the_middle_of_a_pass_loses_nothing);
