@@ -29,6 +29,8 @@ struct config {
     int64_t read_workers;
     int64_t check_workers;
     int64_t tail_cache_bytes;
+    int64_t cleaner_map_bytes;
+    int64_t cleaner_bytes_per_second;
     int64_t group_initial_rebalance_delay_ms;
     int64_t login_deadline_ms;
     int64_t idle_timeout_ms;
@@ -76,6 +78,12 @@ static const struct option options[] = {
      "Threads that check record batches which are large or unpack to much."},
     {"tail_cache_bytes", OPTION_I64, FIELD(tail_cache_bytes), "67108864", 1048576, 1LL << 40,
      "bytes", NULL, false, "Recent records kept in memory, all partitions together."},
+    {"cleaner_map_bytes", OPTION_I64, FIELD(cleaner_map_bytes), "16777216", 65536, 1LL << 40,
+     "bytes", NULL, false,
+     "Memory for keys while logs are compacted, 32 bytes each; a log with more of them takes more "
+     "passes."},
+    {"cleaner_bytes_per_second", OPTION_I64, FIELD(cleaner_bytes_per_second), "67108864", 1048576,
+     1LL << 40, "bytes", NULL, false, "How fast logs are read to be compacted, all together."},
     {"group_initial_rebalance_delay_ms", OPTION_I64, FIELD(group_initial_rebalance_delay_ms), "0",
      0, 60000, "ms", NULL, false, "How long an empty consumer group waits for more members."},
     {"login_deadline_ms", OPTION_I64, FIELD(login_deadline_ms), "10000", 100, 600000, "ms", NULL,
@@ -133,6 +141,8 @@ static enum err open_directory(struct process *process, struct error *error)
         .random = &system_random,
         .broker_id = (int32_t)process->config.broker_id,
         .tail_cache_bytes = process->config.tail_cache_bytes,
+        .cleaner_map_bytes = process->config.cleaner_map_bytes,
+        .cleaner_bytes_per_second = process->config.cleaner_bytes_per_second,
     };
     enum err rc = uuid_parse(slice_from_cstring(process->config.cell_id), &directory.cell_id);
 

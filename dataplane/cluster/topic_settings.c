@@ -125,7 +125,7 @@ bool setting_parse_integer(struct slice text, int64_t *ret_value)
     return true;
 }
 
-static bool parse_double(struct slice text, double *ret_value)
+bool setting_parse_double(struct slice text, double *ret_value)
 {
     char digits[64];
     char *end = NULL;
@@ -181,7 +181,7 @@ static const char *check_number(const struct topic_setting *setting, struct slic
     int64_t minimum = setting->minimum, maximum = setting->maximum;
 
     if (setting->type == SETTING_DOUBLE) {
-        if (!parse_double(value, &real))
+        if (!setting_parse_double(value, &real))
             return "Not a number of type DOUBLE";
         if (real * 1000 >= (double)minimum && real * 1000 <= (double)maximum)
             return NULL;

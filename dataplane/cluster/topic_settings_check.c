@@ -39,6 +39,20 @@ static int64_t effective_number(const struct resolver *resolver, enum topic_sett
     return number;
 }
 
+/* The same of a DOUBLE, in thousandths. */
+static int32_t effective_thousandths(const struct resolver *resolver, enum topic_setting_id id)
+{
+    char room[SETTING_VALUE_MAX];
+    double number = 0;
+
+    if (setting_parse_double(effective_text(resolver, id, room), &number))
+        return (int32_t)(number * 1000);
+    topic_setting_default(&topic_setting_table[id], resolver->check->policy,
+                          resolver->check->broker_count, room);
+    (void)setting_parse_double(slice_from_cstring(room), &number);
+    return (int32_t)(number * 1000);
+}
+
 static int64_t bounded(int64_t number, int64_t minimum, int64_t maximum)
 {
     if (number < minimum)
@@ -89,6 +103,11 @@ static void resolve(const struct resolver *resolver)
         .timestamp_before_max_ms = effective_number(resolver, TOPIC_TIMESTAMP_BEFORE_MAX_MS),
         .timestamp_after_max_ms = effective_number(resolver, TOPIC_TIMESTAMP_AFTER_MAX_MS),
         .cleanup_policy = cleanup_bits(effective_text(resolver, TOPIC_CLEANUP_POLICY, room)),
+        .min_cleanable_dirty_thousandths =
+            effective_thousandths(resolver, TOPIC_MIN_CLEANABLE_RATIO),
+        .min_compaction_lag_ms = effective_number(resolver, TOPIC_MIN_COMPACTION_LAG_MS),
+        .max_compaction_lag_ms = effective_number(resolver, TOPIC_MAX_COMPACTION_LAG_MS),
+        .delete_retention_ms = effective_number(resolver, TOPIC_DELETE_RETENTION_MS),
         .is_internal = check->is_internal,
     };
     check->config.is_log_append_time =

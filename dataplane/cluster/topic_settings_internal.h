@@ -53,6 +53,8 @@ int64_t topic_policy_limit(const struct topic_policy *policy, enum topic_setting
 
 /* Decimal with an optional sign, nothing before or after. */
 bool setting_parse_integer(struct slice text, int64_t *ret_value);
+/* A finite number, nothing before or after. */
+bool setting_parse_double(struct slice text, double *ret_value);
 /* Cuts the first item off a list, spaces around it dropped. False = none left; "" has one, empty.
  */
 bool setting_next_item(struct slice *list, struct slice *ret_item);

@@ -148,6 +148,9 @@ static void apply_log_start(struct log_facts *facts, log_offset log_start)
     int gone = 0;
 
     facts->log_start = log_start;
+    /* The newest segment's file is never the cleaner's. */
+    if (facts->flushed.generation > 0 && facts->flushed.end_offset <= log_start)
+        facts->flushed = (struct segment_fact){.size_bytes = 0};
     while (gone < facts->segment_count && facts->segments[gone].end_offset <= log_start)
         gone++;
     facts->segment_count -= gone;

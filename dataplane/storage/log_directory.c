@@ -231,9 +231,15 @@ static enum err recover(struct log_directory *directory, int64_t now_ms,
                : error_set(error, rc, "cannot recover the data directory: %s", err_text(rc));
 }
 
-static enum err make_shards(struct log_directory *directory, int64_t tail_cache_bytes)
+static enum err make_shards(struct log_directory *directory,
+                            const struct log_directory_options *options)
 {
     int count = directory->executor->loop_count;
+    struct cleaner_limits cleaner = {
+        .map_bytes = (size_t)options->cleaner_map_bytes / (size_t)count,
+        .bytes_per_second = options->cleaner_bytes_per_second / count,
+        .seed = directory->seed,
+    };
 
     directory->shards = calloc((size_t)count, sizeof(directory->shards[0]));
     directory->closings = calloc((size_t)count, sizeof(directory->closings[0]));
@@ -241,7 +247,7 @@ static enum err make_shards(struct log_directory *directory, int64_t tail_cache_
         return ERR_NO_MEMORY;
     for (int i = 0; i < count; i++)
         shard_init(&directory->shards[i], directory, &directory->store,
-                   directory->executor->loops[i], tail_cache_bytes / count);
+                   directory->executor->loops[i], options->tail_cache_bytes / count, &cleaner);
     return ERR_OK;
 }
 
@@ -280,7 +286,7 @@ enum err log_directory_open(const struct log_directory_options *options,
     rc = random_fill(options->random, &directory->seed, sizeof(directory->seed));
     hash_table_init(&directory->logs, directory->seed);
     if (rc == ERR_OK)
-        rc = make_shards(directory, options->tail_cache_bytes);
+        rc = make_shards(directory, options);
     if (rc != ERR_OK) {
         error_set(error, rc, "cannot open the data directory: %s", err_text(rc));
         goto fail;

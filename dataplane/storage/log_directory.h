@@ -30,10 +30,12 @@ struct log_directory_options {
     struct random *random;     /* borrowed */
     struct uuid cell_id;       /* zero = not known yet: taken from meta.json, or set later */
     int32_t broker_id;
-    int64_t tail_cache_bytes; /* recent bytes kept in memory, all partitions together */
-    int64_t small_bytes_max;  /* of an item that the write-ahead log takes; 0 = the usual */
-    int64_t wal_file_bytes;   /* of a file of the write-ahead log; 0 = the usual */
-    unsigned sabotage;        /* tests only: enum storage_sabotage in flush_round.h; else 0 */
+    int64_t tail_cache_bytes;  /* recent bytes kept in memory, all partitions together */
+    int64_t small_bytes_max;   /* of an item that the write-ahead log takes; 0 = the usual */
+    int64_t wal_file_bytes;    /* of a file of the write-ahead log; 0 = the usual */
+    int64_t cleaner_map_bytes; /* for keys of logs that are compacted; 0 = none is */
+    int64_t cleaner_bytes_per_second;
+    unsigned sabotage; /* tests only: enum storage_sabotage in flush_round.h; else 0 */
 };
 
 struct log_directory_report {

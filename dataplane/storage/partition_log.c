@@ -64,6 +64,10 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
     };
     producer_state_move(&log->producers, &found->producers);
     log->runs_end = &log->runs;
+    for (int i = 0; i < found->closed->count; i++) {
+        if (found->closed->views[i].segment->generation > log->last_generation)
+            log->last_generation = found->closed->views[i].segment->generation;
+    }
     position_set(log, &log->durable, &log->head);
     log_tail_init(&log->tail, &shard->tail, found->end);
 }
@@ -180,7 +184,7 @@ static bool must_roll(const struct partition_log *log, const struct log_config *
     if (active->segment == NULL || active->size_bytes == 0)
         return false;
     return active->size_bytes + batch->size_bytes > config->segment_bytes ||
-           now_ms - active->first_append_ms >= config->segment_ms ||
+           now_ms - active->first_append_ms >= segment_age_max_ms(config) ||
            log->head.end + batch->last_offset_delta - active->base_offset > INT32_MAX;
 }
 
@@ -196,8 +200,7 @@ bool partition_log_snapshot_producers(struct partition_log *log)
     return true;
 }
 
-/* The newest segment is closed; the next append begins another. */
-static enum err roll(struct partition_log *log)
+enum err partition_log_roll(struct partition_log *log)
 {
     struct segment_list *closed = segment_list_with(log->head.closed, 0, &log->head.active);
 
@@ -301,7 +304,7 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
     enum err rc = ERR_OK;
 
     if (must_roll(log, config, batch, now_ms))
-        rc = roll(log);
+        rc = partition_log_roll(log);
     if (rc == ERR_OK && log->head.active.segment == NULL)
         rc = begin_segment(log, now_ms);
     if (rc != ERR_OK)
@@ -488,7 +491,7 @@ void partition_log_checkpointed(struct partition_log *log, const struct segment_
 
     log->has_unsynced_dirs = false;
     if (active->segment == NULL)
-        log->has_logged_bytes = false; /* all of it is below the log start */
+        log->has_logged_bytes = false; /* all of it is closed, or below the log start */
     if (active->segment == NULL || active->segment != end->segment)
         return;
     log->has_unsynced_name = false;

@@ -31,7 +31,8 @@ struct partition_log {
     struct log_identity id;
     struct shard *shard;
     log_offset log_start;
-    log_offset cleaned_end; /* what the cleaner knows ends here */
+    log_offset cleaned_end;  /* what the cleaner knows ends here */
+    int32_t last_generation; /* given to a segment; each only once in a life */
     struct log_position head;
     struct log_position durable;
     struct log_position taken; /* where the item under way ends */
@@ -107,6 +108,30 @@ void partition_log_set_start(struct partition_log *log, log_offset log_start);
 /* Where retention lets the log begin, at most at high_watermark; -1 = no change. */
 log_offset partition_log_retention(const struct partition_log *log, const struct log_config *config,
                                    log_offset high_watermark, int64_t now_ms);
+
+/* What the cleaner would find. */
+struct log_dirt {
+    int count;              /* of closed segments, from the oldest on, that may be cleaned */
+    log_offset first_dirty; /* keys from here on are not known to the cleaner */
+    int64_t clean_bytes;
+    int64_t dirty_bytes;
+    bool is_due;
+};
+
+void partition_log_survey(const struct partition_log *log, const struct log_config *config,
+                          log_offset high_watermark, int64_t now_ms, struct log_dirt *ret_dirt);
+/* The newest segment is closed; the next append begins another. ERR_NO_MEMORY. */
+enum err partition_log_roll(struct partition_log *log) WARN_UNUSED;
+/* How old the newest segment of a log may become. */
+int64_t segment_age_max_ms(const struct log_config *config);
+/* True = it was closed for its age: an item is to be taken. A log that is being written to is left to its
+ * appends. */
+bool partition_log_roll_if_old(struct partition_log *log, const struct log_config *config,
+                               int64_t now_ms);
+/* fresh takes the place of the closed segments that it covers, as the catalogue says already; they go when
+ * nobody reads them. No item may be under way. ERR_NO_MEMORY: nothing changed. */
+enum err partition_log_exchange(struct partition_log *log,
+                                const struct segment_view *fresh) WARN_UNUSED;
 
 /* A view of durable. NULL = no memory. */
 struct log_view *partition_log_view(struct partition_log *log, struct shared_config *config,

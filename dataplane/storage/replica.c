@@ -74,12 +74,14 @@ bool replica_take_item(struct replica *replica, bool is_last)
     const struct partition_log *log = &replica->log;
     log_offset log_start = replica->wanted_log_start;
     bool is_end_unknown = is_last && log->is_on_disk && log->is_changed;
+    bool has_rolled = log->head.closed->count > log->durable.closed->count;
 
     if (log_start >= 0 && !partition_log_snapshot_producers(&replica->log)) {
         replica_complete_trims(replica, KAFKA_KAFKA_STORAGE_ERROR);
         log_start = -1;
     }
-    if (replica->state != REPLICA_OPEN || (log->runs == NULL && log_start < 0 && !is_end_unknown))
+    if (replica->state != REPLICA_OPEN ||
+        (log->runs == NULL && log_start < 0 && !is_end_unknown && !has_rolled))
         return false;
     replica->taken_log_start = log_start;
     replica->wanted_log_start = -1;
@@ -90,7 +92,7 @@ bool replica_take_item(struct replica *replica, bool is_last)
     return true;
 }
 
-static void begin_removal_work(struct replica *replica);
+static void go_on_removing(struct replica *replica);
 
 static void round_succeeded(struct replica *replica)
 {
@@ -124,8 +126,9 @@ void replica_round_done(struct replica *replica)
         round_succeeded(replica);
     else
         round_failed(replica);
+    cleaner_round_done(&replica->shard->cleaner, replica);
     if (replica->state == REPLICA_REMOVING)
-        begin_removal_work(replica);
+        go_on_removing(replica);
     else if (replica->log.runs != NULL || replica->wanted_log_start >= 0)
         replica_mark_dirty(replica);
 }
@@ -371,16 +374,31 @@ static void begin_removal_work(struct replica *replica)
     struct replica_removal *removal = &replica->removal;
     bool is_on_disk = replica->log.is_on_disk;
 
+    removal->work = (struct work){.run = forget_in_catalogue, .done = catalogue_forgot};
     shard_work_began(replica->shard);
     checkpoint_forget(replica);
     replica_fail_appends(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted");
     replica_complete_trims(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     empty_log(replica);
-    removal->work = (struct work){.run = forget_in_catalogue, .done = catalogue_forgot};
     if (is_on_disk)
         worker_submit(replica->shard->loop, WORKER_FLUSH, &removal->work);
     else
         removal_finished(&removal->work);
+}
+
+/* When no flush round and no pass of the cleaner has it, once. */
+static void go_on_removing(struct replica *replica)
+{
+    if (!replica->log.is_taken && !replica->is_being_cleaned && replica->removal.work.run == NULL)
+        begin_removal_work(replica);
+}
+
+void replica_cleaning_ended(struct replica *replica)
+{
+    replica->is_being_cleaned = false;
+    if (replica->state == REPLICA_REMOVING)
+        go_on_removing(replica);
+    replica_unref(replica);
 }
 
 static void removal_arrived(struct mail *mail)
@@ -391,8 +409,8 @@ static void removal_arrived(struct mail *mail)
     replica->state = REPLICA_REMOVING;
     replica_publish(replica);
     replica_wake_waiters(replica);
-    if (!replica->log.is_taken)
-        begin_removal_work(replica); /* else when the round is over */
+    cleaner_give_up(&replica->shard->cleaner, replica);
+    go_on_removing(replica); /* else when the round or the pass is over */
 }
 
 void replica_remove(struct replica *replica, struct loop *home,

@@ -42,7 +42,11 @@ struct log_config {
     int32_t index_interval_bytes;
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
-    unsigned cleanup_policy; /* enum cleanup_policy bits */
+    unsigned cleanup_policy;                 /* enum cleanup_policy bits */
+    int32_t min_cleanable_dirty_thousandths; /* these four for CLEANUP_COMPACT */
+    int64_t min_compaction_lag_ms;
+    int64_t max_compaction_lag_ms;
+    int64_t delete_retention_ms;
     bool is_log_append_time;
     int compression; /* -1 = as the producer sent it, else codec 0…4 */
     enum flush_policy flush;

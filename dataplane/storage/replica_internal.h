@@ -62,6 +62,8 @@ struct replica {
     struct checkpoint_entry checkpoint;
     struct replica_control control;
     struct replica_removal removal;
+    bool is_being_cleaned; /* its removal waits */
+    bool is_uncleanable;   /* cleaning it failed, and would again */
 };
 
 /* --- replica.c, on the owner's loop --- */
@@ -76,6 +78,8 @@ bool replica_take_item(struct replica *replica, bool is_last);
 /* The round that had the item is over. */
 void replica_round_done(struct replica *replica);
 bool replica_is_leading(const struct replica *replica);
+/* The cleaner's pass over it, which had a reference, is over. */
+void replica_cleaning_ended(struct replica *replica);
 
 /* --- replica_append.c --- */
 

@@ -26,7 +26,7 @@ static void run_round(struct work *work)
 }
 
 void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
-                struct loop *loop, int64_t tail_bytes)
+                struct loop *loop, int64_t tail_bytes, const struct cleaner_limits *cleaner_limits)
 {
     *shard = (struct shard){
         .store = store,
@@ -47,12 +47,14 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
     shard->deferred_end = &shard->deferred;
     tail_budget_init(&shard->tail, tail_bytes);
     reclaim_init(&shard->reclaim, loop, free_view);
+    cleaner_init(&shard->cleaner, shard, cleaner_limits);
 }
 
 void shard_done(struct shard *shard)
 {
     shard->is_dead = true;
     shard->reclaim.is_closing = true;
+    cleaner_done(&shard->cleaner);
     list_for_each(&shard->replicas, node)
         replica_free(container_of(node, struct replica, in_shard));
     reclaim_done(&shard->reclaim);
@@ -115,6 +117,7 @@ void shard_adopt(struct shard *shard, struct replica *replica)
     list_push_back(&shard->replicas, &replica->in_shard);
     if (!timer_is_armed(&shard->retention) && !shard->is_closing)
         timer_start_in(shard->loop, &shard->retention, RETENTION_CHECK_US);
+    cleaner_begin(&shard->cleaner);
 }
 
 void shard_kick(struct shard *shard)
@@ -279,6 +282,7 @@ static void begin_closing(struct mail *mail)
 
     shard->is_closing = true;
     timer_stop(shard->loop, &shard->retention);
+    cleaner_close(&shard->cleaner);
     checkpoint_stop(shard);
     while ((append = shard->deferred) != NULL) {
         shard->deferred = append->next;

@@ -11,6 +11,7 @@
 
 #include "common/observe/histogram.h"
 #include "dataplane/storage/checkpoint.h"
+#include "dataplane/storage/cleaner/cleaner.h"
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
 
@@ -36,8 +37,9 @@ struct shard {
     struct reclaim reclaim;
     struct checkpoint_queue checkpoints;
     struct list leaving; /* segments whose files are being closed or removed */
-    int works; /* of those, of whole partitions, of a checkpoint: under way off the loop */
+    int works; /* of those, of whole partitions, of a checkpoint, the cleaner's: under way off the loop */
     struct timer retention;
+    struct cleaner cleaner;
     bool is_closing;     /* appends are refused */
     bool is_end_unknown; /* the last round failed: there may be no clean mark */
     bool is_last_round;  /* the round under way, or the next, is the last of all */
@@ -47,7 +49,7 @@ struct shard {
 };
 
 void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
-                struct loop *loop, int64_t tail_bytes);
+                struct loop *loop, int64_t tail_bytes, const struct cleaner_limits *cleaner_limits);
 /* When no loop runs any more. */
 void shard_done(struct shard *shard);
 /* Any loop: flushes everything, marks each log's end; on_closed is called on the shard's loop. */

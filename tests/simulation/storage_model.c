@@ -38,7 +38,7 @@ static void reserve_slots(struct storage_model *model, int64_t count)
     model->slots = realloc(model->slots, (size_t)count * sizeof(model->slots[0]));
     invariant(model->slots != NULL);
     for (int64_t i = model->slot_count; i < count; i++)
-        model->slots[i] = (struct model_slot){-1, false};
+        model->slots[i] = (struct model_slot){-1, false, false};
     model->slot_count = count;
 }
 
@@ -79,6 +79,7 @@ void storage_model_see(struct storage_model *model, int64_t offset, int64_t numb
                            number, model->offset_of[number], offset);
     slot->number = number;
     slot->is_acknowledged |= is_acknowledged;
+    slot->is_shown |= !is_acknowledged;
     if (is_unique)
         model->offset_of[number] = offset;
     if (offset + 1 > model->required_end)
@@ -102,4 +103,63 @@ void storage_model_see_bounds(struct storage_model *model, int64_t log_start,
         model->high_watermark = high_watermark;
     if (log_start > model->log_start)
         model->log_start = log_start;
+}
+
+void storage_model_begin_whole(struct storage_model *model)
+{
+    for (int64_t i = 0; i < model->slot_count; i++)
+        model->slots[i].is_shown = false;
+}
+
+/* The newest offset in [log_start, end) that holds the key, as far as is known; -1 = none. */
+static int64_t newest_of(const struct storage_model *model, int64_t key, int64_t log_start,
+                         int64_t end, bool only_shown)
+{
+    for (int64_t i = end - 1; i >= log_start; i--) {
+        const struct model_slot *slot = &model->slots[i];
+
+        if (slot->number >= 0 && slot->number % model->key_count == key &&
+            (slot->is_shown || !only_shown))
+            return i;
+    }
+    return -1;
+}
+
+/* What nobody was told of and nobody read: it may have been a tombstone that is gone by now. */
+static bool has_unknown(const struct storage_model *model, int64_t from, int64_t end)
+{
+    for (int64_t i = from; i < end; i++) {
+        if (model->slots[i].number < 0)
+            return true;
+    }
+    return false;
+}
+
+int64_t storage_model_check_whole(struct storage_model *model, int64_t log_start, int64_t end)
+{
+    int64_t gone = 0;
+
+    if (model->is_damaged)
+        return 0;
+    if (end > model->slot_count)
+        end = model->slot_count;
+    for (int64_t key = 0; key < model->key_count; key++) {
+        int64_t newest = newest_of(model, key, log_start, end, false);
+        int64_t shown = newest_of(model, key, log_start, end, true);
+
+        if (newest == shown)
+            continue;
+        if (has_unknown(model, newest + 1, end))
+            continue;
+        if (model->slots[newest].number % model->tombstone_every != 0)
+            storage_model_fail(model, "key %" PRId64 ": its newest record, at %" PRId64 ", is gone",
+                               key, newest);
+        else if (shown >= 0)
+            storage_model_fail(
+                model, "key %" PRId64 ": deleted at %" PRId64 " and found again at %" PRId64, key,
+                newest, shown);
+    }
+    for (int64_t i = log_start; i < end; i++)
+        gone += model->slots[i].number >= 0 && !model->slots[i].is_shown;
+    return gone;
 }

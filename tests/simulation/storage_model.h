@@ -10,6 +10,7 @@
 struct model_slot {
     int64_t number; /* -1 = not known yet */
     bool is_acknowledged;
+    bool is_shown; /* in the whole log as it was read last */
 };
 
 struct storage_model {
@@ -19,9 +20,12 @@ struct storage_model {
     int64_t number_count;
     int64_t high_watermark; /* highest shown */
     int64_t log_start;      /* highest acknowledged or shown */
-    int64_t required_end;   /* one past the highest offset that was promised */
-    bool is_damaged;        /* bits were flipped: things may be missing, but not wrong */
-    char why[200];          /* the first contradiction; "" = none */
+    int32_t
+        key_count; /* the log is compacted: a record's key is number % key_count; 0 = it is not */
+    int32_t tombstone_every; /* and these have no value */
+    int64_t required_end;    /* one past the highest offset that was promised */
+    bool is_damaged;         /* bits were flipped: things may be missing, but not wrong */
+    char why[200];           /* the first contradiction; "" = none */
 };
 
 void storage_model_init(struct storage_model *model);
@@ -35,6 +39,11 @@ void storage_model_see(struct storage_model *model, int64_t offset, int64_t numb
 void storage_model_see_bounds(struct storage_model *model, int64_t log_start,
                               int64_t high_watermark, int64_t least_log_start,
                               int64_t least_high_watermark);
+/* A compacted log is read as a whole, from the log start to the high watermark: begin, see, check. The newest
+ * record of each key must be there, but for a tombstone, which may be gone; then its key is gone, too. Returns
+ * how many offsets hold nothing any more. */
+void storage_model_begin_whole(struct storage_model *model);
+int64_t storage_model_check_whole(struct storage_model *model, int64_t log_start, int64_t end);
 void storage_model_fail(struct storage_model *model, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -9,6 +9,7 @@
 
 #define STEPS_PER_LIFE_MAX 2000000
 #define START_WALL_MS 1700000000000
+#define CLEANER_TURN_US 6000000
 
 uint64_t scenario_draw(struct scenario *s, uint64_t bound)
 {
@@ -62,6 +63,8 @@ static bool begin_life(struct scenario *s)
         /* Little of each, so that files of the write-ahead log fill up and both ways to the disk are taken. */
         .small_bytes_max = (int64_t)scenario_draw(s, 6000),
         .wal_file_bytes = 16384,
+        .cleaner_map_bytes = s->options->has_compaction ? 1 + (int64_t)scenario_draw(s, 2000) : 0,
+        .cleaner_bytes_per_second = 100000,
         .sabotage = s->options->sabotage,
     };
     struct log_directory_report report;
@@ -86,6 +89,19 @@ static bool begin_life(struct scenario *s)
     return true;
 }
 
+static void set_compaction(struct scenario *s, struct log_config *config)
+{
+    static const int32_t ratios[] = {0, 300, 500, 1000};
+
+    config->segment_bytes = 500 + (int64_t)scenario_draw(s, 2000);
+    config->cleanup_policy =
+        CLEANUP_COMPACT | (scenario_draw(s, 3) == 0 ? (unsigned)CLEANUP_DELETE : 0);
+    config->min_cleanable_dirty_thousandths = ratios[scenario_draw(s, 4)];
+    config->min_compaction_lag_ms = scenario_draw(s, 4) == 0 ? 20000 : 0;
+    config->max_compaction_lag_ms = scenario_draw(s, 2) == 0 ? 30000 : INT64_MAX;
+    config->delete_retention_ms = scenario_draw(s, 2) == 0 ? 0 : 20000;
+}
+
 static void open_replicas(void *context)
 {
     struct scenario *s = context;
@@ -105,7 +121,11 @@ static void open_replicas(void *context)
 
     s->epoch++;
     for (int i = 0; i < PARTITIONS; i++) {
-        enum err rc = replica_open(s->directory, s->topic, i, &config, &s->replicas[i]);
+        enum err rc = ERR_OK;
+
+        if (s->models[i].key_count > 0)
+            set_compaction(s, &config);
+        rc = replica_open(s->directory, s->topic, i, &config, &s->replicas[i]);
 
         if (rc != ERR_OK) {
             s->replicas[i] = NULL;
@@ -155,6 +175,7 @@ static void check_recovered(struct scenario *s)
         struct storage_model *model = &s->models[i];
         const struct log_snapshot *snapshot = NULL;
         struct full_read full = {s, i, 0};
+        int64_t log_start = 0;
 
         if (s->replicas[i] == NULL)
             continue;
@@ -165,16 +186,20 @@ static void check_recovered(struct scenario *s)
             storage_model_fail(model, "the log ends at %" PRId64 ", promised was %" PRId64,
                                snapshot->high_watermark, model->required_end);
         full.offset = snapshot->log_start;
+        log_start = snapshot->log_start;
+        storage_model_begin_whole(model);
         while (full.offset < snapshot->high_watermark && !scenario_is_broken(s)) {
-            int64_t before = s->result->read_records;
-
+            s->last_read_end = -1;
             sim_executor_call(s->executor, 0, read_full, &full);
             sim_executor_run_until(s->executor, are_reads_done, s, STEPS_PER_LIFE_MAX);
-            if (s->result->read_records == before)
+            if (s->last_read_end <= full.offset)
                 break; /* damaged: said so above, or allowed to */
-            full.offset += s->result->read_records - before;
+            full.offset = s->last_read_end;
             snapshot = replica_snapshot(s->replicas[i]);
         }
+        if (model->key_count > 0 && !scenario_is_broken(s))
+            s->result->compacted_away +=
+                storage_model_check_whole(model, log_start, snapshot->high_watermark);
     }
 }
 
@@ -197,6 +222,8 @@ static void act(struct scenario *s)
         sim_executor_stall(s->executor, WORKER_FLUSH, 20000);
     } else if (choice == 63) {
         set_faults(s);
+    } else if (choice <= 66 && s->options->has_compaction) {
+        sim_executor_run_for(s->executor, CLEANER_TURN_US);
     }
     for (uint64_t i = scenario_draw(s, 8); i > 0; i--)
         (void)sim_executor_step(s->executor);
@@ -329,8 +356,13 @@ static void scenario_init(struct scenario *s, const struct storage_scenario_opti
     list_init(&s->reads);
     list_init(&s->trims);
     invariant(random_fill(&s->random.base, s->topic.bytes, sizeof(s->topic.bytes)) == ERR_OK);
-    for (int i = 0; i < PARTITIONS; i++)
+    for (int i = 0; i < PARTITIONS; i++) {
         storage_model_init(&s->models[i]);
+        if (options->has_compaction && i > 0) {
+            s->models[i].key_count = KEYS;
+            s->models[i].tombstone_every = TOMBSTONE_EVERY;
+        }
+    }
     for (int i = 0; i < PRODUCERS; i++) {
         s->producers[i] = (struct producer){
             .scenario = s,

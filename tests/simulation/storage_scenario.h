@@ -8,7 +8,9 @@
  *   - what was acknowledged, or shown to a reader, is there for ever at the same offset
  *   - nothing is served that was not appended; offsets are dense
  *   - an idempotent batch is in the log once; a repeated one gets its first offset
- *   - high watermark and log start never go back */
+ *   - high watermark and log start never go back
+ *   - of a compacted log the newest record of each key is there for ever; what is there is at its offset, in
+ *     its order */
 #ifndef TESTS_SIMULATION_STORAGE_SCENARIO_H
 #define TESTS_SIMULATION_STORAGE_SCENARIO_H
 
@@ -25,6 +27,7 @@ struct storage_scenario_options {
     bool has_failing_disk; /* write and sync errors */
     bool has_os_flush;     /* FLUSH_OS: a power cut may take what was acknowledged, a kill not */
     bool has_bit_flips;    /* at power cuts; what is damaged may go, but nothing wrong is served */
+    bool has_compaction;   /* all but the first partition are compacted */
     bool is_verbose;
 };
 
@@ -42,6 +45,7 @@ struct storage_scenario_result {
     int64_t isolated;
     int64_t refused_appends;
     int64_t deaths_at_start; /* the process died while it recovered */
+    int64_t compacted_away;  /* offsets that held nothing any more, in all whole reads */
 };
 
 void storage_scenario_run(const struct storage_scenario_options *options,

@@ -16,6 +16,8 @@
 #define PARTITIONS 3
 #define PRODUCERS 5 /* the last two are plain */
 #define BATCH_MAX_BYTES 8192
+#define KEYS 20
+#define TOMBSTONE_EVERY 7
 
 struct scenario;
 
@@ -83,6 +85,7 @@ struct scenario {
     leader_epoch epoch;
     bool is_closed;
     int reads_in_flight;
+    int64_t last_read_end; /* of the read that came back last */
 };
 
 /* storage_clients.c; the first three are called on a loop. */

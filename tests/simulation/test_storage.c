@@ -35,6 +35,7 @@ static void add(struct storage_scenario_result *sum, const struct storage_scenar
     sum->isolated += one->isolated;
     sum->refused_appends += one->refused_appends;
     sum->deaths_at_start += one->deaths_at_start;
+    sum->compacted_away += one->compacted_away;
 }
 
 static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
@@ -142,6 +143,30 @@ START_TEST(flipped_bits_are_never_served)
 }
 END_TEST
 
+/* What happens to the disk meanwhile. */
+enum weather { FAIR, FULL, FAILING, WEATHERS };
+
+START_TEST(a_compacted_log_has_the_newest_record_of_each_key_for_ever)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i % 3],
+        .lives = 6,
+        .steps = 400,
+        .has_compaction = true,
+        .has_full_disk = _i / 3 == FULL,
+        .has_failing_disk = _i / 3 == FAILING,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (is_few())
+        return;
+    ck_assert_int_gt(sum.compacted_away, 1000);
+    ck_assert_int_gt(sum.duplicates_answered, 10);
+    ck_assert_int_gt(sum.recoveries, 10);
+}
+END_TEST
+
 START_TEST(the_same_seed_gives_the_same_trace_twice)
 {
     for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -167,11 +192,17 @@ static const struct {
     unsigned sabotage;
     bool has_full_disk;
     bool has_failing_disk;
+    bool has_compaction;
     uint64_t first_seed; /* a rare one is looked for near where it was found once */
 } sabotages[] = {
-    {SABOTAGE_SKIP_SYNC, false, false, 1},     {SABOTAGE_ACK_EARLY, false, false, 1},
-    {SABOTAGE_TRUST_TAIL, false, false, 1},    {SABOTAGE_LOG_REFUSED, true, false, 1},
-    {SABOTAGE_REUSE_STALE, true, false, 1440}, {SABOTAGE_SHORT_WRITE, false, true, 1},
+    {SABOTAGE_SKIP_SYNC, false, false, false, 1},
+    {SABOTAGE_ACK_EARLY, false, false, false, 1},
+    {SABOTAGE_TRUST_TAIL, false, false, false, 1},
+    {SABOTAGE_LOG_REFUSED, true, false, false, 1},
+    {SABOTAGE_REUSE_STALE, true, false, false, 1440},
+    {SABOTAGE_SHORT_WRITE, false, true, false, 1},
+    {SABOTAGE_CLEAN_NEWEST, false, false, true, 1},
+    {SABOTAGE_CLEAN_UNSYNCED, false, false, true, 1},
 };
 
 START_TEST(a_broken_log_is_found_out)
@@ -189,6 +220,7 @@ START_TEST(a_broken_log_is_found_out)
             .sabotage = sabotages[_i].sabotage,
             .has_full_disk = sabotages[_i].has_full_disk,
             .has_failing_disk = sabotages[_i].has_failing_disk,
+            .has_compaction = sabotages[_i].has_compaction,
         };
         struct storage_scenario_result result;
 
@@ -210,6 +242,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, a_failing_disk_fails_the_directory_and_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, with_flush_os_a_kill_or_a_clean_stop_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, flipped_bits_are_never_served, 0, 3);
+    tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
+                        3 * WEATHERS);
     tcase_add_loop_test(tc, the_same_seed_gives_the_same_trace_twice, 0, 3);
     tcase_add_loop_test(tc, a_broken_log_is_found_out, 0,
                         (int)(sizeof(sabotages) / sizeof(sabotages[0])));

@@ -91,6 +91,10 @@ START_TEST(the_defaults_are_the_services)
     ck_assert_int_eq(check.config.flush, FLUSH_COMMIT);
     ck_assert_uint_eq(check.config.cleanup_policy, CLEANUP_DELETE);
     ck_assert(!check.config.is_log_append_time);
+    ck_assert_int_eq(check.config.min_cleanable_dirty_thousandths, 500);
+    ck_assert_int_eq(check.config.min_compaction_lag_ms, 0);
+    ck_assert_int_eq(check.config.max_compaction_lag_ms, INT64_MAX);
+    ck_assert_int_eq(check.config.delete_retention_ms, 86400000);
     ck_assert_int_eq(check.min_insync_replicas, 1);
     check.broker_count = 3;
     ck_assert_int_eq(topic_settings_check(&check), KAFKA_NONE);
@@ -117,6 +121,16 @@ START_TEST(settings_resolve_to_what_the_log_needs)
         KAFKA_NONE);
     ck_assert_int_eq(check.min_insync_replicas, 3);
     ck_assert_int_eq(check.config.retention_ms, -1);
+    ck_assert_int_eq(check_two(&enterprise, "min.cleanable.dirty.ratio", "0.125",
+                               "delete.retention.ms", "7", &check),
+                     KAFKA_NONE);
+    ck_assert_int_eq(check.config.min_cleanable_dirty_thousandths, 125);
+    ck_assert_int_eq(check.config.delete_retention_ms, 7);
+    ck_assert_int_eq(
+        check_two(&enterprise, "min.compaction.lag.ms", "5", "max.compaction.lag.ms", "6", &check),
+        KAFKA_NONE);
+    ck_assert_int_eq(check.config.min_compaction_lag_ms, 5);
+    ck_assert_int_eq(check.config.max_compaction_lag_ms, 6);
     ck_assert_int_eq(check_two(&enterprise, "cleanup.policy", "", NULL, NULL, &check), KAFKA_NONE);
     ck_assert_uint_eq(check.config.cleanup_policy, 0);
 }

@@ -25,10 +25,13 @@ void rig_init(struct storage_rig *rig, int loop_count)
                 .timestamp_before_max_ms = INT64_MAX,
                 .timestamp_after_max_ms = 3600000,
                 .cleanup_policy = CLEANUP_DELETE,
+                .max_compaction_lag_ms = INT64_MAX,
+                .delete_retention_ms = 86400000,
                 .compression = -1,
                 .flush = FLUSH_COMMIT,
             },
         .loop_count = loop_count,
+        .cleaner_map_bytes = 1 << 16,
         .wall_ms = 1700000000000,
     };
 }
@@ -46,6 +49,9 @@ enum err rig_start(struct storage_rig *rig, struct error *error)
         .tail_cache_bytes = 1 << 20,
         .small_bytes_max = rig->small_bytes_max,
         .wal_file_bytes = rig->wal_file_bytes,
+        .cleaner_map_bytes = rig->cleaner_map_bytes,
+        .cleaner_bytes_per_second = 1 << 30,
+        .sabotage = rig->sabotage,
     };
     enum err rc = ERR_OK;
 

@@ -17,6 +17,8 @@ struct storage_rig {
     struct uuid topic;
     struct log_config config; /* of replicas that are opened from now on */
     int loop_count;
+    int64_t cleaner_map_bytes;
+    unsigned sabotage;
     int64_t wall_ms; /* at the next start */
     int64_t
         small_bytes_max; /* likewise; 0 = the usual, 1 = no batch goes through the write-ahead log */
