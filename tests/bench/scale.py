@@ -99,7 +99,8 @@ class Bench:
         partition = answer["Responses"][0]["Partitions"][0]
         return partition["ErrorCode"] == 0 and (VALUE in (partition["Records"] or b"")) == wants_record
 
-    def restart_ms(self, end, wants_record):
+    def restart(self, end, wants_record):
+        """Milliseconds from exec to the answers, and of the broker's own work in them."""
         end()
         began = time.monotonic()
         self.broker.start(on_faulty_disk=False, waits=False)
@@ -107,14 +108,15 @@ class Bench:
             if self.broker.process.poll() is not None:
                 raise RuntimeError(f"the broker ended:\n{self.broker.end_of_log()}")
             time.sleep(0.001)
-        took_ms = 1000 * (time.monotonic() - began)
+        took = 1000 * (time.monotonic() - began), 1000 * self.cpu_seconds()
         self.broker.wait_for("a broker that is ready", self.broker.is_ready)
-        return took_ms
+        return took
 
     def restarts(self, name, rounds, wants_record, aims):
         for kind, end, aim in zip(("clean", "killed"), (self.broker.stop, self.broker.kill), aims):
-            took = [self.restart_ms(end, wants_record) for _ in range(rounds)]
-            self.row(f"{name}_{kind}_restart", statistics.median(took), "ms", aim)
+            took = [self.restart(end, wants_record) for _ in range(rounds)]
+            self.row(f"{name}_{kind}_restart", statistics.median(each[0] for each in took), "ms", aim)
+            self.row(f"{name}_{kind}_restart_cpu", statistics.median(each[1] for each in took), "ms")
 
     # ---- many that write a little ----
 
@@ -154,7 +156,28 @@ class Bench:
             body = session.read(size)
             into.append((time.monotonic(), body))
 
+    def disk_alone(self, seconds=3):
+        """What a flush of 4 KiB that were there before takes now, without a broker: ms, sorted."""
+        path, times = os.path.join(self.broker.state, "flushes"), []
+        file = os.open(path, os.O_RDWR | os.O_CREAT)
+        os.pwrite(file, bytes(1 << 20), 0)
+        os.fsync(file)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            began = time.monotonic()
+            os.pwrite(file, bytes(4096), len(times) % 256 * 4096)
+            os.fdatasync(file)
+            times.append(1000 * (time.monotonic() - began))
+            time.sleep(0.001)
+        os.close(file)
+        os.unlink(path)
+        return sorted(times)
+
     def busy(self, seconds):
+        flushes = self.disk_alone()
+        self.row("disk_alone_p50", flushes[len(flushes) // 2], "ms")
+        self.row("disk_alone_p99", flushes[len(flushes) * 99 // 100], "ms")
+        self.row("disk_alone_max", flushes[-1], "ms")
         self.write_once_a_second(2)  # what happens once only
         cpu, began = self.cpu_seconds(), time.monotonic()
         times, answers = self.write_once_a_second(seconds)
