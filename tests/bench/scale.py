@@ -2,15 +2,15 @@
 """scale.py ROOT STATE [options]. See `scale` beside it.
 
 The broker runs alone, without the process driver, on a listener without TLS. Requests are sent as they are (frames.py): one
-Produce request holds many partitions, and a load of single records is made of frames that were encoded before.
+Produce request holds many partitions, and a load of single records is made of frames that were encoded before (frame_load.c).
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
-import threading
 import time
 
 from confluent_kafka import KafkaError, KafkaException
@@ -35,6 +35,7 @@ class Bench:
     def __init__(self, broker, schemas):
         self.broker, self.schemas, self.rows = broker, schemas, []
         self.topics, self.batch = 0, batch([record(VALUE)])
+        self.frame_load = os.path.join(broker.root, "build", "tests", "bench", "frame_load")
 
     def row(self, name, value, unit, aim=None):
         self.rows.append({"name": name, "value": round(value, 2), "unit": unit, "aim": aim})
@@ -121,40 +122,24 @@ class Bench:
     # ---- many that write a little ----
 
     def write_once_a_second(self, seconds):
-        """Each of a thousand partitions once a second, spread evenly; ms from when it was due to its answer."""
-        sessions = [self.session() for _ in range(CONNECTIONS)]
-        frames = [sessions[index % CONNECTIONS].encode(PRODUCE, PRODUCE_VERSION, {
-            "Acks": -1, "TimeoutMs": 1000 * PATIENCE_SECONDS,
-            "TopicData": [{"Name": "many-0", "PartitionData": [{"Index": index, "Records": self.batch}]}]})
-            for index in range(BUSY_PARTITIONS)]
-        count = seconds * BUSY_PARTITIONS
-        due = [[] for _ in sessions]
-        answered = [[] for _ in sessions]
-        readers = [threading.Thread(target=self.read_answers, args=(session, count // CONNECTIONS, into))
-                   for session, into in zip(sessions, answered)]
-        for reader in readers:
-            reader.start()
-        began = time.monotonic() + 0.1
-        for number in range(count):
-            at = began + number / BUSY_PARTITIONS
-            pause = at - time.monotonic()
-            if pause > 0:
-                time.sleep(pause)
-            due[number % CONNECTIONS].append(at)
-            sessions[number % CONNECTIONS].socket.sendall(frames[number % BUSY_PARTITIONS])
-        for reader in readers:
-            reader.join()
-        for session in sessions:
-            session.socket.close()
-        return sorted(1000 * (end - start) for starts, ends in zip(due, answered)
-                      for start, (end, _) in zip(starts, ends)), [body for ends in answered for _, body in ends]
-
-    @staticmethod
-    def read_answers(session, count, into):
-        for _ in range(count):
-            size = int.from_bytes(session.read(4), "big")
-            body = session.read(size)
-            into.append((time.monotonic(), body))
+        """Each of a thousand partitions once a second, spread evenly; what frame_load tells."""
+        frames, answers = (os.path.join(self.broker.state, name) for name in ("frames", "answers"))
+        with self.session() as session, open(frames, "wb") as file:
+            for index in range(BUSY_PARTITIONS):
+                file.write(session.encode(PRODUCE, PRODUCE_VERSION, {
+                    "Acks": -1, "TimeoutMs": 1000 * PATIENCE_SECONDS,
+                    "TopicData": [{"Name": "many-0", "PartitionData": [{"Index": index, "Records": self.batch}]}]}))
+        port, count = self.broker.bootstrap.split(":")[1], seconds * BUSY_PARTITIONS
+        done = subprocess.run([self.frame_load, port, frames, str(BUSY_PARTITIONS), str(count), str(CONNECTIONS), answers],
+                              check=True, capture_output=True, text=True)
+        with self.session() as session, open(answers, "rb") as file:
+            for _ in range(count):
+                body = file.read(int.from_bytes(file.read(4), "big"))
+                answer = session.decode(PRODUCE, PRODUCE_VERSION, body[5:])
+                code = answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
+                if code != 0:
+                    raise RuntimeError(f"a record was answered with {code}")
+        return json.loads(done.stdout)
 
     def disk_alone(self, seconds=3):
         """What a flush of 4 KiB that were there before takes now, without a broker: ms, sorted."""
@@ -179,20 +164,15 @@ class Bench:
         self.row("disk_alone_p99", flushes[len(flushes) * 99 // 100], "ms")
         self.row("disk_alone_max", flushes[-1], "ms")
         self.write_once_a_second(2)  # what happens once only
-        cpu, began = self.cpu_seconds(), time.monotonic()
-        times, answers = self.write_once_a_second(seconds)
-        used = (self.cpu_seconds() - cpu) / (time.monotonic() - began)
-        with self.session() as session:
-            for body in answers:
-                answer = session.decode(PRODUCE, PRODUCE_VERSION, bytes(body[5:]))
-                code = answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
-                if code != 0:
-                    raise RuntimeError(f"a record was answered with {code}")
-        self.row("busy_records", len(times), "")
-        self.row("busy_p50", times[len(times) // 2], "ms")
-        self.row("busy_p99", times[len(times) * 99 // 100], "ms", 10)
-        self.row("busy_max", times[-1], "ms")
-        self.row("busy_broker_cpu", 100 * used, "% of a core")
+        cpu = self.cpu_seconds()
+        found = self.write_once_a_second(seconds)
+        self.row("busy_records", found["count"], "")
+        self.row("busy_p50", found["p50_ms"], "ms")
+        self.row("busy_p99", found["p99_ms"], "ms", 10)
+        self.row("busy_max", found["max_ms"], "ms")
+        self.row("busy_sent_late_p99", found["sent_late_p99_ms"], "ms")
+        self.row("busy_sent_late_max", found["sent_late_max_ms"], "ms")
+        self.row("busy_broker_cpu", 100 * (self.cpu_seconds() - cpu) / seconds, "% of a core")
 
 
 def say(rows, as_json):
