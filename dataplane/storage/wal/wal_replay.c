@@ -72,11 +72,12 @@ static void forget_ready(struct replayed_log *log)
 
 void wal_replay_done(struct wal_replay *replay)
 {
-    struct hash_node *node = NULL;
+    struct hash_node *next = NULL;
 
-    while ((node = hash_table_next(&replay->logs, NULL)) != NULL) {
+    for (struct hash_node *node = hash_table_next(&replay->logs, NULL); node != NULL; node = next) {
         struct replayed_log *log = container_of(node, struct replayed_log, node);
 
+        next = hash_table_next(&replay->logs, node);
         hash_table_remove(&replay->logs, node);
         forget_ready(log);
         free(log);
