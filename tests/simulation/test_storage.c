@@ -188,22 +188,39 @@ START_TEST(the_same_seed_gives_the_same_trace_twice)
 END_TEST
 
 /* Wrong on purpose: the checker must see it. */
-static const unsigned sabotages[] = {SABOTAGE_SKIP_SYNC, SABOTAGE_ACK_EARLY, SABOTAGE_TRUST_TAIL,
-                                     SABOTAGE_CLEAN_NEWEST, SABOTAGE_CLEAN_UNSYNCED};
+static const struct {
+    unsigned sabotage;
+    bool has_full_disk;
+    bool has_failing_disk;
+    bool has_compaction;
+    uint64_t first_seed; /* a rare one is looked for near where it was found once */
+} sabotages[] = {
+    {SABOTAGE_SKIP_SYNC, false, false, false, 1},
+    {SABOTAGE_ACK_EARLY, false, false, false, 1},
+    {SABOTAGE_TRUST_TAIL, false, false, false, 1},
+    {SABOTAGE_LOG_REFUSED, true, false, false, 1},
+    {SABOTAGE_REUSE_STALE, true, false, false, 1440},
+    {SABOTAGE_SHORT_WRITE, false, true, false, 1},
+    {SABOTAGE_CLEAN_NEWEST, false, false, true, 1},
+    {SABOTAGE_CLEAN_UNSYNCED, false, false, true, 1},
+};
 
 START_TEST(a_broken_log_is_found_out)
 {
     int found = 0;
 
-    for (uint64_t seed = 1; seed <= 200 && found == 0; seed++) {
+    uint64_t first_seed = sabotages[_i].first_seed;
+
+    for (uint64_t seed = first_seed; seed < first_seed + 4000 && found == 0; seed++) {
         struct storage_scenario_options options = {
             .seed = seed,
             .loop_count = 2,
             .lives = 6,
             .steps = 300,
-            .sabotage = sabotages[_i],
-            .has_compaction =
-                (sabotages[_i] & (SABOTAGE_CLEAN_NEWEST | SABOTAGE_CLEAN_UNSYNCED)) != 0,
+            .sabotage = sabotages[_i].sabotage,
+            .has_full_disk = sabotages[_i].has_full_disk,
+            .has_failing_disk = sabotages[_i].has_failing_disk,
+            .has_compaction = sabotages[_i].has_compaction,
         };
         struct storage_scenario_result result;
 
@@ -228,7 +245,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
                         3 * WEATHERS);
     tcase_add_loop_test(tc, the_same_seed_gives_the_same_trace_twice, 0, 3);
-    tcase_add_loop_test(tc, a_broken_log_is_found_out, 0, 5);
+    tcase_add_loop_test(tc, a_broken_log_is_found_out, 0,
+                        (int)(sizeof(sabotages) / sizeof(sabotages[0])));
     suite_add_tcase(suite, tc);
     return suite;
 }

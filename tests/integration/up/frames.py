@@ -2,7 +2,8 @@
 """Single Kafka requests, sent as they are, and their answers byte by byte: for what stock clients never send.
 
 Requests and answers are dictionaries in the words of api/kafka/*.json; what a request leaves out has the schema's default.
-A `Session` is one connection over TLS that has logged in with an API key; it keeps every byte that it was sent.
+A `Session` is one connection over TLS that has logged in with an API key, a `PlainSession` one without TLS and login; both
+keep every byte that they were sent.
 """
 
 import glob
@@ -171,24 +172,11 @@ class LoginRefused(Exception):
         self.code, self.answer = code, answer
 
 
-class Session:
-    def __init__(self, schemas, bootstrap, ca_file, api_key, authzid="", client_id="app"):
-        host, port = bootstrap.split(",")[0].rsplit(":", 1)
+class PlainSession:
+    def __init__(self, schemas, bootstrap, client_id="app"):
+        self.host, port = bootstrap.split(",")[0].rsplit(":", 1)
         self.schemas, self.client_id, self.correlation_id, self.received = schemas, client_id, 0, bytearray()
-        plain = socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS)
-        self.socket = ssl.create_default_context(cafile=ca_file).wrap_socket(plain, server_hostname=host)
-        try:
-            self.login(api_key, authzid)
-        except BaseException:
-            self.socket.close()
-            raise
-
-    def login(self, api_key, authzid):
-        self.call(SASL_HANDSHAKE, 1, Mechanism="PLAIN")
-        token = b"\0".join([authzid.encode(), b"token", api_key.encode()])
-        answer = self.call(SASL_AUTHENTICATE, 2, AuthBytes=token)
-        if answer["ErrorCode"] != 0:
-            raise LoginRefused(answer["ErrorCode"], answer)
+        self.socket = socket.create_connection((self.host, int(port)), timeout=ANSWER_SECONDS)
 
     def __enter__(self):
         return self
@@ -205,8 +193,8 @@ class Session:
             data += piece
         return data
 
-    def call_raw(self, api, version, request):
-        """The body of the answer: what comes after its header."""
+    def encode(self, api, version, request):
+        """A whole frame, to be sent next."""
         schema = self.schemas[api, "request"]
         if not covers(schema["validVersions"], version):
             raise ValueError(f"{schema['name']} has no version {version}")
@@ -217,7 +205,12 @@ class Session:
         if flexible:
             frame.varint(0)
         frame.struct(schema["fields"], request)
-        self.socket.sendall(struct.pack(">i", len(frame.out)) + frame.out)
+        return struct.pack(">i", len(frame.out)) + frame.out
+
+    def call_raw(self, api, version, request):
+        """The body of the answer: what comes after its header."""
+        self.socket.sendall(self.encode(api, version, request))
+        flexible = covers(self.schemas[api, "request"]["flexibleVersions"], version)
         (size,) = struct.unpack(">i", self.read(4))
         if not 4 <= size <= FRAME_BYTES_MAX:
             raise ValueError(f"the answer claims {size} bytes")
@@ -237,3 +230,21 @@ class Session:
         if decoder.at != len(body):
             raise ValueError(f"{schema['name']} version {version}: {len(body) - decoder.at} bytes too many")
         return values
+
+
+class Session(PlainSession):
+    def __init__(self, schemas, bootstrap, ca_file, api_key, authzid="", client_id="app"):
+        super().__init__(schemas, bootstrap, client_id)
+        self.socket = ssl.create_default_context(cafile=ca_file).wrap_socket(self.socket, server_hostname=self.host)
+        try:
+            self.login(api_key, authzid)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def login(self, api_key, authzid):
+        self.call(SASL_HANDSHAKE, 1, Mechanism="PLAIN")
+        token = b"\0".join([authzid.encode(), b"token", api_key.encode()])
+        answer = self.call(SASL_AUTHENTICATE, 2, AuthBytes=token)
+        if answer["ErrorCode"] != 0:
+            raise LoginRefused(answer["ErrorCode"], answer)

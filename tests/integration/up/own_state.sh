@@ -23,7 +23,7 @@ own_state() { # PROGRAM STATE ARGUMENT…
     shift 2
     "$DEV/deps" --clients
     state_remove "$own_state_directory"
-    PYTHONPATH="$ROOT/tests/integration/soak:$ROOT/tests/integration/up" \
+    PYTHONPATH="$ROOT/tests/integration/soak:$ROOT/tests/integration/up:$ROOT/tests/integration/faults" \
         "$VAR/tools/python/venv/bin/python" -B "$program" "$ROOT" "$own_state_directory" "$@"
 }
 
