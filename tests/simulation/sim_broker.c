@@ -39,7 +39,8 @@ static void put_tenant(struct sim_cell *cell, int tenant)
     snprintf(key, sizeof(key), "%08x-1111-4111-8111-00000000000c", tenant + 1);
     snprintf(payload, sizeof(payload),
              "{\"topic_id\": \"%s\", \"instance_no\": %d, \"name\": \"__consumer_offsets\","
-             " \"internal\": true, \"configs\": {\"cleanup.policy\": \"compact\"},"
+             " \"internal\": true, \"configs\": {\"cleanup.policy\": \"compact\","
+             " \"min.cleanable.dirty.ratio\": \"0\", \"max.compaction.lag.ms\": \"3000\"},"
              " \"partitions\": [[0, 0, 0, [0], [0]], [0, 0, 0, [0], [0]]]}",
              key, tenant + 1);
     sim_cell_put(cell, "topic", key, payload);
@@ -108,7 +109,12 @@ void sim_broker_start(struct sim_broker *sim)
         .work_delay_max_us = {WORK_DELAY_US, WORK_DELAY_US, WORK_DELAY_US, WORK_DELAY_US},
     };
     struct log_directory_options directory = {
-        .disk = sim->disk, .cell_id = cell_id, .tail_cache_bytes = 1 << 20};
+        .disk = sim->disk,
+        .cell_id = cell_id,
+        .tail_cache_bytes = 1 << 20,
+        .cleaner_map_bytes = 1 << 16,
+        .cleaner_bytes_per_second = 1 << 26,
+    };
     struct broker_options broker = {
         .disk = sim->disk,
         .bind_addresses = {"127.0.0.1", NULL},

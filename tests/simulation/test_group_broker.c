@@ -3,6 +3,7 @@
  * those of the kafka-protocol reference, appendix D. */
 #include "common/kafka/kafka_error.h"
 #include "common/kafka/kafka_messages.h"
+#include "dataplane/storage/segment.h"
 #include "tests/simulation/sim_broker.h"
 #include "tests/support/check_main.h"
 
@@ -428,6 +429,61 @@ START_TEST(members_and_offsets_survive_a_power_cut)
 }
 END_TEST
 
+static bool note_generation(void *context, const char *name, bool is_directory)
+{
+    log_offset base = 0;
+    int32_t generation = 0;
+
+    if (!is_directory && segment_parse_name(name, SEGMENT_SUFFIX, &base, &generation))
+        *(bool *)context |= generation > 0;
+    return true;
+}
+
+static bool is_offsets_log_compacted(void)
+{
+    bool is_compacted = false;
+    char path[128];
+
+    for (int partition = 0; partition < 2; partition++) {
+        snprintf(path, sizeof(path), "topics/00000001-1111-4111-8111-00000000000c/%d", partition);
+        (void)sim.disk->ops->list(sim.disk, path, note_generation, &is_compacted);
+    }
+    return is_compacted;
+}
+
+static void (*const ends[])(struct sim_broker *sim) = {sim_broker_crash, sim_broker_kill,
+                                                       sim_broker_stop};
+
+START_TEST(members_and_offsets_survive_the_compaction_of_their_log)
+{
+    struct kafka_join_group_response joined;
+    struct consumer consumer;
+
+    start((uint64_t)_i + 200, loop_counts[_i / 3]);
+    connect(&consumer, 0, "group");
+    create_topic(&consumer, "orders");
+    ck_assert_int_eq(join(&consumer, 3, &joined), KAFKA_NONE);
+    ck_assert_int_eq(sync_all_to_self(&consumer, 5, "everything"), KAFKA_NONE);
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < 30; i++)
+            ck_assert_int_eq(commit(&consumer, 8, i % 3, round * 100 + i), KAFKA_NONE);
+        sim_executor_run_for(sim.executor, 12000000);
+        ck_assert(is_offsets_log_compacted());
+        ck_assert_int_eq(heartbeat(&consumer, 4), KAFKA_NONE);
+        disconnect(&consumer);
+        ends[_i % 3](&sim);
+        sim_broker_start(&sim);
+        sim_broker_connect(&sim, 0, &consumer.kafka);
+        for (int i = 27; i < 30; i++)
+            ck_assert_int_eq(fetch(&consumer, i % 3), round * 100 + i);
+        ck_assert_int_eq(heartbeat(&consumer, 4), KAFKA_NONE);
+        ck_assert_int_eq(sync_all_to_self(&consumer, 5, "everything"), KAFKA_NONE);
+    }
+    disconnect(&consumer);
+    stop();
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("simulation/group_broker");
@@ -440,6 +496,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tcase, two_instances_with_the_same_group_never_meet, 0, 3);
     tcase_add_loop_test(tcase, a_client_that_goes_while_its_join_waits_holds_up_nothing, 0, 3);
     tcase_add_loop_test(tcase, members_and_offsets_survive_a_power_cut, 0, 30);
+    tcase_add_loop_test(tcase, members_and_offsets_survive_the_compaction_of_their_log, 0, 9);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,26 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/storage/cleaner/clean_pass.h"
 
+#include <stdlib.h>
+
 #include "common/observe/log.h"
 #include "dataplane/storage/batch_cursor.h"
 
 #define WRITE_BYTES ((size_t)1 << 20)
+/* What is written is synced this often: no long burst at the end of a large segment. */
+#define SYNC_BYTES ((int64_t)16 << 20)
 #define OUT_MAX_BYTES (WRITE_BYTES + 2 * RECORD_BATCH_UNPACKED_MAX_BYTES)
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
 
-enum err clean_pass_init(struct clean_pass *pass, struct log_store *store, size_t map_bytes,
+enum err clean_pass_init(struct clean_pass *pass, struct log_store *store,
+                         const struct segment_view *segments, int count, size_t map_bytes,
                          struct hash_seed seed)
 {
+    enum err rc = ERR_OK;
+
     *pass = (struct clean_pass){.store = store, .gap_start = -1};
     batch_cleaning_init(&pass->cleaning);
     pass->cleaning.is_newest_dropped = (store->sabotage & SABOTAGE_CLEAN_NEWEST) != 0;
     buffer_init(&pass->batch, RECORD_BATCH_UNPACKED_MAX_BYTES * 2);
     buffer_init(&pass->out, OUT_MAX_BYTES);
-    return offset_map_init(&pass->cleaning.map, map_bytes, seed);
+    rc = offset_map_init(&pass->cleaning.map, map_bytes, seed);
+    if (rc != ERR_OK)
+        return rc;
+    pass->segments = malloc((size_t)count * sizeof(pass->segments[0]));
+    if (pass->segments == NULL)
+        return ERR_NO_MEMORY;
+    for (; pass->count < count; pass->count++) {
+        pass->segments[pass->count] = segments[pass->count];
+        segments[pass->count].segment->refs++;
+    }
+    return ERR_OK;
 }
 
 void clean_pass_done(struct clean_pass *pass)
 {
+    free(pass->segments);
     batch_cleaning_done(&pass->cleaning);
     buffer_done(&pass->batch);
     buffer_done(&pass->out);
@@ -28,7 +46,7 @@ void clean_pass_done(struct clean_pass *pass)
 
 static const struct segment_view *view_at(const struct clean_pass *pass, int segment)
 {
-    return &pass->segments->views[segment];
+    return &pass->segments[segment];
 }
 
 /* --- reading --- */
@@ -146,6 +164,8 @@ static enum err write_out(struct clean_pass *pass)
     if (rc != ERR_OK)
         return rc;
     rc = file->ops->write_at(file, position, &iov, 1);
+    if (rc == ERR_OK && pass->fresh.size_bytes / SYNC_BYTES != position / SYNC_BYTES)
+        rc = file->ops->sync(file);
     segment_files_release(files, pass->fresh.segment);
     buffer_clear(&pass->out);
     return rc;
@@ -223,6 +243,7 @@ static bool takes_next(const struct clean_pass *pass)
 static void begin_group(struct clean_pass *pass, int segment)
 {
     pass->state = is_below_map_end(pass, segment) ? CLEAN_COPYING : CLEAN_DONE;
+    pass->group = segment;
     begin_segment(pass, segment);
 }
 

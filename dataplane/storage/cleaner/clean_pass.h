@@ -22,14 +22,16 @@ enum clean_state { CLEAN_MAPPING, CLEAN_COPYING, CLEAN_WRITTEN, CLEAN_DONE };
 
 struct clean_pass {
     struct log_store *store;
-    struct segment_list *segments; /* referenced by who drives the pass */
-    int count;                     /* of them, that may be cleaned */
+    struct segment_view
+        *segments; /* owned; a reference each, which who drives the pass gives back */
+    int count;
     log_offset first_dirty;
     int64_t group_bytes; /* segment.bytes */
     int32_t next_generation;
     struct batch_cleaning cleaning;
     enum clean_state state;
     /* where it is reading */
+    int group; /* the first segment of the group */
     int segment;
     int64_t position;
     log_offset expected; /* the next batch begins here */
@@ -46,9 +48,11 @@ struct clean_pass {
     enum err err; /* why the last slice failed; the output must be given up then */
 };
 
-/* segments: closed ones, oldest first; the first `count` of them may be cleaned. map_bytes: of memory.
- * What cleaning needs beside the map is filled in by the caller after. ERR_NO_MEMORY. */
-enum err clean_pass_init(struct clean_pass *pass, struct log_store *store, size_t map_bytes,
+/* segments: closed ones, oldest first, that may be cleaned; references are taken. map_bytes: of memory. What
+ * cleaning needs beside the map is filled in by the caller after. ERR_NO_MEMORY: no reference was taken. Call
+ * done after either. */
+enum err clean_pass_init(struct clean_pass *pass, struct log_store *store,
+                         const struct segment_view *segments, int count, size_t map_bytes,
                          struct hash_seed seed) WARN_UNUSED;
 /* Memory only: segments and fresh are given back by who drives the pass. */
 void clean_pass_done(struct clean_pass *pass);

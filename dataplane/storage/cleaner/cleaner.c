@@ -32,6 +32,18 @@ void cleaner_begin(struct cleaner *cleaner)
 
 /* --- a pass ends --- */
 
+/* The pass needs the segments from `from` up to `to` no more. */
+static void give_segments_back(struct cleaner *cleaner, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        struct segment *segment = cleaner->pass.segments[i].segment;
+
+        cleaner->pass.segments[i].segment = NULL;
+        if (segment != NULL)
+            shard_segment_unref(cleaner->shard, segment);
+    }
+}
+
 static void give_back(struct cleaner *cleaner)
 {
     struct clean_pass *pass = &cleaner->pass;
@@ -40,7 +52,7 @@ static void give_back(struct cleaner *cleaner)
         pass->fresh.segment->is_doomed = !cleaner->is_exchange_asked;
         shard_segment_unref(cleaner->shard, pass->fresh.segment);
     }
-    shard_segment_list_unref(cleaner->shard, pass->segments);
+    give_segments_back(cleaner, 0, pass->count);
     clean_pass_done(pass);
     cleaner->is_exchange_asked = false;
 }
@@ -180,6 +192,7 @@ static void take_over(struct cleaner *cleaner)
         return;
     }
     shard_segment_unref(cleaner->shard, pass->fresh.segment);
+    give_segments_back(cleaner, pass->group, pass->segment + 1);
     cleaner->is_exchange_asked = false;
     clean_pass_go_on(pass);
     replica_publish(replica);
@@ -284,18 +297,15 @@ static enum err begin_pass(struct cleaner *cleaner, struct replica *replica,
     const struct log_config *config = &replica->config->config;
     const struct partition_log *log = &replica->log;
     struct clean_pass *pass = &cleaner->pass;
-    enum err rc = clean_pass_init(pass, cleaner->shard->store, cleaner->limits.map_bytes,
-                                  cleaner->limits.seed);
+    enum err rc = clean_pass_init(pass, cleaner->shard->store, log->durable.closed->views,
+                                  dirt->count, cleaner->limits.map_bytes, cleaner->limits.seed);
 
     if (rc == ERR_OK)
         rc = producer_ends_init(&pass->cleaning.producers, &log->producers, log->durable.end);
     if (rc != ERR_OK) {
-        clean_pass_done(pass);
+        give_back(cleaner);
         return rc;
     }
-    pass->segments = log->durable.closed;
-    pass->segments->refs++;
-    pass->count = dirt->count;
     pass->first_dirty = dirt->first_dirty;
     pass->group_bytes = config->segment_bytes;
     pass->next_generation = log->last_generation + 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What kcat cannot do: create a topic, and say what a group has committed. With kcat's own options:
  *
- *   topic create    NAME PARTITIONS -b HOST:PORT[,…] [-X NAME=VALUE]…
+ *   topic create    NAME PARTITIONS -b HOST:PORT[,…] [-X NAME=VALUE]… [-c SETTING=VALUE]…
  *   topic committed NAME GROUP      -b HOST:PORT[,…] [-X NAME=VALUE]…    one line a partition:
  * NUMBER OFFSET
  *
@@ -15,7 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 15000, MAX_PARTITIONS = 100000 };
+enum { TIMEOUT_MS = 15000, MAX_PARTITIONS = 100000, MAX_SETTINGS = 16 };
+
+/* Of the topic to be created, NAME=VALUE cut in two. */
+static const char *settings[MAX_SETTINGS][2];
+static int setting_count;
 
 /* The last thing librdkafka complained of: without it a refused login looks like a time-out. */
 static char last_complaint[400];
@@ -47,12 +51,13 @@ static int refuse(const char *name, const rd_kafka_topic_result_t *result)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: topic create NAME PARTITIONS -b BROKERS [-X NAME=VALUE]...\n"
+    fprintf(stderr, "usage: topic create NAME PARTITIONS -b BROKERS [-X NAME=VALUE]... "
+                    "[-c SETTING=VALUE]...\n"
                     "       topic committed NAME GROUP -b BROKERS [-X NAME=VALUE]...\n");
     return 2;
 }
 
-/* Reads -b and -X from the options; the conf belongs to the caller. NULL: already complained. */
+/* Reads -b, -X and -c from the options; the conf belongs to the caller. NULL: already complained. */
 static rd_kafka_conf_t *read_options(int argc, char **argv)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -60,10 +65,10 @@ static rd_kafka_conf_t *read_options(int argc, char **argv)
     int option;
 
     rd_kafka_conf_set_error_cb(conf, on_error);
-    while ((option = getopt(argc, argv, "b:X:")) != -1) {
+    while ((option = getopt(argc, argv, "b:X:c:")) != -1) {
         const char *name = "bootstrap.servers", *value = optarg;
 
-        if (option == 'X') {
+        if (option == 'X' || option == 'c') {
             char *equals = strchr(optarg, '=');
 
             if (equals == NULL)
@@ -73,6 +78,13 @@ static rd_kafka_conf_t *read_options(int argc, char **argv)
             value = equals + 1;
         } else if (option != 'b') {
             goto refuse;
+        }
+        if (option == 'c') {
+            if (setting_count == MAX_SETTINGS)
+                goto refuse;
+            settings[setting_count][0] = name;
+            settings[setting_count++][1] = value;
+            continue;
         }
         if (rd_kafka_conf_set(conf, name, value, why, sizeof(why)) != RD_KAFKA_CONF_OK) {
             fail(name, why);
@@ -100,6 +112,8 @@ static int create(rd_kafka_t *client, const char *name, const char *partitions_t
         rd_kafka_NewTopic_new(name, (int)partitions, -1, why, sizeof(why));
     if (wanted == NULL)
         return fail(name, why);
+    for (int i = 0; i < setting_count; i++)
+        rd_kafka_NewTopic_set_config(wanted, settings[i][0], settings[i][1]);
 
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     rd_kafka_CreateTopics(client, &wanted, 1, NULL, queue);

@@ -32,6 +32,7 @@ void rig_init(struct storage_rig *rig, int loop_count)
             },
         .loop_count = loop_count,
         .cleaner_map_bytes = 1 << 16,
+        .cleaner_bytes_per_second = 1 << 30,
         .wall_ms = 1700000000000,
     };
 }
@@ -50,7 +51,7 @@ enum err rig_start(struct storage_rig *rig, struct error *error)
         .small_bytes_max = rig->small_bytes_max,
         .wal_file_bytes = rig->wal_file_bytes,
         .cleaner_map_bytes = rig->cleaner_map_bytes,
-        .cleaner_bytes_per_second = 1 << 30,
+        .cleaner_bytes_per_second = rig->cleaner_bytes_per_second,
         .sabotage = rig->sabotage,
     };
     enum err rc = ERR_OK;

@@ -18,6 +18,7 @@ struct storage_rig {
     struct log_config config; /* of replicas that are opened from now on */
     int loop_count;
     int64_t cleaner_map_bytes;
+    int64_t cleaner_bytes_per_second;
     unsigned sabotage;
     int64_t wall_ms; /* at the next start */
     int64_t

@@ -603,6 +603,42 @@ static void put_and_begin(void)
     ck_assert(sim_executor_run_until(rig.executor, has_new_file, NULL, 100000));
 }
 
+static bool is_first_gone(void *context)
+{
+    (void)context;
+    return sim_disk_file_size(rig.disk, path_of(0, ".log")) < 0;
+}
+
+START_TEST(cleaning_is_paced_and_gives_room_back_as_it_goes)
+{
+    int64_t began_us = 0;
+
+    rig.config.segment_bytes = 1 << 20;
+    rig.cleaner_bytes_per_second = 1 << 20;
+    restart(RIG_CLEAN);
+    set_policy(CLEANUP_DELETE);
+    for (int i = 0; i < 20; i++) {
+        struct sim_batch batch = rig_batch(&rig, 5); /* half a segment */
+
+        batch.key_count = OFFSETS_MAX; /* all of it stays */
+        batch.padding = 100000;
+        (void)put_batch(batch);
+    }
+    set_policy(CLEANUP_COMPACT);
+    began_us = clock_monotonic_us(sim_executor_clock(rig.executor));
+    ck_assert(sim_executor_run_until(rig.executor, is_first_gone, NULL, 100000));
+    ck_assert_int_gt(sim_disk_file_size(rig.disk, path_of(80, ".log")), 0);
+    /* Some nine mebibytes of keys. */
+    ck_assert_int_gt(clock_monotonic_us(sim_executor_clock(rig.executor)) - began_us,
+                     8 * SECOND_US);
+    pass_seconds(20);
+    ck_assert_int_lt(sim_disk_file_size(rig.disk, path_of(80, ".log")), 0);
+    restart(RIG_KILL);
+    look(1 << 20);
+    ck_assert_int_eq(count_shown(0, 100), 100);
+}
+END_TEST
+
 START_TEST(a_trim_that_comes_between_makes_the_cleaner_give_up_and_begin_again)
 {
     struct replica_trim trim;
@@ -735,6 +771,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, sequences_go_on_after_compaction_even_without_a_snapshot_of_producers);
     tcase_add_test(tc, files_that_no_fact_names_are_removed_at_a_start);
     tcase_add_test(tc, old_files_may_come_back_when_all_of_the_log_was_trimmed);
+    tcase_add_test(tc, cleaning_is_paced_and_gives_room_back_as_it_goes);
     tcase_add_test(tc, a_trim_that_comes_between_makes_the_cleaner_give_up_and_begin_again);
     tcase_add_test(tc, a_topic_that_is_deleted_in_the_middle_of_a_pass_is_gone);
     tcase_add_test(tc, a_broker_that_stops_in_the_middle_of_a_pass_loses_nothing);
