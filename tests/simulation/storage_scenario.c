@@ -108,6 +108,7 @@ static void open_replicas(void *context)
     struct log_config config = {
         .segment_bytes = 3000 + (int64_t)scenario_draw(s, 6000),
         .segment_ms = 3600000,
+        .segment_index_bytes = 10485760,
         .retention_ms = -1,
         .retention_bytes = scenario_draw(s, 3) == 0 ? 30000 : -1,
         .max_message_bytes = BATCH_MAX_BYTES,
@@ -253,7 +254,7 @@ static void flip_bits(struct scenario *s)
         char path[128];
         int64_t size = 0;
 
-        if (scenario_draw(s, 2) == 0)
+        if (scenario_draw(s, 4) == 0)
             continue;
         uuid_format(s->topic, uuid);
         for (int64_t base = s->models[i].log_start; base >= 0; base--) {
