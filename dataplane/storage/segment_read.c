@@ -135,6 +135,16 @@ static enum err locate(const struct segment_range *range, struct batch_cursor *c
     }
 }
 
+/* A gap may reach from epochs that went with the beginning of the log into one that is known. */
+static bool has_right_epoch(const struct epoch_history *epochs, const struct record_batch *batch)
+{
+    leader_epoch epoch = epoch_history_at(epochs, batch->base_offset);
+
+    if (epoch < 0 && epochs->count > 0 && record_batch_is_gap(batch))
+        return batch->leader_epoch < epochs->entries[0].epoch;
+    return batch->leader_epoch == epoch;
+}
+
 size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs,
                           log_offset expected, log_offset limit, size_t max_bytes)
 {
@@ -147,8 +157,7 @@ size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs
         struct record_batch batch;
 
         if (record_batch_parse(rest, &batch) != ERR_OK || batch.size_bytes > (int64_t)rest.len ||
-            batch.base_offset != expected ||
-            batch.leader_epoch != epoch_history_at(epochs, batch.base_offset) ||
+            batch.base_offset != expected || !has_right_epoch(epochs, &batch) ||
             !record_batch_is_crc_right(&batch, rest))
             break;
         good += (size_t)batch.size_bytes;
