@@ -76,23 +76,27 @@ enum err image_new(struct hash_seed seed, struct image **ret_image)
 
 void image_free(struct image *image)
 {
-    struct hash_node *node = NULL;
+    struct hash_node *next = NULL;
 
     if (image == NULL)
         return;
     for (int kind = 0; kind < IMAGE_KIND_COUNT; kind++) {
-        while ((node = hash_table_next(&image->by_id[kind], NULL)) != NULL) {
+        for (struct hash_node *node = hash_table_next(&image->by_id[kind], NULL); node != NULL;
+             node = next) {
             struct image_entry *entry = container_of(node, struct image_entry, by_id);
 
+            next = hash_table_next(&image->by_id[kind], node);
             hash_table_remove(&image->by_id[kind], node);
             image_record_unref(entry->record);
             free(entry);
         }
         hash_table_done(&image->by_id[kind]);
     }
-    while ((node = hash_table_next(&image->instances, NULL)) != NULL) {
+    for (struct hash_node *node = hash_table_next(&image->instances, NULL); node != NULL;
+         node = next) {
         struct instance_topics *instance = container_of(node, struct instance_topics, node);
 
+        next = hash_table_next(&image->instances, node);
         hash_table_remove(&image->instances, node);
         free(instance->topics.items);
         free(instance);

@@ -261,9 +261,12 @@ enum err catalogue_apply(struct catalogue *catalogue, int type, struct slice pay
 
 void catalogue_forget_facts(struct catalogue *catalogue)
 {
-    struct hash_node *node = NULL;
+    struct hash_node *next = NULL;
 
-    while ((node = hash_table_next(&catalogue->logs, NULL)) != NULL)
+    for (struct hash_node *node = hash_table_next(&catalogue->logs, NULL); node != NULL;
+         node = next) {
+        next = hash_table_next(&catalogue->logs, node);
         apply_removed(catalogue, container_of(node, struct log_facts, node));
+    }
     hash_table_done(&catalogue->logs);
 }

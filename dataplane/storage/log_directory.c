@@ -554,12 +554,15 @@ static void free_stored(struct log_directory *directory, struct stored_log *log)
 
 void log_directory_free(struct log_directory *directory)
 {
-    struct hash_node *node = NULL;
+    struct hash_node *next = NULL;
 
     if (directory == NULL)
         return;
-    while ((node = hash_table_next(&directory->logs, NULL)) != NULL)
+    for (struct hash_node *node = hash_table_next(&directory->logs, NULL); node != NULL;
+         node = next) {
+        next = hash_table_next(&directory->logs, node);
         free_stored(directory, container_of(node, struct stored_log, node));
+    }
     for (int i = 0; directory->shards != NULL && i < directory->executor->loop_count; i++) {
         if (directory->shards[i].store != NULL)
             shard_done(&directory->shards[i]);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_MIN_BYTES ((size_t)4096)
+#define CHUNK_MIN_BYTES ((size_t)512)
 #define CHUNK_MAX_BYTES ((size_t)256 << 10)
 
 void tail_budget_init(struct tail_budget *budget, int64_t bytes_max)

@@ -2,15 +2,15 @@
 """scale.py ROOT STATE [options]. See `scale` beside it.
 
 The broker runs alone, without the process driver, on a listener without TLS. Requests are sent as they are (frames.py): one
-Produce request holds many partitions, and a load of single records is made of frames that were encoded before.
+Produce request holds many partitions, and a load of single records is made of frames that were encoded before (frame_load.c).
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
-import threading
 import time
 
 from confluent_kafka import KafkaError, KafkaException
@@ -35,6 +35,7 @@ class Bench:
     def __init__(self, broker, schemas):
         self.broker, self.schemas, self.rows = broker, schemas, []
         self.topics, self.batch = 0, batch([record(VALUE)])
+        self.frame_load = os.path.join(broker.root, "build", "tests", "bench", "frame_load")
 
     def row(self, name, value, unit, aim=None):
         self.rows.append({"name": name, "value": round(value, 2), "unit": unit, "aim": aim})
@@ -99,7 +100,8 @@ class Bench:
         partition = answer["Responses"][0]["Partitions"][0]
         return partition["ErrorCode"] == 0 and (VALUE in (partition["Records"] or b"")) == wants_record
 
-    def restart_ms(self, end, wants_record):
+    def restart(self, end, wants_record):
+        """Milliseconds from exec to the answers, and of the broker's own work in them."""
         end()
         began = time.monotonic()
         self.broker.start(on_faulty_disk=False, waits=False)
@@ -107,69 +109,70 @@ class Bench:
             if self.broker.process.poll() is not None:
                 raise RuntimeError(f"the broker ended:\n{self.broker.end_of_log()}")
             time.sleep(0.001)
-        took_ms = 1000 * (time.monotonic() - began)
+        took = 1000 * (time.monotonic() - began), 1000 * self.cpu_seconds()
         self.broker.wait_for("a broker that is ready", self.broker.is_ready)
-        return took_ms
+        return took
 
     def restarts(self, name, rounds, wants_record, aims):
         for kind, end, aim in zip(("clean", "killed"), (self.broker.stop, self.broker.kill), aims):
-            took = [self.restart_ms(end, wants_record) for _ in range(rounds)]
-            self.row(f"{name}_{kind}_restart", statistics.median(took), "ms", aim)
+            took = [self.restart(end, wants_record) for _ in range(rounds)]
+            self.row(f"{name}_{kind}_restart", statistics.median(each[0] for each in took), "ms", aim)
+            self.row(f"{name}_{kind}_restart_cpu", statistics.median(each[1] for each in took), "ms")
 
     # ---- many that write a little ----
 
     def write_once_a_second(self, seconds):
-        """Each of a thousand partitions once a second, spread evenly; ms from when it was due to its answer."""
-        sessions = [self.session() for _ in range(CONNECTIONS)]
-        frames = [sessions[index % CONNECTIONS].encode(PRODUCE, PRODUCE_VERSION, {
-            "Acks": -1, "TimeoutMs": 1000 * PATIENCE_SECONDS,
-            "TopicData": [{"Name": "many-0", "PartitionData": [{"Index": index, "Records": self.batch}]}]})
-            for index in range(BUSY_PARTITIONS)]
-        count = seconds * BUSY_PARTITIONS
-        due = [[] for _ in sessions]
-        answered = [[] for _ in sessions]
-        readers = [threading.Thread(target=self.read_answers, args=(session, count // CONNECTIONS, into))
-                   for session, into in zip(sessions, answered)]
-        for reader in readers:
-            reader.start()
-        began = time.monotonic() + 0.1
-        for number in range(count):
-            at = began + number / BUSY_PARTITIONS
-            pause = at - time.monotonic()
-            if pause > 0:
-                time.sleep(pause)
-            due[number % CONNECTIONS].append(at)
-            sessions[number % CONNECTIONS].socket.sendall(frames[number % BUSY_PARTITIONS])
-        for reader in readers:
-            reader.join()
-        for session in sessions:
-            session.socket.close()
-        return sorted(1000 * (end - start) for starts, ends in zip(due, answered)
-                      for start, (end, _) in zip(starts, ends)), [body for ends in answered for _, body in ends]
-
-    @staticmethod
-    def read_answers(session, count, into):
-        for _ in range(count):
-            size = int.from_bytes(session.read(4), "big")
-            body = session.read(size)
-            into.append((time.monotonic(), body))
-
-    def busy(self, seconds):
-        self.write_once_a_second(2)  # what happens once only
-        cpu, began = self.cpu_seconds(), time.monotonic()
-        times, answers = self.write_once_a_second(seconds)
-        used = (self.cpu_seconds() - cpu) / (time.monotonic() - began)
-        with self.session() as session:
-            for body in answers:
-                answer = session.decode(PRODUCE, PRODUCE_VERSION, bytes(body[5:]))
+        """Each of a thousand partitions once a second, spread evenly; what frame_load tells."""
+        frames, answers = (os.path.join(self.broker.state, name) for name in ("frames", "answers"))
+        with self.session() as session, open(frames, "wb") as file:
+            for index in range(BUSY_PARTITIONS):
+                file.write(session.encode(PRODUCE, PRODUCE_VERSION, {
+                    "Acks": -1, "TimeoutMs": 1000 * PATIENCE_SECONDS,
+                    "TopicData": [{"Name": "many-0", "PartitionData": [{"Index": index, "Records": self.batch}]}]}))
+        port, count = self.broker.bootstrap.split(":")[1], seconds * BUSY_PARTITIONS
+        done = subprocess.run([self.frame_load, port, frames, str(BUSY_PARTITIONS), str(count), str(CONNECTIONS), answers],
+                              check=True, capture_output=True, text=True)
+        with self.session() as session, open(answers, "rb") as file:
+            for _ in range(count):
+                body = file.read(int.from_bytes(file.read(4), "big"))
+                answer = session.decode(PRODUCE, PRODUCE_VERSION, body[5:])
                 code = answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
                 if code != 0:
                     raise RuntimeError(f"a record was answered with {code}")
-        self.row("busy_records", len(times), "")
-        self.row("busy_p50", times[len(times) // 2], "ms")
-        self.row("busy_p99", times[len(times) * 99 // 100], "ms", 10)
-        self.row("busy_max", times[-1], "ms")
-        self.row("busy_broker_cpu", 100 * used, "% of a core")
+        return json.loads(done.stdout)
+
+    def disk_alone(self, seconds=3):
+        """What a flush of 4 KiB that were there before takes now, without a broker: ms, sorted."""
+        path, times = os.path.join(self.broker.state, "flushes"), []
+        file = os.open(path, os.O_RDWR | os.O_CREAT)
+        os.pwrite(file, bytes(1 << 20), 0)
+        os.fsync(file)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            began = time.monotonic()
+            os.pwrite(file, bytes(4096), len(times) % 256 * 4096)
+            os.fdatasync(file)
+            times.append(1000 * (time.monotonic() - began))
+            time.sleep(0.001)
+        os.close(file)
+        os.unlink(path)
+        return sorted(times)
+
+    def busy(self, seconds):
+        flushes = self.disk_alone()
+        self.row("disk_alone_p50", flushes[len(flushes) // 2], "ms")
+        self.row("disk_alone_p99", flushes[len(flushes) * 99 // 100], "ms")
+        self.row("disk_alone_max", flushes[-1], "ms")
+        self.write_once_a_second(2)  # what happens once only
+        cpu = self.cpu_seconds()
+        found = self.write_once_a_second(seconds)
+        self.row("busy_records", found["count"], "")
+        self.row("busy_p50", found["p50_ms"], "ms")
+        self.row("busy_p99", found["p99_ms"], "ms", 10)
+        self.row("busy_max", found["max_ms"], "ms")
+        self.row("busy_sent_late_p99", found["sent_late_p99_ms"], "ms")
+        self.row("busy_sent_late_max", found["sent_late_max_ms"], "ms")
+        self.row("busy_broker_cpu", 100 * (self.cpu_seconds() - cpu) / seconds, "% of a core")
 
 
 def say(rows, as_json):

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILES = 7, BATCHES = 9, RECORDS = 90, PATH_BYTES = 128, FILE_MAX = 1 << 20 };
+enum { FILES = 8, BATCHES = 9, RECORDS = 90, PATH_BYTES = 128, FILE_MAX = 1 << 20 };
 
 static void choose_file(const struct storage_rig *rig, uint8_t choice, char path[PATH_BYTES])
 {
@@ -30,6 +30,9 @@ static void choose_file(const struct storage_rig *rig, uint8_t choice, char path
         break;
     case 5:
         rig_path(rig, 0, 80, ".log", path);
+        break;
+    case 6:
+        snprintf(path, PATH_BYTES, "wal/0");
         break;
     default:
         rig_path(rig, 0, 80, ".producers", path);
@@ -115,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error error;
 
     rig_init(&rig, 1);
+    rig.wal_file_bytes = 16384;
     rig.config.segment_bytes = 1500;
     invariant(rig_start(&rig, &error) == ERR_OK);
     write_log(&rig);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files are taken in the order of the stream, each as a whole: its entries are sorted by log, then written. */
+/* Two walks along the stream: the first finds out up to where it was on the disk for sure, as the entries say; in the
+ * second, what is bad below that is damage, and the first bad entry above it is the end. Files are taken each as a
+ * whole: its entries are sorted by log, then written. */
 #include "dataplane/storage/wal/wal_replay.h"
 
 #include <stdlib.h>
@@ -17,8 +19,8 @@ struct replay_walk {
     struct wal_replay *replay;
     struct write_ahead_log *wal;
     const struct catalogue *catalogue;
+    bool is_measuring;  /* the first walk */
     int64_t synced_lsn; /* the most that an entry called synced */
-    int64_t bad_lsn;    /* where the stream seems to end; -1 = it goes on */
 };
 
 /* --- logs --- */
@@ -52,7 +54,6 @@ static struct replayed_log *find_or_add(struct wal_replay *replay, const struct 
     if (log == NULL)
         return NULL;
     log->id = *id;
-    log->latest_lsn = -1;
     list_init(&log->ready);
     if (hash_table_insert(&replay->logs, hash, &log->node) == ERR_OK)
         return log;
@@ -71,11 +72,12 @@ static void forget_ready(struct replayed_log *log)
 
 void wal_replay_done(struct wal_replay *replay)
 {
-    struct hash_node *node = NULL;
+    struct hash_node *next = NULL;
 
-    while ((node = hash_table_next(&replay->logs, NULL)) != NULL) {
+    for (struct hash_node *node = hash_table_next(&replay->logs, NULL); node != NULL; node = next) {
         struct replayed_log *log = container_of(node, struct replayed_log, node);
 
+        next = hash_table_next(&replay->logs, node);
         hash_table_remove(&replay->logs, node);
         forget_ready(log);
         free(log);
@@ -123,14 +125,6 @@ static enum err take_data(struct replay_walk *walk, const struct wal_data *data)
     return ERR_OK;
 }
 
-static void settle_note(struct replayed_log *log, int64_t synced_lsn)
-{
-    if (log->latest_lsn < 0 || log->latest_lsn >= synced_lsn)
-        return;
-    log->promised = log->latest;
-    log->latest_lsn = -1;
-}
-
 static enum err take_note(struct replay_walk *walk, const struct wal_note *note, int64_t lsn)
 {
     struct replayed_log *log = NULL;
@@ -140,19 +134,19 @@ static enum err take_note(struct replay_walk *walk, const struct wal_note *note,
     log = find_or_add(walk->replay, &note->id);
     if (log == NULL)
         return ERR_NO_MEMORY;
-    settle_note(log, walk->synced_lsn);
-    log->latest = note->flushed;
-    log->latest_lsn = lsn;
-    if (note->is_certain)
-        settle_note(log, INT64_MAX);
+    if (note->is_certain || lsn < walk->synced_lsn)
+        log->promised = note->flushed;
     return ERR_OK;
 }
 
 static enum err take_entry(struct replay_walk *walk, const struct wal_entry *entry, int64_t lsn)
 {
+    if (walk->is_measuring) {
+        if (entry->synced_below > walk->synced_lsn)
+            walk->synced_lsn = entry->synced_below;
+        return ERR_OK;
+    }
     walk->replay->entries++;
-    if (entry->synced_below > walk->synced_lsn)
-        walk->synced_lsn = entry->synced_below;
     if (entry->type == WAL_DATA)
         return take_data(walk, &entry->data);
     return entry->type == WAL_NOTE ? take_note(walk, &entry->note, lsn) : ERR_OK;
@@ -275,18 +269,17 @@ static size_t find_entry(const struct replay_walk *walk, struct slice bytes, siz
     return bytes.len;
 }
 
-/* An entry was found behind where the stream seemed to end. True = it knows that what is bad was on the disk. */
-static bool goes_on_after_damage(struct replay_walk *walk, const struct wal_entry *entry)
+/* True = the stream ends here; else what is here was damaged, and it goes on. */
+static bool is_end(struct replay_walk *walk, int64_t bad_lsn)
 {
-    if (walk->bad_lsn < 0 || walk->wal->is_unseeded)
-        return true;
-    if (entry->synced_below <= walk->bad_lsn)
+    if (walk->is_measuring || walk->wal->is_unseeded)
         return false;
+    if (bad_lsn >= walk->synced_lsn)
+        return true;
     if (walk->replay->damaged_at < 0)
-        walk->replay->damaged_at = walk->bad_lsn;
-    log_event(LOG_ERROR, "write_ahead_log_damaged", f_i64("lsn", walk->bad_lsn));
-    walk->bad_lsn = -1;
-    return true;
+        walk->replay->damaged_at = bad_lsn;
+    log_event(LOG_ERROR, "write_ahead_log_damaged", f_i64("lsn", bad_lsn));
+    return false;
 }
 
 /* *ret_next_lsn: where the next file begins, or should; -1 = the stream has ended. */
@@ -302,13 +295,12 @@ static enum err replay_bytes(struct replay_walk *walk, struct slice bytes, int64
         int64_t lsn = first_lsn + (int64_t)at;
 
         if (!read_entry(walk, slice_of(bytes.data + at, bytes.len - at), lsn, &entry)) {
-            walk->bad_lsn = walk->bad_lsn < 0 ? lsn : walk->bad_lsn;
+            if (is_end(walk, lsn)) {
+                *ret_next_lsn = -1;
+                return ERR_OK;
+            }
             at = find_entry(walk, bytes, at, first_lsn);
             continue;
-        }
-        if (!goes_on_after_damage(walk, &entry)) {
-            *ret_next_lsn = -1;
-            return ERR_OK;
         }
         rc = take_entry(walk, &entry, lsn);
         at += entry.size_bytes;
@@ -317,8 +309,6 @@ static enum err replay_bytes(struct replay_walk *walk, struct slice bytes, int64
             return rc;
         }
     }
-    if (walk->bad_lsn < 0)
-        walk->bad_lsn = first_lsn + (int64_t)bytes.len;
     return rc;
 }
 
@@ -402,7 +392,7 @@ static enum err replay_files(struct replay_walk *walk, int64_t first_lsn)
         if (rc != ERR_OK)
             return rc;
         rc = replay_bytes(walk, bytes, first_lsn, &next_lsn);
-        if (rc == ERR_OK)
+        if (rc == ERR_OK && !walk->is_measuring)
             rc = write_all(walk);
         free((void *)(uintptr_t)bytes.data);
         first_lsn = next_lsn;
@@ -433,14 +423,15 @@ static enum err replay_stale(struct replay_walk *walk)
 enum err wal_replay_run(struct wal_replay *replay, struct write_ahead_log *wal, int64_t floor_lsn,
                         const struct catalogue *catalogue, struct hash_seed seed)
 {
-    struct replay_walk walk = {.replay = replay, .wal = wal, .catalogue = catalogue, .bad_lsn = -1};
+    struct replay_walk walk = {
+        .replay = replay, .wal = wal, .catalogue = catalogue, .is_measuring = true};
     enum err rc = ERR_OK;
 
     *replay = (struct wal_replay){.damaged_at = -1};
     hash_table_init(&replay->logs, seed);
-    rc = wal->is_unseeded ? replay_stale(&walk) : replay_files(&walk, floor_lsn);
-    for (struct hash_node *node = hash_table_next(&replay->logs, NULL); node != NULL;
-         node = hash_table_next(&replay->logs, node))
-        settle_note(container_of(node, struct replayed_log, node), walk.synced_lsn);
+    rc = replay_files(&walk, floor_lsn);
+    walk.is_measuring = false;
+    if (rc == ERR_OK)
+        rc = wal->is_unseeded ? replay_stale(&walk) : replay_files(&walk, floor_lsn);
     return rc;
 }

@@ -14,9 +14,7 @@ struct replayed_log {
     struct hash_node node;
     struct log_identity id;
     struct segment_fact promised; /* flushed to here, for sure; size 0 = nothing is known */
-    struct segment_fact latest;   /* a note that may not have become durable */
-    int64_t latest_lsn;
-    bool is_written;   /* bytes were put into a segment */
+    bool is_written;              /* bytes were put into a segment */
     bool is_name_new;  /* into a segment from its first byte on: its name may not be durable */
     struct list ready; /* entries to be written, in order */
 };

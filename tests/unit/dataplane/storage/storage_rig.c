@@ -266,6 +266,42 @@ static void on_record(void *context, int64_t offset, int64_t number)
     check->next_number++;
 }
 
+void rig_check_records(const struct replica_read *read, log_offset first_offset,
+                       int64_t first_number)
+{
+    struct number_check check = {first_offset, first_number};
+
+    sim_records_read(slice_of(read->records, read->records_len), on_record, &check);
+}
+
+struct waiting_removal {
+    struct storage_rig *rig;
+    struct replica *replica;
+    bool is_done;
+};
+
+static void on_removed(void *context, enum err err)
+{
+    ck_assert_int_eq(err, ERR_OK);
+    ((struct waiting_removal *)context)->is_done = true;
+}
+
+static void submit_removal(void *context)
+{
+    struct waiting_removal *waiting = context;
+
+    replica_remove(waiting->replica, sim_executor_loop(waiting->rig->executor, 0), on_removed,
+                   waiting);
+}
+
+void rig_remove(struct storage_rig *rig, struct replica *replica)
+{
+    struct waiting_removal waiting = {rig, replica, false};
+
+    rig_call(rig, submit_removal, &waiting);
+    ck_assert(waiting.is_done);
+}
+
 int64_t rig_read_all(struct storage_rig *rig, struct replica *replica, log_offset offset,
                      int64_t first_number)
 {

@@ -58,6 +58,11 @@ struct replica_read rig_read(struct storage_rig *rig, struct replica *replica, l
 /* Reads from offset to the end; returns how many records; numbers must be first_number on. */
 int64_t rig_read_all(struct storage_rig *rig, struct replica *replica, log_offset offset,
                      int64_t first_number);
+/* The records of a read are these, in order. */
+void rig_check_records(const struct replica_read *read, log_offset first_offset,
+                       int64_t first_number);
+/* Files and all; must succeed. */
+void rig_remove(struct storage_rig *rig, struct replica *replica);
 struct replica_lookup rig_lookup(struct storage_rig *rig, struct replica *replica,
                                  int64_t timestamp);
 struct replica_trim rig_trim(struct storage_rig *rig, struct replica *replica, log_offset offset);
