@@ -238,6 +238,7 @@ static enum err make_shards(struct log_directory *directory,
     struct cleaner_limits cleaner = {
         .map_bytes = (size_t)options->cleaner_map_bytes / (size_t)count,
         .bytes_per_second = options->cleaner_bytes_per_second / count,
+        .check_us = options->cleaner_check_us > 0 ? options->cleaner_check_us : CLEANER_CHECK_US,
         .seed = directory->seed,
     };
 
