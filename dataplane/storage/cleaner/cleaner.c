@@ -210,8 +210,9 @@ static void exchange_done(struct work *work)
     } else if (rc == ERR_NO_SPACE && !must_stop(cleaner)) {
         wait_for(cleaner, PAUSE_US);
     } else if (rc == ERR_GONE) {
-        /* The log start moved into it. */
+        /* The log start moved into it, or is about to. */
         cleaner->is_exchange_asked = false;
+        cleaner->paused_until_us = loop_now_us(shard->loop) + cleaner->limits.check_us;
         end_pass(cleaner);
     } else {
         fail_pass(cleaner, rc);
