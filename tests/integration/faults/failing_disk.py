@@ -115,10 +115,12 @@ class FailingDisk(unittest.TestCase):
         return answer["Topics"][0]["TopicId"]
 
     def restart(self, cleanly):
+        """Or after a kill and a power cut."""
         if cleanly:
             self.broker.stop()
         else:
             self.broker.kill()
+            self.broker.cut_power(len(self.kept))
         self.broker.set_faults()
         self.broker.start()
 
@@ -165,6 +167,21 @@ class FailingDisk(unittest.TestCase):
 
     def test_a_disk_that_fills_in_the_middle_of_a_write_refuses_it_keeps_the_rest_and_recovers_by_itself(self):
         self.check_full_disk("no-space *.log 500100", "full")
+
+    def test_a_disk_that_is_full_for_every_file_fails_nothing_for_good(self):
+        self.create("no-room")
+        self.create("no-room-new")
+        self.assertEqual(self.produce("no-room", 20) + self.produce("no-room", 3, LARGE), [])
+        self.broker.set_faults("no-space * 300000")
+        self.assertEqual(set(self.produce("no-room", 30, LARGE) + self.produce("no-room-new", 5)), {STORAGE_ERROR})
+        self.assertEqual(self.find_missing(), [], "reads go on")
+        self.assertEqual(self.broker.metric("millrace_log_directory_failed"), 0)
+        self.broker.set_faults()
+        for topic in ("no-room", "no-room-new"):
+            self.assert_works_again(topic)
+        self.assertEqual(self.broker.process.pid, self.pid)
+        self.restart(cleanly=False)
+        self.assertEqual(self.find_missing(), [])
 
     # ---- failed ----
 
