@@ -77,17 +77,23 @@ class Writer:
                               partition=(self.number if key is None else int(key)) % PARTITIONS[kind],
                               on_delivery=functools.partial(self.on_delivery, identity))
 
+    def write_some(self, turn, chance):
+        for _ in range(RECORDS_A_TURN):
+            self.write("small", chance.randint(*SMALL_BYTES))
+            if self.writes_keys:
+                self.write("keys", chance.randint(*SMALL_BYTES), str(chance.randrange(KEYS)))
+        if self.writes_large and turn % LARGE_EVERY_TURNS == 0:
+            self.write("large", chance.randint(*LARGE_BYTES))
+
     def turn(self, turn, chance):
         if self.fatal:
             return
-        if len(self.producer) < QUEUED_MAX:
-            for _ in range(RECORDS_A_TURN):
-                self.write("small", chance.randint(*SMALL_BYTES))
-                if self.writes_keys:
-                    self.write("keys", chance.randint(*SMALL_BYTES), str(chance.randrange(KEYS)))
-            if self.writes_large and turn % LARGE_EVERY_TURNS == 0:
-                self.write("large", chance.randint(*LARGE_BYTES))
-        self.producer.poll(0)
+        try:
+            if len(self.producer) < QUEUED_MAX:
+                self.write_some(turn, chance)
+            self.producer.poll(0)
+        except KafkaException as error:
+            self.fatal = f"{self.name} cannot go on: {error}"
 
 
 def identity_of(value):
