@@ -261,6 +261,7 @@ enum err replica_new(struct log_directory *directory, struct shard *shard, int32
     list_init(&replica->dirty);
     list_init(&replica->waiters);
     checkpoint_entry_init(&replica->checkpoint);
+    recovered_log_configure(found, config);
     partition_state_init(&replica->partition, broker_id, found->end);
     partition_log_init(&replica->log, shard, found);
     view = make_view(replica);

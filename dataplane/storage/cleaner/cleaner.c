@@ -308,6 +308,7 @@ static enum err begin_pass(struct cleaner *cleaner, struct replica *replica,
     }
     pass->first_dirty = dirt->first_dirty;
     pass->group_bytes = config->segment_bytes;
+    pass->index_interval_bytes = config->index_interval_bytes;
     pass->next_generation = log->last_generation + 1;
     pass->cleaning.map_end = dirt->first_dirty;
     pass->cleaning.codec = config->compression;
