@@ -73,7 +73,9 @@ void replica_mark_dirty(struct replica *replica)
 bool replica_take_item(struct replica *replica, bool is_last)
 {
     const struct partition_log *log = &replica->log;
-    log_offset log_start = replica->wanted_log_start;
+    log_offset log_start = replica->owed_log_start > replica->wanted_log_start
+                               ? replica->owed_log_start
+                               : replica->wanted_log_start;
     bool is_end_unknown = is_last && log->is_on_disk && log->is_changed;
     bool has_rolled = log->head.closed->count > log->durable.closed->count;
 
@@ -102,8 +104,10 @@ static void round_succeeded(struct replica *replica)
     partition_log_flushed(&replica->log, &replica->item);
     if (lsn >= 0)
         checkpoint_note(replica, lsn);
-    if (replica->taken_log_start >= 0)
+    if (replica->taken_log_start >= 0) {
         partition_log_set_start(&replica->log, replica->taken_log_start);
+        replica->owed_log_start = -1; /* what was taken is never less */
+    }
     (void)partition_state_flushed(&replica->partition, replica->partition.self,
                                   replica->log.durable.end);
     replica_publish(replica);
@@ -250,6 +254,7 @@ enum err replica_new(struct log_directory *directory, struct shard *shard, int32
     replica->config = shared;
     replica->wanted_log_start = -1;
     replica->taken_log_start = -1;
+    replica->owed_log_start = -1;
     replica->control.wanted_epoch = -1;
     replica->control.epoch = -1;
     shared_count_init(&replica->refs, 1);

@@ -5,7 +5,6 @@
 #include "dataplane/storage/cleaner/segment_exchange.h"
 #include "dataplane/storage/replica_internal.h"
 
-#define CHECK_US ((int64_t)5 * 1000 * 1000)
 #define PAUSE_US ((int64_t)30 * 1000 * 1000)
 #define SLICE_BYTES ((int64_t)1 << 20)
 
@@ -27,7 +26,7 @@ void cleaner_begin(struct cleaner *cleaner)
 {
     if (cleaner->limits.map_bytes > 0 && cleaner->state == CLEANER_IDLE &&
         !timer_is_armed(&cleaner->timer))
-        wait_for(cleaner, CHECK_US);
+        wait_for(cleaner, cleaner->limits.check_us);
 }
 
 /* --- a pass ends --- */
@@ -211,8 +210,9 @@ static void exchange_done(struct work *work)
     } else if (rc == ERR_NO_SPACE && !must_stop(cleaner)) {
         wait_for(cleaner, PAUSE_US);
     } else if (rc == ERR_GONE) {
-        /* The log start moved into it. */
+        /* The log start moved into it, or is about to. */
         cleaner->is_exchange_asked = false;
+        cleaner->paused_until_us = loop_now_us(shard->loop) + cleaner->limits.check_us;
         end_pass(cleaner);
     } else {
         fail_pass(cleaner, rc);
@@ -331,7 +331,7 @@ static void check(struct cleaner *cleaner)
         !shared_flag_is_up(&shard->store->failed))
         replica = choose(shard, &dirt);
     if (replica == NULL || begin_pass(cleaner, replica, &dirt) != ERR_OK) {
-        wait_for(cleaner, CHECK_US);
+        wait_for(cleaner, cleaner->limits.check_us);
         return;
     }
     submit(cleaner, WORKER_SLOW, run_slice, slice_done);

@@ -18,11 +18,14 @@
 
 #include "dataplane/storage/cleaner/clean_pass.h"
 
+#define CLEANER_CHECK_US ((int64_t)5 * 1000 * 1000)
+
 enum cleaner_state { CLEANER_IDLE, CLEANER_PACED, CLEANER_WORKING, CLEANER_AWAITING_ROUND };
 
 struct cleaner_limits {
     size_t map_bytes; /* keys of a pass; 0 = nothing is cleaned */
     int64_t bytes_per_second;
+    int64_t check_us;
     struct hash_seed seed;
 };
 
