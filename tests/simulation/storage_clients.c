@@ -221,6 +221,8 @@ static void on_read(struct replica_read *read)
     sim_trace_event(&s->trace, "read", (int64_t)read->records_len + read->error);
     if (read->error == KAFKA_NONE)
         check_read(s, operation);
+    else if (read->error == KAFKA_KAFKA_STORAGE_ERROR && s->may_reads_fail)
+        s->result->failed_reads++;
     else if (read->error == KAFKA_KAFKA_STORAGE_ERROR && !model->is_damaged &&
              !sim_disk_is_dead(s->disk))
         storage_model_fail(model, "offset %" PRId64 " cannot be read", read->offset);

@@ -11,6 +11,7 @@
 #define STEPS_PER_LIFE_MAX 2000000
 #define START_WALL_MS 1700000000000
 #define CLEANER_TURN_US 6000000
+#define STALL_MAX_US 3000000
 #define INDEX_MAX_BYTES ((size_t)1 << 20)
 
 uint64_t scenario_draw(struct scenario *s, uint64_t bound)
@@ -29,6 +30,15 @@ static bool scenario_is_broken(const struct scenario *s)
 
 /* --- a life --- */
 
+static void stall(struct scenario *s)
+{
+    static const enum worker_pool pools[] = {WORKER_FLUSH, WORKER_READ, WORKER_SLOW};
+
+    s->result->stalls++;
+    sim_executor_stall(s->executor, pools[scenario_draw(s, 3)],
+                       (int64_t)scenario_draw(s, STALL_MAX_US));
+}
+
 static void set_faults(struct scenario *s)
 {
     struct sim_disk_faults faults = {0};
@@ -39,6 +49,9 @@ static void set_faults(struct scenario *s)
         faults.write_error_per_million = 3000;
     if (s->options->has_failing_disk && scenario_draw(s, 3) == 0)
         faults.sync_error_per_million = 3000;
+    if (s->options->has_read_errors && scenario_draw(s, 2) == 0)
+        faults.read_error_per_million = 20000;
+    s->may_reads_fail |= faults.read_error_per_million > 0;
     sim_disk_set_faults(s->disk, &faults);
 }
 
@@ -72,6 +85,7 @@ static bool begin_life(struct scenario *s)
     struct log_directory_report report;
     struct error error = {ERR_OK, ""};
 
+    s->may_reads_fail = false;
     s->executor = sim_executor_new(&executor_options);
     options.executor = sim_executor_base(s->executor);
     options.random = &sim_executor_random(s->executor)->base;
@@ -227,6 +241,8 @@ static void act(struct scenario *s)
         set_faults(s);
     } else if (choice <= 66 && s->options->has_compaction) {
         sim_executor_run_for(s->executor, CLEANER_TURN_US);
+    } else if (choice >= 67 && choice <= 69 && s->options->has_stalls) {
+        stall(s);
     }
     for (uint64_t i = scenario_draw(s, 8); i > 0; i--)
         (void)sim_executor_step(s->executor);

@@ -84,6 +84,7 @@ struct scenario {
     int64_t wall_ms;
     leader_epoch epoch;
     bool is_closed;
+    bool may_reads_fail; /* some of this life */
     int reads_in_flight;
     int64_t last_read_end; /* of the read that came back last */
 };

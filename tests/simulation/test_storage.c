@@ -39,6 +39,8 @@ static void add(struct storage_scenario_result *sum, const struct storage_scenar
     sum->deaths_at_start += one->deaths_at_start;
     sum->compacted_away += one->compacted_away;
     sum->spoiled_indexes += one->spoiled_indexes;
+    sum->failed_reads += one->failed_reads;
+    sum->stalls += one->stalls;
 }
 
 static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
@@ -164,6 +166,44 @@ START_TEST(an_index_that_is_damaged_or_wrong_misleads_no_reader)
 }
 END_TEST
 
+/* Half of them with compaction, which reads, too. */
+START_TEST(a_read_that_fails_says_so_and_harms_nothing)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i % 3],
+        .lives = 4,
+        .steps = 300,
+        .has_read_errors = true,
+        .has_bad_indexes = true,
+        .has_compaction = _i / 3 == 1,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (!is_few())
+        ck_assert_int_gt(sum.failed_reads, 20);
+}
+END_TEST
+
+START_TEST(a_disk_that_stalls_delays_and_loses_nothing)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i % 3],
+        .lives = 4,
+        .steps = 300,
+        .has_stalls = true,
+        .has_compaction = _i / 3 == 1,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (is_few())
+        return;
+    ck_assert_int_gt(sum.stalls, 100);
+    ck_assert_int_gt(sum.acknowledged_records, 1000);
+}
+END_TEST
+
 /* What happens to the disk meanwhile. */
 enum weather { FAIR, FULL, FAILING, WEATHERS };
 
@@ -267,6 +307,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, with_flush_os_a_kill_or_a_clean_stop_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, flipped_bits_are_never_served, 0, 3);
     tcase_add_loop_test(tc, an_index_that_is_damaged_or_wrong_misleads_no_reader, 0, 3);
+    tcase_add_loop_test(tc, a_read_that_fails_says_so_and_harms_nothing, 0, 6);
+    tcase_add_loop_test(tc, a_disk_that_stalls_delays_and_loses_nothing, 0, 6);
     tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
                         3 * WEATHERS);
     tcase_add_loop_test(tc, the_same_seed_gives_the_same_trace_twice, 0, 3);
