@@ -118,10 +118,28 @@ static void set_compaction(struct scenario *s, struct log_config *config)
     config->delete_retention_ms = scenario_draw(s, 2) == 0 ? 0 : 20000;
 }
 
+void scenario_open_replica(struct scenario *s, int partition)
+{
+    struct storage_model *model = &s->models[partition];
+    enum err rc =
+        replica_open(s->directory, s->topics[partition], partition,
+                     model->key_count > 0 ? &s->compacted : &s->config, &s->replicas[partition]);
+
+    s->is_isolated[partition] = rc != ERR_OK;
+    if (rc == ERR_OK) {
+        replica_become_leader(s->replicas[partition], s->epoch);
+        return;
+    }
+    s->replicas[partition] = NULL;
+    if (!model->is_damaged)
+        storage_model_fail(model, "partition %d does not open: %s", partition, err_text(rc));
+}
+
 static void open_replicas(void *context)
 {
     struct scenario *s = context;
-    struct log_config config = {
+
+    s->config = (struct log_config){
         .segment_bytes = 3000 + (int64_t)scenario_draw(s, 6000),
         .segment_ms = 3600000,
         .segment_index_bytes = 10485760,
@@ -136,24 +154,14 @@ static void open_replicas(void *context)
         .flush = s->options->has_os_flush ? FLUSH_OS : FLUSH_COMMIT,
     };
 
+    s->compacted = s->config;
     s->epoch++;
     for (int i = 0; i < PARTITIONS; i++) {
-        enum err rc = ERR_OK;
-
         if (s->models[i].key_count > 0)
-            set_compaction(s, &config);
-        rc = replica_open(s->directory, s->topic, i, &config, &s->replicas[i]);
-
-        if (rc != ERR_OK) {
-            s->replicas[i] = NULL;
-            s->is_isolated[i] = true;
-            if (!s->models[i].is_damaged)
-                storage_model_fail(&s->models[i], "partition %d does not open: %s", i,
-                                   err_text(rc));
-            continue;
-        }
-        replica_become_leader(s->replicas[i], s->epoch);
+            set_compaction(s, &s->compacted);
+        scenario_open_replica(s, i);
     }
+    scenario_check_removed(s);
 }
 
 static bool are_leading(void *context)
@@ -243,6 +251,9 @@ static void act(struct scenario *s)
         sim_executor_run_for(s->executor, CLEANER_TURN_US);
     } else if (choice >= 67 && choice <= 69 && s->options->has_stalls) {
         stall(s);
+    } else if (choice >= 70 && choice <= 73 && s->options->has_removals) {
+        sim_executor_run_for(s->executor, (int64_t)scenario_draw(s, 200000));
+        sim_executor_call(s->executor, 0, scenario_remove_somewhere, s);
     }
     for (uint64_t i = scenario_draw(s, 8); i > 0; i--)
         (void)sim_executor_step(s->executor);
@@ -274,7 +285,7 @@ static void flip_bits(struct scenario *s)
 
         if (scenario_draw(s, 4) == 0)
             continue;
-        uuid_format(s->topic, uuid);
+        uuid_format(s->topics[i], uuid);
         for (int64_t base = s->models[i].log_start; base >= 0; base--) {
             snprintf(path, sizeof(path), "topics/%s/%d/%020" PRId64 ".log", uuid, i, base);
             size = sim_disk_file_size(s->disk, path);
@@ -321,7 +332,7 @@ static void spoil_index(struct scenario *s, int partition, int64_t base)
     char path[256];
     int64_t size = 0;
 
-    uuid_format(s->topic, uuid);
+    uuid_format(s->topics[partition], uuid);
     snprintf(dir, sizeof(dir), "topics/%s/%d", uuid, partition);
     snprintf(name, sizeof(name), "%020" PRId64 ".index", base);
     snprintf(path, sizeof(path), "%s/%s", dir, name);
@@ -437,7 +448,10 @@ static void scenario_init(struct scenario *s, const struct storage_scenario_opti
     s->epoch = -1;
     list_init(&s->reads);
     list_init(&s->trims);
-    invariant(random_fill(&s->random.base, s->topic.bytes, sizeof(s->topic.bytes)) == ERR_OK);
+    invariant(random_fill(&s->random.base, s->topics[0].bytes, sizeof(s->topics[0].bytes)) ==
+              ERR_OK);
+    for (int i = 1; i < PARTITIONS; i++)
+        s->topics[i] = s->topics[0];
     for (int i = 0; i < PARTITIONS; i++) {
         storage_model_init(&s->models[i]);
         if (options->has_compaction && i > 0) {

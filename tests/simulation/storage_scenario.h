@@ -28,6 +28,7 @@ struct storage_scenario_options {
     bool has_os_flush;     /* FLUSH_OS: a power cut may take what was acknowledged, a kill not */
     bool has_bit_flips;    /* at power cuts; what is damaged may go, but nothing wrong is served */
     bool has_read_errors;  /* a read may fail, and must say so */
+    bool has_removals;     /* partitions are deleted and made anew */
     bool has_stalls;       /* of each kind of disk work, for seconds */
     bool has_bad_indexes;  /* between lives: damaged, or whole and wrong */
     bool has_compaction;   /* all but the first partition are compacted */
@@ -51,6 +52,7 @@ struct storage_scenario_result {
     int64_t spoiled_indexes;
     int64_t failed_reads;
     int64_t stalls;
+    int64_t removals;
     int64_t compacted_away; /* offsets that held nothing any more, in all whole reads */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A scenario's inside: storage_scenario.c has its lives, storage_clients.c who produces, reads and trims
- * in them. */
+ * in them, storage_removal.c deletes partitions. */
 #ifndef TESTS_SIMULATION_STORAGE_SCENARIO_INTERNAL_H
 #define TESTS_SIMULATION_STORAGE_SCENARIO_INTERNAL_H
 
@@ -65,6 +65,12 @@ struct trim_operation {
     int partition;
 };
 
+struct removed_log {
+    struct uuid topic;
+    int partition;
+    bool is_known;
+};
+
 struct scenario {
     const struct storage_scenario_options *options;
     struct storage_scenario_result *result;
@@ -73,7 +79,12 @@ struct scenario {
     struct disk *disk;
     struct sim_executor *executor;
     struct log_directory *directory;
-    struct uuid topic;
+    struct uuid topics[PARTITIONS]; /* the same, until a partition is deleted and made anew */
+    struct log_config config;       /* of this life's partitions that are not compacted */
+    struct log_config compacted;    /* and of the others */
+    bool is_removing;
+    struct removed_log leaving;
+    struct removed_log gone;              /* the last one that was removed for sure */
     struct replica *replicas[PARTITIONS]; /* NULL = isolated */
     bool is_isolated[PARTITIONS];
     struct storage_model models[PARTITIONS];
@@ -101,5 +112,11 @@ void sent_batch_free(struct sent_batch *batch);
 
 /* storage_scenario.c */
 uint64_t scenario_draw(struct scenario *s, uint64_t bound);
+void scenario_open_replica(struct scenario *s, int partition);
+
+/* storage_removal.c; on loop 0. */
+void scenario_remove_somewhere(void *context); /* struct scenario */
+/* At the beginning of a life. */
+void scenario_check_removed(struct scenario *s);
 
 #endif

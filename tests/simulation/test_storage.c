@@ -41,6 +41,7 @@ static void add(struct storage_scenario_result *sum, const struct storage_scenar
     sum->spoiled_indexes += one->spoiled_indexes;
     sum->failed_reads += one->failed_reads;
     sum->stalls += one->stalls;
+    sum->removals += one->removals;
 }
 
 static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
@@ -185,6 +186,26 @@ START_TEST(a_read_that_fails_says_so_and_harms_nothing)
 }
 END_TEST
 
+START_TEST(a_partition_that_is_deleted_is_gone_and_its_successor_begins_at_nothing)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i % 3],
+        .lives = 6,
+        .steps = 300,
+        .has_removals = true,
+        .has_stalls = true,
+        .has_compaction = _i / 3 == 1,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (is_few())
+        return;
+    ck_assert_int_gt(sum.removals, 200);
+    ck_assert_int_gt(sum.acknowledged_records, 1000);
+}
+END_TEST
+
 START_TEST(a_disk_that_stalls_delays_and_loses_nothing)
 {
     struct storage_scenario_options options = {
@@ -308,6 +329,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, flipped_bits_are_never_served, 0, 3);
     tcase_add_loop_test(tc, an_index_that_is_damaged_or_wrong_misleads_no_reader, 0, 3);
     tcase_add_loop_test(tc, a_read_that_fails_says_so_and_harms_nothing, 0, 6);
+    tcase_add_loop_test(tc, a_partition_that_is_deleted_is_gone_and_its_successor_begins_at_nothing,
+                        0, 6);
     tcase_add_loop_test(tc, a_disk_that_stalls_delays_and_loses_nothing, 0, 6);
     tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
                         3 * WEATHERS);
