@@ -27,6 +27,7 @@ struct clean_pass {
     int count;
     log_offset first_dirty;
     int64_t group_bytes; /* segment.bytes */
+    int32_t index_interval_bytes;
     int32_t next_generation;
     struct batch_cleaning cleaning;
     enum clean_state state;
