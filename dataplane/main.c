@@ -311,6 +311,7 @@ static int serve(const char *config_file, char *const *args)
     log_event(LOG_INFO, "broker_started", f_i64("broker", process.config.broker_id),
               f_str("cell", process.config.cell_id), f_i64("loops", process.config.loops),
               f_i64("partitions", process.report.partitions),
+              f_i64("replayed_bytes", process.report.replayed_bytes),
               f_i64("recovered_bytes", process.report.recovered_bytes),
               f_str("last_stop", process.report.was_clean ? "clean" : "unclean"),
               f_i64("start_us", clock_monotonic_us(&system_clock) - began_us));

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <strings.h>
 
+/* Each entry costs memory: a finer index is not made. */
+#define INDEX_INTERVAL_MIN_BYTES 4096
+
 struct resolver {
     struct topic_settings_check *check;
     struct slice values[TOPIC_SETTING_COUNT]; /* null = the default */
@@ -93,13 +96,15 @@ static void resolve(const struct resolver *resolver)
     check->config = (struct log_config){
         .segment_bytes = effective_number(resolver, TOPIC_SEGMENT_BYTES),
         .segment_ms = effective_number(resolver, TOPIC_SEGMENT_MS),
+        .segment_jitter_ms = effective_number(resolver, TOPIC_SEGMENT_JITTER_MS),
         .segment_index_bytes = effective_number(resolver, TOPIC_SEGMENT_INDEX_BYTES),
         .retention_ms = effective_number(resolver, TOPIC_RETENTION_MS),
         .retention_bytes = effective_number(resolver, TOPIC_RETENTION_BYTES),
         .max_message_bytes =
             (int32_t)bounded(effective_number(resolver, TOPIC_MAX_MESSAGE_BYTES), 0, INT32_MAX),
         .index_interval_bytes =
-            (int32_t)bounded(effective_number(resolver, TOPIC_INDEX_INTERVAL_BYTES), 0, INT32_MAX),
+            (int32_t)bounded(effective_number(resolver, TOPIC_INDEX_INTERVAL_BYTES),
+                             INDEX_INTERVAL_MIN_BYTES, INT32_MAX),
         .timestamp_before_max_ms = effective_number(resolver, TOPIC_TIMESTAMP_BEFORE_MAX_MS),
         .timestamp_after_max_ms = effective_number(resolver, TOPIC_TIMESTAMP_AFTER_MAX_MS),
         .cleanup_policy = cleanup_bits(effective_text(resolver, TOPIC_CLEANUP_POLICY, room)),

@@ -48,21 +48,13 @@ void partition_log_survey(const struct partition_log *log, const struct log_conf
     *ret_dirt = dirt;
 }
 
-int64_t segment_age_max_ms(const struct log_config *config)
-{
-    return (config->cleanup_policy & CLEANUP_COMPACT) != 0 &&
-                   config->max_compaction_lag_ms < config->segment_ms
-               ? config->max_compaction_lag_ms
-               : config->segment_ms;
-}
-
 bool partition_log_roll_if_old(struct partition_log *log, const struct log_config *config,
                                int64_t now_ms)
 {
     const struct segment_view *active = &log->head.active;
 
     if (active->segment == NULL || active->size_bytes == 0 || log->head.end != log->durable.end ||
-        now_ms - active->first_append_ms < segment_age_max_ms(config))
+        now_ms - active->first_append_ms < segment_age_max_ms(active->segment, config))
         return false;
     return partition_log_roll(log) == ERR_OK; /* else at the next check */
 }

@@ -10,6 +10,8 @@
 
 #define OPEN_FILES_MAX 1024
 #define SMALL_BYTES_MAX 65535
+#define WAL_SHARE 64 /* of the disk: a file of the write-ahead log */
+#define WAL_FILE_MIN_BYTES ((int64_t)4 << 20)
 #define INDEX_BYTES_MAX ((int64_t)32 << 20)
 
 /* --- the table --- */
@@ -252,13 +254,28 @@ static enum err make_shards(struct log_directory *directory,
     return ERR_OK;
 }
 
+/* The usual size; less where the disk is small: a few files shall not fill it. */
+static int64_t wal_file_bytes(const struct log_directory_options *options)
+{
+    int64_t available = 0;
+    int64_t total = 0;
+    int64_t bytes = WAL_FILE_BYTES;
+
+    if (options->wal_file_bytes > 0)
+        return options->wal_file_bytes;
+    if (options->disk->ops->free_bytes(options->disk, &available, &total) == ERR_OK &&
+        total / WAL_SHARE < bytes)
+        bytes = total / WAL_SHARE;
+    return bytes > WAL_FILE_MIN_BYTES ? bytes : WAL_FILE_MIN_BYTES;
+}
+
 static enum err open_wal(struct log_directory *directory,
                          const struct log_directory_options *options, struct error *error)
 {
     struct wal_options wal = {
         .disk = options->disk,
         .directory_id = directory->id,
-        .file_bytes = options->wal_file_bytes > 0 ? options->wal_file_bytes : WAL_FILE_BYTES,
+        .file_bytes = wal_file_bytes(options),
         .shard_count = directory->executor->loop_count,
         .is_unseeded = (options->sabotage & SABOTAGE_REUSE_STALE) != 0,
     };

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a log begins: retention says how far it may move, set_start moves it. */
+/* Where a log begins: retention says how far it may move, set_start moves it. Apache Kafka's rules:
+ *   time    the oldest segment goes when its largest timestamp is more than retention.ms ago: a timestamp in the
+ *           future keeps it longer
+ *   bytes   the oldest segment goes when what is left has retention.bytes still
+ *   both    one segment after another from the oldest on, whole ones, none with something above the high watermark,
+ *           the newest too; only with `delete` in cleanup.policy
+ *   start   what lies wholly below the log start goes whatever the policy says
+ * The files of a segment are removed as soon as nobody reads them: file.delete.delay.ms is the longest that they may
+ * stay, not the shortest. */
 #include "dataplane/storage/partition_log.h"
 #include "dataplane/storage/shard.h"
 
@@ -51,11 +59,13 @@ void partition_log_set_start(struct partition_log *log, log_offset log_start)
     }
 }
 
-static bool is_expired(const struct segment_view *view, const struct log_config *config,
-                       int64_t now_ms)
+static bool may_go(const struct segment_view *view, int64_t size_bytes,
+                   const struct log_config *config, int64_t now_ms)
 {
     int64_t newest_ms = view->max_timestamp >= 0 ? view->max_timestamp : view->first_append_ms;
 
+    if (config->retention_bytes >= 0 && size_bytes - view->size_bytes >= config->retention_bytes)
+        return true;
     return config->retention_ms >= 0 && now_ms - newest_ms > config->retention_ms;
 }
 
@@ -72,16 +82,14 @@ log_offset partition_log_retention(const struct partition_log *log, const struct
         return -1;
     for (; i < closed->count; i++) {
         const struct segment_view *view = &closed->views[i];
-        bool is_over = config->retention_bytes >= 0 &&
-                       size_bytes - view->size_bytes >= config->retention_bytes;
 
-        if (view->end_offset > high_watermark || (!is_over && !is_expired(view, config, now_ms)))
+        if (view->end_offset > high_watermark || !may_go(view, size_bytes, config, now_ms))
             break;
         size_bytes -= view->size_bytes;
         log_start = view->end_offset;
     }
     if (i == closed->count && active->segment != NULL && log->head.end == high_watermark &&
-        log->durable.end == high_watermark && is_expired(active, config, now_ms))
+        log->durable.end == high_watermark && may_go(active, size_bytes, config, now_ms))
         log_start = high_watermark;
     return log_start > log->log_start ? log_start : -1;
 }

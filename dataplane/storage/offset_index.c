@@ -8,18 +8,17 @@
 #include "common/wire/writer.h"
 
 #define FILE_MAGIC 0x4d524f49 /* "MROI" */
-#define FILE_VERSION 1
-#define FILE_ENTRY_BYTES 24
+#define FILE_VERSION 2        /* 1 had no interval */
 
-void offset_index_init(struct offset_index *index)
+void offset_index_init(struct offset_index *index, int32_t interval_bytes)
 {
-    *index = (struct offset_index){.max_timestamp = -1};
+    *index = (struct offset_index){.interval_bytes = interval_bytes, .max_timestamp = -1};
 }
 
 void offset_index_done(struct offset_index *index)
 {
     free(index->entries);
-    offset_index_init(index);
+    offset_index_init(index, index->interval_bytes);
 }
 
 static bool reserve(struct offset_index *index, size_t count)
@@ -41,7 +40,7 @@ static bool reserve(struct offset_index *index, size_t count)
 
 void offset_index_copy(struct offset_index *copy, const struct offset_index *index)
 {
-    offset_index_init(copy);
+    offset_index_init(copy, index->interval_bytes);
     if (!reserve(copy, index->count))
         return;
     if (index->count > 0)
@@ -58,7 +57,8 @@ void offset_index_add(struct offset_index *index, const struct record_batch *bat
 
     if (position != index->covered_bytes)
         return;
-    if (position - last >= OFFSET_INDEX_INTERVAL_BYTES && reserve(index, index->count + 1))
+    if (offset_index_wants(position, last, index->interval_bytes) &&
+        reserve(index, index->count + 1))
         index->entries[index->count++] = (struct offset_index_entry){
             .offset = batch->base_offset,
             .position = position,
@@ -124,6 +124,7 @@ enum err offset_index_save(const struct offset_index *index, int64_t base_offset
     writer_u32(&writer, FILE_MAGIC);
     writer_i32(&writer, FILE_VERSION);
     writer_i64(&writer, base_offset);
+    writer_i32(&writer, index->interval_bytes);
     writer_i64(&writer, index->covered_bytes);
     writer_i64(&writer, index->max_timestamp);
     writer_i32(&writer, (int32_t)index->count);
@@ -139,7 +140,7 @@ enum err offset_index_save(const struct offset_index *index, int64_t base_offset
 
 static void load_entries(struct offset_index *index, struct reader *reader, int32_t count)
 {
-    if (count < 0 || (size_t)count > reader_left(reader) / FILE_ENTRY_BYTES) {
+    if (count < 0 || (size_t)count > reader_left(reader) / OFFSET_INDEX_ENTRY_BYTES) {
         reader_fail(reader, ERR_CORRUPT);
         return;
     }
@@ -164,8 +165,8 @@ enum err offset_index_load(struct offset_index *index, struct slice bytes, int64
     struct reader reader;
     struct reader tail;
     int32_t version = 0;
+    int32_t interval_bytes = 0;
 
-    offset_index_init(index);
     if (bytes.len < sizeof(uint32_t))
         return ERR_CORRUPT;
     bytes.len -= sizeof(uint32_t);
@@ -178,13 +179,16 @@ enum err offset_index_load(struct offset_index *index, struct slice bytes, int64
         return ERR_UNSUPPORTED;
     if (reader_i64(&reader) != base_offset)
         reader_fail(&reader, ERR_CORRUPT);
+    interval_bytes = reader_i32(&reader);
     index->covered_bytes = reader_i64(&reader);
     index->max_timestamp = reader_i64(&reader);
-    if (index->covered_bytes != segment_bytes)
+    if (index->covered_bytes != segment_bytes || interval_bytes < 0)
         reader_fail(&reader, ERR_CORRUPT);
     load_entries(index, &reader, reader_i32(&reader));
-    if (reader.err == ERR_OK && reader_left(&reader) == 0)
+    if (reader.err == ERR_OK && reader_left(&reader) == 0) {
+        index->interval_bytes = interval_bytes;
         return ERR_OK;
+    }
     offset_index_done(index);
     return reader.err == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_CORRUPT;
 }

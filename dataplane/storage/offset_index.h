@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where in a segment an offset or a time is: one entry every 64 KiB or so.
+/* Where in a segment an offset or a time is: one entry at the first batch that begins interval_bytes
+ * (index.interval.bytes when the segment was begun) or more behind the one before.
  *
  * A cache: built from batches as they are written or scanned, in order and without gaps from the start of
  * the segment on, up to covered_bytes. What it says is a place to start looking, always at a batch; it
@@ -10,7 +11,8 @@
 #include "common/base/buffer.h"
 #include "dataplane/storage/record_batch.h"
 
-#define OFFSET_INDEX_INTERVAL_BYTES 65536
+/* Of an entry in the file; Apache Kafka has one of 8 bytes in one file and one of 12 in another for it. */
+#define OFFSET_INDEX_ENTRY_BYTES 24
 
 struct offset_index_entry {
     int64_t offset; /* base offset of the batch at position */
@@ -22,11 +24,13 @@ struct offset_index {
     struct offset_index_entry *entries;
     size_t count;
     size_t capacity;
+    int32_t interval_bytes;
     int64_t covered_bytes;
     int64_t max_timestamp;
 };
 
-void offset_index_init(struct offset_index *index);
+void offset_index_init(struct offset_index *index, int32_t interval_bytes);
+/* Empty again, with the same interval. */
 void offset_index_done(struct offset_index *index);
 /* An owned copy; empty when memory is out. */
 void offset_index_copy(struct offset_index *copy, const struct offset_index *index);
@@ -41,10 +45,16 @@ int64_t offset_index_find_offset(const struct offset_index *index, int64_t offse
 /* A position before which every batch is older than `timestamp`. */
 int64_t offset_index_find_timestamp(const struct offset_index *index, int64_t timestamp);
 
-/* The file that is written when a segment is closed. */
+/* The batch at `position` gets an entry, when the one before is that of the batch at `last`. */
+static inline bool offset_index_wants(int64_t position, int64_t last, int32_t interval_bytes)
+{
+    return position > last && position - last >= interval_bytes;
+}
+
+/* The file that is written when a segment is closed. It says its interval. */
 enum err offset_index_save(const struct offset_index *index, int64_t base_offset,
                            struct buffer *out) WARN_UNUSED;
-/* ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NO_MEMORY: the index is empty then. segment_bytes: what it must
+/* Fills an index that is empty. ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NO_MEMORY: it is empty still. segment_bytes: what it must
  * cover exactly. */
 enum err offset_index_load(struct offset_index *index, struct slice bytes, int64_t base_offset,
                            int64_t segment_bytes) WARN_UNUSED;

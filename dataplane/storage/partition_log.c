@@ -176,18 +176,6 @@ static struct producers_snapshot *take_producers_snapshot(const struct partition
     return NULL;
 }
 
-static bool must_roll(const struct partition_log *log, const struct log_config *config,
-                      const struct record_batch *batch, int64_t now_ms)
-{
-    const struct segment_view *active = &log->head.active;
-
-    if (active->segment == NULL || active->size_bytes == 0)
-        return false;
-    return active->size_bytes + batch->size_bytes > config->segment_bytes ||
-           now_ms - active->first_append_ms >= segment_age_max_ms(config) ||
-           log->head.end + batch->last_offset_delta - active->base_offset > INT32_MAX;
-}
-
 bool partition_log_snapshot_producers(struct partition_log *log)
 {
     struct producers_snapshot *snapshot = take_producers_snapshot(log);
@@ -214,9 +202,10 @@ enum err partition_log_roll(struct partition_log *log)
     return ERR_OK;
 }
 
-static enum err begin_segment(struct partition_log *log, int64_t now_ms)
+static enum err begin_segment(struct partition_log *log, const struct log_config *config,
+                              int64_t now_ms)
 {
-    struct segment *segment = segment_new(&log->id, log->head.end, 0);
+    struct segment *segment = segment_new(&log->id, log->head.end, 0, config->index_interval_bytes);
 
     if (segment == NULL)
         return ERR_NO_MEMORY;
@@ -226,6 +215,7 @@ static enum err begin_segment(struct partition_log *log, int64_t now_ms)
         .end_offset = log->head.end,
         .max_timestamp = -1,
         .first_append_ms = now_ms,
+        .first_timestamp = -1,
     };
     return ERR_OK;
 }
@@ -303,10 +293,10 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
     size_t at = 0;
     enum err rc = ERR_OK;
 
-    if (must_roll(log, config, batch, now_ms))
+    if (segment_must_roll(&log->head.active, config, batch, now_ms))
         rc = partition_log_roll(log);
     if (rc == ERR_OK && log->head.active.segment == NULL)
-        rc = begin_segment(log, now_ms);
+        rc = begin_segment(log, config, now_ms);
     if (rc != ERR_OK)
         return rc;
     spare = malloc(sizeof(*spare));
@@ -327,10 +317,7 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
     note_run(log, spare, chunk, at, (size_t)batch->size_bytes);
     log->is_changed = true;
     log->head.end = record_batch_next_offset(batch);
-    log->head.active.end_offset = log->head.end;
-    log->head.active.size_bytes += batch->size_bytes;
-    if (batch->max_timestamp > log->head.active.max_timestamp)
-        log->head.active.max_timestamp = batch->max_timestamp;
+    segment_view_add(&log->head.active, batch);
     return ERR_OK;
 
 fail_producer:

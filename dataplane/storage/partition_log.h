@@ -81,6 +81,8 @@ void partition_log_give_back(struct partition_log *log, struct recovered_log *fo
 /* An empty log. ERR_NO_MEMORY. */
 enum err recovered_log_init(struct recovered_log *found, const struct log_identity *id,
                             struct hash_seed seed) WARN_UNUSED;
+/* What the settings say of segments that were found. Before anybody reads them. */
+void recovered_log_configure(struct recovered_log *found, const struct log_config *config);
 /* What was not moved into a log. Blocking. */
 void recovered_log_done(struct recovered_log *found, struct segment_files *files);
 
@@ -120,10 +122,14 @@ struct log_dirt {
 
 void partition_log_survey(const struct partition_log *log, const struct log_config *config,
                           log_offset high_watermark, int64_t now_ms, struct log_dirt *ret_dirt);
+/* log_roll.c: when the newest segment ends, and what of it that depends on. */
+bool segment_must_roll(const struct segment_view *active, const struct log_config *config,
+                       const struct record_batch *batch, int64_t now_ms);
+int64_t segment_age_max_ms(const struct segment *segment, const struct log_config *config);
+/* The batch is appended to it. */
+void segment_view_add(struct segment_view *active, const struct record_batch *batch);
 /* The newest segment is closed; the next append begins another. ERR_NO_MEMORY. */
 enum err partition_log_roll(struct partition_log *log) WARN_UNUSED;
-/* How old the newest segment of a log may become. */
-int64_t segment_age_max_ms(const struct log_config *config);
 /* True = it was closed for its age: an item is to be taken. A log that is being written to is left to its
  * appends. */
 bool partition_log_roll_if_old(struct partition_log *log, const struct log_config *config,

@@ -155,13 +155,37 @@ static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t
     return rc;
 }
 
+static struct segment_view empty_view(struct segment *segment)
+{
+    return (struct segment_view){
+        .segment = segment,
+        .base_offset = segment->base_offset,
+        .end_offset = segment->base_offset,
+        .max_timestamp = -1,
+        .first_timestamp = -1,
+    };
+}
+
 /* The file is shorter than it was when it was flushed: fatal, unless all that matters no more. */
 static enum err begin_anew(const struct log_recovery *log, struct segment_view *view)
 {
     if (flushed_bytes(log, view->base_offset, view->size_bytes) > 0)
         return ERR_CORRUPT;
-    *view = (struct segment_view){view->segment, view->base_offset, view->base_offset, 0, -1, 0};
+    *view = empty_view(view->segment);
     return ERR_OK;
+}
+
+/* -1 = it cannot be read: then the segment ends by another rule, or by another clock. */
+static int64_t first_timestamp(struct file *file, int64_t size)
+{
+    struct batch_cursor cursor;
+    struct record_batch batch;
+    enum err rc = ERR_OK;
+
+    batch_cursor_init(&cursor, file, 0, size);
+    rc = batch_cursor_next(&cursor, &batch);
+    batch_cursor_done(&cursor);
+    return rc == ERR_OK ? batch.max_timestamp : -1;
 }
 
 static enum err scan_segment(struct log_recovery *log, struct segment_view *view)
@@ -180,6 +204,8 @@ static enum err scan_segment(struct log_recovery *log, struct segment_view *view
         rc = scan(log, file, size, view);
     if (rc == ERR_OK)
         rc = settle_tail(log, file, size, view);
+    if (rc == ERR_OK)
+        view->first_timestamp = first_timestamp(file, view->size_bytes);
     segment_files_release(files, view->segment);
     return rc;
 }
@@ -223,7 +249,7 @@ static enum err check_closed(struct log_recovery *log, struct segment_view *view
 
     if (rc != ERR_OK || is_whole)
         return rc;
-    *view = (struct segment_view){view->segment, view->base_offset, view->base_offset, 0, -1, 0};
+    *view = empty_view(view->segment);
     return scan_segment(log, view);
 }
 
@@ -232,16 +258,14 @@ static enum err recover_segment(struct log_recovery *log, log_offset base)
     const struct segment_fact *fact = believable(log, base);
     bool is_closed = fact != NULL && fact != &log->facts->flushed;
     struct segment_view *view = &log->views[log->view_count];
+    struct segment *segment = NULL;
     enum err rc = ERR_OK;
 
-    *view = (struct segment_view){
-        .segment = segment_new(&log->id, base, fact != NULL ? fact->generation : 0),
-        .base_offset = base,
-        .end_offset = base,
-        .max_timestamp = -1,
-    };
-    if (view->segment == NULL)
+    /* The index gets its interval with the settings. */
+    segment = segment_new(&log->id, base, fact != NULL ? fact->generation : 0, 0);
+    if (segment == NULL)
         return ERR_NO_MEMORY;
+    *view = empty_view(segment);
     log->view_count++;
     if (fact != NULL) {
         view->end_offset = fact->end_offset;

@@ -72,7 +72,9 @@ void replica_mark_dirty(struct replica *replica)
 bool replica_take_item(struct replica *replica, bool is_last)
 {
     const struct partition_log *log = &replica->log;
-    log_offset log_start = replica->wanted_log_start;
+    log_offset log_start = replica->owed_log_start > replica->wanted_log_start
+                               ? replica->owed_log_start
+                               : replica->wanted_log_start;
     bool is_end_unknown = is_last && log->is_on_disk && log->is_changed;
     bool has_rolled = log->head.closed->count > log->durable.closed->count;
 
@@ -101,8 +103,10 @@ static void round_succeeded(struct replica *replica)
     partition_log_flushed(&replica->log, &replica->item);
     if (lsn >= 0)
         checkpoint_note(replica, lsn);
-    if (replica->taken_log_start >= 0)
+    if (replica->taken_log_start >= 0) {
         partition_log_set_start(&replica->log, replica->taken_log_start);
+        replica->owed_log_start = -1; /* what was taken is never less */
+    }
     (void)partition_state_flushed(&replica->partition, replica->partition.self,
                                   replica->log.durable.end);
     replica_publish(replica);
@@ -249,6 +253,7 @@ enum err replica_new(struct log_directory *directory, struct shard *shard, int32
     replica->config = shared;
     replica->wanted_log_start = -1;
     replica->taken_log_start = -1;
+    replica->owed_log_start = -1;
     replica->control.wanted_epoch = -1;
     replica->control.epoch = -1;
     shared_count_init(&replica->refs, 1);
@@ -256,6 +261,7 @@ enum err replica_new(struct log_directory *directory, struct shard *shard, int32
     list_init(&replica->dirty);
     list_init(&replica->waiters);
     checkpoint_entry_init(&replica->checkpoint);
+    recovered_log_configure(found, config);
     partition_state_init(&replica->partition, broker_id, found->end);
     partition_log_init(&replica->log, shard, found);
     view = make_view(replica);

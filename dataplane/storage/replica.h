@@ -35,9 +35,10 @@ enum flush_policy { FLUSH_COMMIT, FLUSH_OS };
 struct log_config {
     int64_t segment_bytes;
     int64_t segment_ms;
-    int64_t segment_index_bytes; /* for what the partition reserves (reserved_storage.h) */
-    int64_t retention_ms;        /* -1 = for ever */
-    int64_t retention_bytes;     /* -1 = no bound */
+    int64_t segment_jitter_ms;
+    int64_t segment_index_bytes;
+    int64_t retention_ms;    /* -1 = for ever */
+    int64_t retention_bytes; /* -1 = no bound */
     int32_t max_message_bytes;
     int32_t index_interval_bytes;
     int64_t timestamp_before_max_ms;

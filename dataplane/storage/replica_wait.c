@@ -110,6 +110,8 @@ void replica_retention(struct replica *replica, int64_t now_ms)
                                         replica->partition.high_watermark, now_ms);
     if (log_start >= 0)
         replica_want_log_start(replica, log_start);
+    else if (replica->owed_log_start >= 0)
+        replica_mark_dirty(replica);
 }
 
 static void trim_came_home(struct mail *mail)
@@ -139,6 +141,8 @@ void replica_complete_trims(struct replica *replica, enum kafka_error error)
         replica->trims = trim->next;
         answer_trim(trim, error);
     }
+    if (error != KAFKA_NONE && replica->taken_log_start >= 0)
+        replica->owed_log_start = replica->taken_log_start;
     replica->taken_log_start = -1;
     if (error != KAFKA_NONE)
         replica->wanted_log_start = -1;

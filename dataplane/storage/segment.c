@@ -91,7 +91,7 @@ bool segment_parse_name(const char *name, const char *suffix, log_offset *ret_ba
 /* --- one segment --- */
 
 struct segment *segment_new(const struct log_identity *id, log_offset base_offset,
-                            int32_t generation)
+                            int32_t generation, int32_t index_interval_bytes)
 {
     struct segment *segment = calloc(1, sizeof(*segment));
 
@@ -100,10 +100,11 @@ struct segment *segment_new(const struct log_identity *id, log_offset base_offse
     segment->id = *id;
     segment->base_offset = base_offset;
     segment->generation = generation;
+    segment->index_interval_bytes = index_interval_bytes;
     segment->refs = 1;
     list_init(&segment->leaving);
     list_init(&segment->by_use);
-    offset_index_init(&segment->index);
+    offset_index_init(&segment->index, index_interval_bytes);
     return segment;
 }
 

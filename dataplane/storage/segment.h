@@ -48,7 +48,8 @@ bool segment_parse_name(const char *name, const char *suffix, log_offset *ret_ba
 struct segment {
     struct log_identity id;
     log_offset base_offset;
-    int32_t generation; /* 0 = as it was appended; only others may have gap batches */
+    int32_t generation;           /* 0 = as it was appended; only others may have gap batches */
+    int32_t index_interval_bytes; /* index.interval.bytes when it was begun, or found */
     /* the owner's loop */
     int refs;
     bool is_doomed;      /* its files go with the last reference */
@@ -73,6 +74,9 @@ struct segment_view {
     int64_t size_bytes;
     int64_t max_timestamp;   /* of its records; -1 = none */
     int64_t first_append_ms; /* wall clock when it was begun; for rolling */
+    int64_t first_timestamp; /* the largest of its first batch; -1 = it has none; for rolling */
+    int64_t indexed_bytes;   /* where its last index entry is */
+    int64_t index_entries;   /* how many it has; for rolling */
 };
 
 /* The closed segments of a log, oldest first: immutable, counted on the owner's loop. */
@@ -97,9 +101,9 @@ void segment_files_init(struct segment_files *files, struct disk *disk, int open
                         int64_t index_bytes_max);
 void segment_files_done(struct segment_files *files);
 
-/* refs = 1. NULL = no memory. */
+/* refs = 1. index_interval_bytes: of its index. NULL = no memory. */
 struct segment *segment_new(const struct log_identity *id, log_offset base_offset,
-                            int32_t generation) WARN_UNUSED;
+                            int32_t generation, int32_t index_interval_bytes) WARN_UNUSED;
 /* Of its file in the directory of its log, and from the root. */
 void segment_name(const struct segment *segment, const char *suffix, char name[LOG_PATH_BYTES]);
 void segment_path(const struct segment *segment, const char *suffix, char path[LOG_PATH_BYTES]);

@@ -7,8 +7,8 @@
 #include "dataplane/storage/record_stream.h"
 
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
-/* An index may lag behind what is written by this much before a reader extends it. */
-#define INDEX_LAG_BYTES ((int64_t)4 * OFFSET_INDEX_INTERVAL_BYTES)
+/* An index may lag behind what is written by this many entries before a reader extends it. */
+#define INDEX_LAG_ENTRIES 4
 
 /* --- the index, made on demand --- */
 
@@ -64,7 +64,8 @@ static bool copy_index(const struct segment_range *range, struct offset_index *r
     bool is_fresh = false;
 
     pthread_mutex_lock(&range->files->lock);
-    is_fresh = index->covered_bytes + INDEX_LAG_BYTES >= range->view.size_bytes;
+    is_fresh = index->covered_bytes + INDEX_LAG_ENTRIES * (int64_t)index->interval_bytes >=
+               range->view.size_bytes;
     if (!is_fresh)
         offset_index_copy(ret_copy, index);
     pthread_mutex_unlock(&range->files->lock);

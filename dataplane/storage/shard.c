@@ -115,8 +115,11 @@ void shard_adopt(struct shard *shard, struct replica *replica)
     if (list_is_linked(&replica->in_shard))
         return;
     list_push_back(&shard->replicas, &replica->in_shard);
-    if (!timer_is_armed(&shard->retention) && !shard->is_closing)
+    if (!timer_is_armed(&shard->retention) && !shard->is_closing) {
+        retention_clock_init(&shard->retention_clock, loop_wall_ms(shard->loop),
+                             loop_now_us(shard->loop));
         timer_start_in(shard->loop, &shard->retention, RETENTION_CHECK_US);
+    }
     cleaner_begin(&shard->cleaner);
 }
 
@@ -176,7 +179,8 @@ static void on_round_done(struct work *work)
 static void on_retention(struct timer *timer)
 {
     struct shard *shard = container_of(timer, struct shard, retention);
-    int64_t now_ms = loop_wall_ms(shard->loop);
+    int64_t now_ms = retention_clock_read(&shard->retention_clock, loop_wall_ms(shard->loop),
+                                          loop_now_us(shard->loop));
 
     list_for_each(&shard->replicas, node)
         replica_retention(container_of(node, struct replica, in_shard), now_ms);

@@ -14,6 +14,7 @@
 #include "dataplane/storage/cleaner/cleaner.h"
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
+#include "dataplane/storage/retention_clock.h"
 
 struct shard {
     struct log_store *store; /* shared by all; see flush_round.h */
@@ -39,6 +40,7 @@ struct shard {
     struct list leaving; /* segments whose files are being closed or removed */
     int works; /* of those, of whole partitions, of a checkpoint, the cleaner's: under way off the loop */
     struct timer retention;
+    struct retention_clock retention_clock; /* since the timer runs */
     struct cleaner cleaner;
     bool is_closing;     /* appends are refused */
     bool is_end_unknown; /* the last round failed: there may be no clean mark */

@@ -31,7 +31,7 @@ static void load_index(struct fuzz_input *input)
     struct buffer file;
 
     buffer_init(&file, 1 << 16);
-    offset_index_init(&index);
+    offset_index_init(&index, 65536);
     for (int i = 0; i < 5; i++) {
         batch = batch_at(i * 10, i);
         offset_index_add(&index, &batch, i * 70000);

@@ -26,3 +26,8 @@ void sim_clock_set(struct sim_clock *clock, int64_t monotonic_us)
     if (monotonic_us > clock->monotonic_us)
         clock->monotonic_us = monotonic_us;
 }
+
+void sim_clock_shift_wall(struct sim_clock *clock, int64_t by_ms)
+{
+    clock->start_wall_ms += by_ms;
+}

@@ -13,6 +13,8 @@ struct sim_clock {
 };
 
 void sim_clock_init(struct sim_clock *clock, int64_t start_wall_ms);
+/* Somebody sets the wall clock: it goes on from there. */
+void sim_clock_shift_wall(struct sim_clock *clock, int64_t by_ms);
 /* Never back. */
 void sim_clock_set(struct sim_clock *clock, int64_t monotonic_us);
 

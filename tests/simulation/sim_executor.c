@@ -376,3 +376,8 @@ void sim_executor_stall(struct sim_executor *sim, enum worker_pool pool, int64_t
             job->ready_us = until_us;
     }
 }
+
+void sim_executor_shift_wall(struct sim_executor *sim, int64_t by_ms)
+{
+    sim_clock_shift_wall(&sim->clock, by_ms);
+}

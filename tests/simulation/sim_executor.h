@@ -48,6 +48,8 @@ bool sim_executor_run_until(struct sim_executor *sim, bool (*is_met)(void *conte
 /* Calls fn as if loop `index` did: on_loop() holds inside. */
 void sim_executor_call(struct sim_executor *sim, int index, void (*fn)(void *context),
                        void *context);
+/* Somebody sets the wall clock; the monotonic one does not know. */
+void sim_executor_shift_wall(struct sim_executor *sim, int64_t by_ms);
 /* Makes submitted FLUSH work wait this much longer: a disk that stalls. */
 void sim_executor_stall(struct sim_executor *sim, enum worker_pool pool, int64_t duration_us);
 

@@ -108,6 +108,7 @@ static void open_replicas(void *context)
     struct log_config config = {
         .segment_bytes = 3000 + (int64_t)scenario_draw(s, 6000),
         .segment_ms = 3600000,
+        .segment_index_bytes = 10485760,
         .retention_ms = -1,
         .retention_bytes = scenario_draw(s, 3) == 0 ? 30000 : -1,
         .max_message_bytes = BATCH_MAX_BYTES,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storage scenarios. STORAGE_SEEDS=n runs n seeds of each, STORAGE_SEED=s only that one. */
+/* Storage scenarios. STORAGE_SEEDS=n runs n seeds of each, from STORAGE_FIRST_SEED (1) on; STORAGE_SEED=s only that
+ * one. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,11 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-/* What many seeds together must have seen; a few need not. */
+/* What the usual seeds together must have seen; a few, or others, need not. */
 static bool is_few(void)
 {
-    return getenv("STORAGE_SEED") != NULL || number_from("STORAGE_SEEDS", SEEDS) < SEEDS;
+    return getenv("STORAGE_SEED") != NULL || getenv("STORAGE_FIRST_SEED") != NULL ||
+           number_from("STORAGE_SEEDS", SEEDS) < SEEDS;
 }
 
 static void add(struct storage_scenario_result *sum, const struct storage_scenario_result *one)
@@ -42,13 +44,14 @@ static void add(struct storage_scenario_result *sum, const struct storage_scenar
 static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
 {
     uint64_t only = number_from("STORAGE_SEED", 0);
+    uint64_t first = only != 0 ? only : number_from("STORAGE_FIRST_SEED", 1);
     uint64_t seeds = only != 0 ? 1 : number_from("STORAGE_SEEDS", SEEDS);
 
     *sum = (struct storage_scenario_result){.is_broken = false};
     for (uint64_t i = 0; i < seeds; i++) {
         struct storage_scenario_result result;
 
-        options.seed = only != 0 ? only : i + 1;
+        options.seed = first + i;
         options.is_verbose = getenv("STORAGE_VERBOSE") != NULL;
         storage_scenario_run(&options, &result);
         ck_assert_msg(!result.is_broken, "seed %" PRIu64 ", %d loops: %s", options.seed,
@@ -142,7 +145,8 @@ START_TEST(flipped_bits_are_never_served)
     run_seeds(options, &sum);
     if (is_few())
         return;
-    ck_assert_int_gt(sum.isolated, options.has_compaction ? 0 : 5);
+    /* Most are below a checkpoint, and seen when they are read, or mended from the write-ahead log. */
+    ck_assert_int_gt(sum.isolated, options.has_compaction ? 0 : 2);
     ck_assert_int_gt(sum.damaged_reads, 20);
 }
 END_TEST

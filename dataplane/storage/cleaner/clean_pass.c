@@ -252,8 +252,8 @@ static void begin_group(struct clean_pass *pass, int segment)
 static enum err begin_fresh(struct clean_pass *pass)
 {
     const struct segment_view *first = view_at(pass, pass->segment);
-    struct segment *segment =
-        segment_new(&first->segment->id, first->base_offset, pass->next_generation);
+    struct segment *segment = segment_new(&first->segment->id, first->base_offset,
+                                          pass->next_generation, pass->index_interval_bytes);
 
     if (segment == NULL)
         return ERR_NO_MEMORY;

@@ -29,6 +29,7 @@ struct clean_pass {
     struct epoch_history *epochs; /* shared; given back by who drives the pass */
     log_offset first_dirty;
     int64_t group_bytes; /* segment.bytes */
+    int32_t index_interval_bytes;
     int32_t next_generation;
     struct batch_cleaning cleaning;
     enum clean_state state;

@@ -211,8 +211,9 @@ static void exchange_done(struct work *work)
     } else if (rc == ERR_NO_SPACE && !must_stop(cleaner)) {
         wait_for(cleaner, PAUSE_US);
     } else if (rc == ERR_GONE) {
-        /* The log start moved into it. */
+        /* The log start moved into it, or is about to. */
         cleaner->is_exchange_asked = false;
+        cleaner->paused_until_us = loop_now_us(shard->loop) + cleaner->limits.check_us;
         end_pass(cleaner);
     } else {
         fail_pass(cleaner, rc);
@@ -309,6 +310,7 @@ static enum err begin_pass(struct cleaner *cleaner, struct replica *replica,
     pass->epochs = epoch_history_ref(log->epochs);
     pass->first_dirty = dirt->first_dirty;
     pass->group_bytes = config->segment_bytes;
+    pass->index_interval_bytes = config->index_interval_bytes;
     pass->next_generation = log->last_generation + 1;
     pass->cleaning.map_end = dirt->first_dirty;
     pass->cleaning.codec = config->compression;

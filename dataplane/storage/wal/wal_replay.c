@@ -312,11 +312,9 @@ static enum err replay_bytes(struct replay_walk *walk, struct slice bytes, int64
     return rc;
 }
 
-static enum err read_file(const struct write_ahead_log *wal, const struct wal_file *file,
-                          struct slice *ret_bytes)
+static enum err read_file(const struct wal_file *file, struct slice *ret_bytes)
 {
-    size_t wanted = file->allocated_bytes < wal->file_bytes ? (size_t)file->allocated_bytes
-                                                            : (size_t)wal->file_bytes;
+    size_t wanted = (size_t)file->allocated_bytes; /* an earlier life may have made larger ones */
     uint8_t *data = malloc(wanted == 0 ? 1 : wanted);
     size_t len = 0;
     enum err rc = ERR_OK;
@@ -346,7 +344,7 @@ static enum err adopt_headless(const struct replay_walk *walk, int64_t first_lsn
 
         if (file->first_lsn >= 0 || file->allocated_bytes <= WAL_HEADER_BYTES)
             continue;
-        rc = read_file(wal, file, &bytes);
+        rc = read_file(file, &bytes);
         if (rc != ERR_OK)
             break;
         if (read_entry(walk, slice_of(bytes.data + WAL_HEADER_BYTES, bytes.len - WAL_HEADER_BYTES),
@@ -388,7 +386,7 @@ static enum err replay_files(struct replay_walk *walk, int64_t first_lsn)
         rc = find_file(walk, first_lsn, &file);
         if (rc != ERR_OK || file == NULL)
             return rc;
-        rc = read_file(walk->wal, file, &bytes);
+        rc = read_file(file, &bytes);
         if (rc != ERR_OK)
             return rc;
         rc = replay_bytes(walk, bytes, first_lsn, &next_lsn);
@@ -409,7 +407,7 @@ static enum err replay_stale(struct replay_walk *walk)
         struct slice bytes;
         int64_t ignored = 0;
 
-        rc = read_file(walk->wal, &walk->wal->files[i], &bytes);
+        rc = read_file(&walk->wal->files[i], &bytes);
         if (rc != ERR_OK)
             return rc;
         rc = replay_bytes(walk, bytes, walk->wal->files[i].first_lsn, &ignored);

@@ -115,10 +115,12 @@ class FailingDisk(unittest.TestCase):
         return answer["Topics"][0]["TopicId"]
 
     def restart(self, cleanly):
+        """Or after a kill and a power cut."""
         if cleanly:
             self.broker.stop()
         else:
             self.broker.kill()
+            self.broker.cut_power(len(self.kept))
         self.broker.set_faults()
         self.broker.start()
 
@@ -165,6 +167,21 @@ class FailingDisk(unittest.TestCase):
 
     def test_a_disk_that_fills_in_the_middle_of_a_write_refuses_it_keeps_the_rest_and_recovers_by_itself(self):
         self.check_full_disk("no-space *.log 500100", "full")
+
+    def test_a_disk_that_is_full_for_every_file_fails_nothing_for_good(self):
+        self.create("no-room")
+        self.create("no-room-new")
+        self.assertEqual(self.produce("no-room", 20) + self.produce("no-room", 3, LARGE), [])
+        self.broker.set_faults("no-space * 300000")
+        self.assertEqual(set(self.produce("no-room", 30, LARGE) + self.produce("no-room-new", 5)), {STORAGE_ERROR})
+        self.assertEqual(self.find_missing(), [], "reads go on")
+        self.assertEqual(self.broker.metric("millrace_log_directory_failed"), 0)
+        self.broker.set_faults()
+        for topic in ("no-room", "no-room-new"):
+            self.assert_works_again(topic)
+        self.assertEqual(self.broker.process.pid, self.pid)
+        self.restart(cleanly=False)
+        self.assertEqual(self.find_missing(), [])
 
     # ---- failed ----
 
@@ -216,6 +233,39 @@ class FailingDisk(unittest.TestCase):
         self.assertEqual(self.find_missing(), [])
         self.assertEqual(self.broker.metric("millrace_log_directory_failed"), 0)
         self.assert_works_again("read-bad")
+
+    def test_a_failed_read_at_start_is_an_error_of_its_partition_until_the_next_start(self):
+        for topic in ("start-bad", "start-good"):
+            self.create(topic)
+            self.assertEqual(self.produce(topic, 20) + self.produce(topic, 3, LARGE), [])
+        bad = self.topic_id("start-bad")
+        self.broker.kill()
+        self.broker.set_faults(f"read-error topics/{bad}/*.log")
+        self.broker.start()
+        self.broker.set_faults()
+        self.assertEqual(self.fetch("start-bad", "start-good"), {"start-bad": STORAGE_ERROR, "start-good": 0})
+        self.assertEqual(self.produce("start-bad", 1), [STORAGE_ERROR])
+        self.assertIn(str(bad), self.broker.events("partition_isolated")[-1])
+        self.restart(cleanly=True)
+        self.assertEqual(self.find_missing(), [])
+        for topic in ("start-bad", "start-good"):
+            self.assert_works_again(topic)
+
+    def test_a_failed_write_or_flush_at_start_ends_it_with_a_reason_and_the_next_start_works(self):
+        self.create("start")
+        self.assertEqual(self.produce("start", 20), [])
+        for rule in ("write-error *", "sync-error *"):
+            failures = len(self.broker.events("start_failed"))
+            self.broker.kill()
+            self.broker.set_faults(rule)
+            self.broker.start(waits=False)
+            self.assertEqual(self.broker.process.wait(ANSWER_SECONDS), 1)
+            self.assertEqual(len(self.broker.events("start_failed")), failures + 1)
+            self.broker.cut_power(failures)
+            self.broker.set_faults()
+            self.broker.start()
+            self.assertEqual(self.find_missing(), [])
+        self.assert_works_again("start")
 
     def test_short_writes_are_finished_and_nothing_is_lost(self):
         self.create("short")

@@ -7,7 +7,8 @@ all records are settled, and everything is read. The producers live through all 
 answered, plain ones never do. Small records and large ones take the two ways to the disk.
 
 Topics live for some rounds, so that what earlier rounds left is read again and again; then new ones come and the old ones are
-deleted.
+deleted. The last round of each is a long one: time for checkpoints, and for the cleaner of the compacted topic, where of each
+key the newest record that was acknowledged, or a newer one, must be there.
 """
 
 import collections
@@ -26,15 +27,18 @@ from crash import rounds_done
 from lone_broker import LoneBroker
 
 PRODUCERS_OF_A_KIND = 8
-SMALL_PARTITIONS, LARGE_PARTITIONS = 8, 2
+PARTITIONS = {"small": 8, "large": 2, "keys": 2}
+KEYS = 50
 SMALL_BYTES, LARGE_BYTES = (40, 900), (100 << 10, 300 << 10)
 RECORDS_A_TURN = 6
 LARGE_EVERY_TURNS = 12
 QUEUED_MAX = 1000
 PAUSE_SECONDS = 0.01
 ROUNDS_OF_A_TOPIC = 10
+LIFE_SECONDS, LONG_LIFE_SECONDS = (0.2, 1.2), (12, 16)
 PATIENCE_SECONDS = 20
-SEGMENT_BYTES = 512 << 10
+SETTINGS = {"small": {"segment.bytes": 512 << 10}, "large": {"segment.bytes": 512 << 10},
+            "keys": {"segment.bytes": 400 << 10, "cleanup.policy": "compact", "min.cleanable.dirty.ratio": 0.1}}
 LIES = ["sync-lie *.log", "sync-lie wal/*"]  # facts about the bytes are synced, the bytes are not
 SLOW_SYNC_US = (0, 1000, 5000, 10000, 20000)  # the slower, the more is unsynced at the moment of the kill
 
@@ -42,12 +46,13 @@ SLOW_SYNC_US = (0, 1000, 5000, 10000, 20000)  # the slower, the more is unsynced
 class Writer:
     """One producer and what it was promised."""
 
-    def __init__(self, bootstrap, name, is_idempotent, writes_large, ledger):
-        self.name, self.is_idempotent, self.writes_large, self.ledger = name, is_idempotent, writes_large, ledger
+    def __init__(self, bootstrap, name, is_idempotent, ledger):
+        self.name, self.is_idempotent, self.ledger = name, is_idempotent, ledger
+        self.writes_large, self.writes_keys = name.endswith("-0"), name == "idempotent-1"
         self.number, self.acknowledged, self.refused, self.fatal = 0, 0, 0, None
         retries = {"enable.idempotence": True} if is_idempotent else {"message.send.max.retries": 0}
         self.producer = Producer({
-            "bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5, "batch.size": 400000, **retries,
+            "bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5, "batch.size": 350000, **retries,
             "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "retry.backoff.max.ms": 200,
             "message.timeout.ms": PATIENCE_SECONDS * 1000, "log_level": 0, "error_cb": self.on_error,
         })
@@ -59,27 +64,36 @@ class Writer:
     def on_delivery(self, identity, error, message):
         if error is None:
             self.acknowledged += 1
-            self.ledger.acknowledged[message.topic(), message.partition(), message.offset()] = identity
+            self.ledger.note(message, identity)
         elif self.is_idempotent:
             self.fatal = f"{self.name} was refused {identity}: {error}"
         else:
             self.refused += 1  # neither promised to be there nor to be gone
 
-    def write(self, topic, partitions, size):
+    def write(self, kind, size, key=None):
         self.number += 1
         identity = f"{self.name}/{self.number}"
-        self.producer.produce(topic, f"{identity} ".encode().ljust(size, b"."), partition=self.number % partitions,
+        self.producer.produce(self.ledger.topics[kind], f"{identity} ".encode().ljust(size, b"."), key,
+                              partition=(self.number if key is None else int(key)) % PARTITIONS[kind],
                               on_delivery=functools.partial(self.on_delivery, identity))
 
-    def turn(self, topics, turn, chance):
+    def write_some(self, turn, chance):
+        for _ in range(RECORDS_A_TURN):
+            self.write("small", chance.randint(*SMALL_BYTES))
+            if self.writes_keys:
+                self.write("keys", chance.randint(*SMALL_BYTES), str(chance.randrange(KEYS)))
+        if self.writes_large and turn % LARGE_EVERY_TURNS == 0:
+            self.write("large", chance.randint(*LARGE_BYTES))
+
+    def turn(self, turn, chance):
         if self.fatal:
             return
-        if len(self.producer) < QUEUED_MAX:
-            for _ in range(RECORDS_A_TURN):
-                self.write(topics["small"], SMALL_PARTITIONS, chance.randint(*SMALL_BYTES))
-            if self.writes_large and turn % LARGE_EVERY_TURNS == 0:
-                self.write(topics["large"], LARGE_PARTITIONS, chance.randint(*LARGE_BYTES))
-        self.producer.poll(0)
+        try:
+            if len(self.producer) < QUEUED_MAX:
+                self.write_some(turn, chance)
+            self.producer.poll(0)
+        except KafkaException as error:
+            self.fatal = f"{self.name} cannot go on: {error}"
 
 
 def identity_of(value):
@@ -105,22 +119,30 @@ class Ledger:
 
     def __init__(self, bootstrap, chance):
         self.bootstrap, self.chance = bootstrap, chance
-        self.acknowledged = {}  # (topic, partition, offset): identity
-        self.topics = {}
-        self.writers = [Writer(bootstrap, f"{kind}-{number}", kind == "idempotent", number == 0, self)
+        self.acknowledged = {}  # (topic, partition, offset): identity; not of the compacted topic
+        self.newest = {}  # of the compacted topic, (partition, key): offset
+        self.topics = {}  # kind: name
+        self.writers = [Writer(bootstrap, f"{kind}-{number}", kind == "idempotent", self)
                         for kind in ("idempotent", "plain") for number in range(PRODUCERS_OF_A_KIND)]
         self.stopping, self.thread = threading.Event(), None
 
     def new_topics(self, generation):
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        settings = {"segment.bytes": str(SEGMENT_BYTES)}
         for topic in self.topics.values():
             until_taken(lambda topic=topic: admin.delete_topics([topic])[topic].result(PATIENCE_SECONDS))
-        self.topics = {"small": f"small-{generation}", "large": f"large-{generation}"}
-        for kind, partitions in (("small", SMALL_PARTITIONS), ("large", LARGE_PARTITIONS)):
-            topic = NewTopic(self.topics[kind], partitions, config=settings)
+        self.topics = {kind: f"{kind}-{generation}" for kind in PARTITIONS}
+        for kind, partitions in PARTITIONS.items():
+            topic = NewTopic(self.topics[kind], partitions, config={name: str(value) for name, value in SETTINGS[kind].items()})
             until_taken(lambda topic=topic: admin.create_topics([topic])[topic.topic].result(PATIENCE_SECONDS))
         self.acknowledged.clear()
+        self.newest.clear()
+
+    def note(self, message, identity):
+        if message.topic() == self.topics["keys"]:
+            place = message.partition(), message.key()
+            self.newest[place] = max(message.offset(), self.newest.get(place, -1))
+        else:
+            self.acknowledged[message.topic(), message.partition(), message.offset()] = identity
 
     def start(self):
         self.stopping.clear()
@@ -132,7 +154,7 @@ class Ledger:
         while not self.stopping.wait(PAUSE_SECONDS):
             turn += 1
             for writer in self.writers:
-                writer.turn(self.topics, turn, self.chance)
+                writer.turn(turn, self.chance)
 
     def counts(self):
         return [writer.acknowledged for writer in self.writers]
@@ -162,44 +184,47 @@ class Ledger:
                 writer.fatal = f"{writer.name}: records were neither acknowledged nor refused"
 
     def read_all(self):
-        """{(topic, partition, offset): identity}"""
+        """{(topic, partition, offset): identity}, and of the compacted topic {(partition, key): newest offset}."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False,
                              "enable.partition.eof": True, "check.crcs": True, "fetch.wait.max.ms": 50, "log_level": 0})
-        partitions = [TopicPartition(self.topics[kind], partition, 0)
-                      for kind, count in (("small", SMALL_PARTITIONS), ("large", LARGE_PARTITIONS))
+        partitions = [TopicPartition(self.topics[kind], partition, 0) for kind, count in PARTITIONS.items()
                       for partition in range(count)]
         consumer.assign(partitions)
-        found, open_ends = {}, len(partitions)
+        found, newest, open_ends = {}, {}, len(partitions)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while open_ends > 0:
             if time.monotonic() > deadline:
                 raise AssertionError("not everything could be read in time")
             for message in consumer.consume(10000, timeout=0.5):
-                if message.error() is None:
-                    found[message.topic(), message.partition(), message.offset()] = identity_of(message.value())
-                elif message.error().code() == KafkaError._PARTITION_EOF:
+                if message.error() is not None:
+                    if message.error().code() != KafkaError._PARTITION_EOF:
+                        raise KafkaException(message.error())
                     open_ends -= 1
-                else:
-                    raise KafkaException(message.error())
+                    continue
+                found[message.topic(), message.partition(), message.offset()] = identity_of(message.value())
+                if message.topic() == self.topics["keys"]:
+                    newest[message.partition(), message.key()] = message.offset()
         consumer.close()
-        return found
+        return found, newest
 
     def check(self):
-        found = self.read_all()
+        found, newest = self.read_all()
         kept = sum(found.get(place) == identity for place, identity in self.acknowledged.items())
-        times = collections.Counter(found.values())
-        twice = [identity for identity, count in times.items() if count > 1]
+        keys_kept = sum(newest.get(place, -1) >= offset for place, offset in self.newest.items())
+        twice = [identity for identity, count in collections.Counter(found.values()).items() if count > 1]
+        compacted = [place for place in found if place[0] == self.topics["keys"]]
+        ends = {partition: offset + 1 for _, partition, offset in sorted(compacted)}
         return {"acknowledged": len(self.acknowledged), "found": kept, "read": len(found),
-                "lost": len(self.acknowledged) - kept, "duplicated": len(twice),
-                "duplicated_idempotent": sum(identity.startswith("idempotent") for identity in twice)}
+                "lost": len(self.acknowledged) - kept + len(self.newest) - keys_kept, "duplicated": len(twice),
+                "duplicated_idempotent": sum(identity.startswith("idempotent") for identity in twice),
+                "keys": keys_kept, "compacted_away": sum(ends.values()) - len(compacted)}
 
 
 def fault_of(ledger, counts):
     if ledger.fatal():
         return ledger.fatal()
     if counts["lost"] > 0:
-        place = min(place for place in ledger.acknowledged)
-        return f"{counts['lost']} acknowledged records are gone or elsewhere; the first partition is {place[:2]}"
+        return f"{counts['lost']} acknowledged records are gone or elsewhere"
     if counts["duplicated"] > 0:
         return f"{counts['duplicated']} records are there twice"
     return None
@@ -214,7 +239,8 @@ def run_round(number, broker, ledger, chance, is_lying):
     try:
         broker.set_faults(*(LIES if is_lying else [f"slow-sync * {chance.choice(SLOW_SYNC_US)}"]))
         ledger.wait_for_all(before)
-        time.sleep(chance.uniform(0.2, 1.2))  # the moment of the kill is the seed's
+        is_long = number % ROUNDS_OF_A_TOPIC == ROUNDS_OF_A_TOPIC - 1
+        time.sleep(chance.uniform(*(LONG_LIFE_SECONDS if is_long else LIFE_SECONDS)))  # the moment of the kill is the seed's
         broker.kill()
         if has_power_cut:
             outcome["unsynced"] = broker.cut_power(chance.randrange(1 << 32))

@@ -84,7 +84,7 @@ START_TEST(the_defaults_are_the_services)
     ck_assert_int_eq(check.config.segment_bytes, 536870912);
     ck_assert_int_eq(check.config.segment_ms, 604800000);
     ck_assert_int_eq(check.config.max_message_bytes, 1048588);
-    ck_assert_int_eq(check.config.index_interval_bytes, 4096);
+    ck_assert_int_eq(check.config.index_interval_bytes, 65536);
     ck_assert_int_eq(check.config.timestamp_before_max_ms, INT64_MAX);
     ck_assert_int_eq(check.config.timestamp_after_max_ms, 3600000);
     ck_assert_int_eq(check.config.compression, -1);
@@ -131,6 +131,16 @@ START_TEST(settings_resolve_to_what_the_log_needs)
         KAFKA_NONE);
     ck_assert_int_eq(check.config.min_compaction_lag_ms, 5);
     ck_assert_int_eq(check.config.max_compaction_lag_ms, 6);
+    ck_assert_int_eq(
+        check_two(&enterprise, "index.interval.bytes", "5000", "segment.jitter.ms", "7", &check),
+        KAFKA_NONE);
+    ck_assert_int_eq(check.config.index_interval_bytes, 5000);
+    ck_assert_int_eq(check.config.segment_jitter_ms, 7);
+    ck_assert_int_eq(check_two(&enterprise, "index.interval.bytes", "0", "segment.index.bytes",
+                               "200000", &check),
+                     KAFKA_NONE);
+    ck_assert_int_eq(check.config.index_interval_bytes, 4096);
+    ck_assert_int_eq(check.config.segment_index_bytes, 200000);
     ck_assert_int_eq(check_two(&enterprise, "cleanup.policy", "", NULL, NULL, &check), KAFKA_NONE);
     ck_assert_uint_eq(check.config.cleanup_policy, 0);
 }

@@ -18,6 +18,7 @@ void rig_init(struct storage_rig *rig, int loop_count)
             {
                 .segment_bytes = 1 << 30,
                 .segment_ms = 604800000,
+                .segment_index_bytes = 10485760,
                 .retention_ms = -1,
                 .retention_bytes = -1,
                 .max_message_bytes = 1048588,

@@ -41,7 +41,7 @@ START_TEST(segments_that_the_cleaner_wrote_have_their_generation_in_their_names)
         "",
     };
     struct log_identity id = {.partition = 3};
-    struct segment *segment = segment_new(&id, 4711, 12);
+    struct segment *segment = segment_new(&id, 4711, 12, 4096);
     char name[LOG_PATH_BYTES];
     log_offset base = 0;
     int32_t generation = -1;
@@ -80,9 +80,9 @@ static void add(struct offset_index *index, int64_t i)
     offset_index_add(index, &batch, i * 1000);
 }
 
-static void fill(struct offset_index *index, int64_t batches)
+static void fill(struct offset_index *index, int64_t batches, int32_t interval_bytes)
 {
-    offset_index_init(index);
+    offset_index_init(index, interval_bytes);
     for (int64_t i = 0; i < batches; i++)
         add(index, i);
 }
@@ -91,14 +91,14 @@ START_TEST(a_lookup_leads_to_or_before_what_is_sought_and_not_far_before)
 {
     struct offset_index index;
 
-    fill(&index, 1000);
+    fill(&index, 1000, 5000);
     ck_assert_uint_gt(index.count, 10);
     for (int64_t offset = 0; offset < 10000; offset += 7) {
         int64_t position = offset_index_find_offset(&index, offset);
         int64_t wanted = offset / 10 * 1000;
 
         ck_assert_int_le(position, wanted);
-        ck_assert_int_gt(position + 2 * OFFSET_INDEX_INTERVAL_BYTES, wanted);
+        ck_assert_int_gt(position + 2 * 5000, wanted);
         ck_assert_int_eq(position % 1000, 0);
     }
     for (int64_t time = 1; time < 950; time++) {
@@ -117,12 +117,14 @@ START_TEST(an_index_is_saved_and_loaded_and_a_damaged_one_is_refused)
     struct offset_index index, loaded;
     struct buffer bytes;
 
-    fill(&index, 500);
+    fill(&index, 500, 5000);
+    offset_index_init(&loaded, 70000);
     buffer_init(&bytes, 1 << 20);
     ck_assert_int_eq(offset_index_save(&index, 77, &bytes), ERR_OK);
     ck_assert_int_eq(offset_index_load(&loaded, buffer_slice(&bytes), 77, 500000), ERR_OK);
     ck_assert_uint_eq(loaded.count, index.count);
     ck_assert_int_eq(loaded.max_timestamp, index.max_timestamp);
+    ck_assert_int_eq(loaded.interval_bytes, 5000);
     offset_index_done(&loaded);
     ck_assert_int_eq(offset_index_load(&loaded, buffer_slice(&bytes), 78, 500000), ERR_CORRUPT);
     ck_assert_int_eq(offset_index_load(&loaded, buffer_slice(&bytes), 77, 500001), ERR_CORRUPT);
@@ -144,8 +146,8 @@ START_TEST(what_is_cut_off_is_forgotten_and_may_be_written_again)
 {
     struct offset_index index, whole;
 
-    fill(&index, 1000);
-    fill(&whole, 1000);
+    fill(&index, 1000, 5000);
+    fill(&whole, 1000, 5000);
     offset_index_truncate(&index, 300500);
     ck_assert_int_le(index.covered_bytes, 300500);
     ck_assert_int_le(offset_index_find_offset(&index, 9999), 300500);
@@ -159,11 +161,29 @@ START_TEST(what_is_cut_off_is_forgotten_and_may_be_written_again)
 }
 END_TEST
 
+START_TEST(entries_are_an_interval_apart_or_more)
+{
+    static const int32_t intervals[] = {0, 1000, 4096, 65536};
+    static const size_t counts[] = {999, 999, 199, 15}; /* every 1, 1, 5, 66 batches */
+
+    for (int i = 0; i < 4; i++) {
+        struct offset_index index;
+
+        fill(&index, 1000, intervals[i]);
+        ck_assert_uint_eq(index.count, counts[i]);
+        for (size_t at = 1; at < index.count; at++)
+            ck_assert_int_ge(index.entries[at].position - index.entries[at - 1].position,
+                             intervals[i]);
+        offset_index_done(&index);
+    }
+}
+END_TEST
+
 START_TEST(a_gap_is_not_indexed)
 {
     struct offset_index index;
 
-    fill(&index, 10);
+    fill(&index, 10, 5000);
     add(&index, 11);
     ck_assert_int_eq(index.covered_bytes, 10000);
     offset_index_done(&index);
@@ -207,6 +227,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_lookup_leads_to_or_before_what_is_sought_and_not_far_before);
     tcase_add_test(tc, an_index_is_saved_and_loaded_and_a_damaged_one_is_refused);
     tcase_add_test(tc, what_is_cut_off_is_forgotten_and_may_be_written_again);
+    tcase_add_test(tc, entries_are_an_interval_apart_or_more);
     tcase_add_test(tc, a_gap_is_not_indexed);
     tcase_add_test(tc, epochs_end_where_the_next_begins);
     suite_add_tcase(suite, tc);

@@ -188,6 +188,18 @@ START_TEST(files_are_used_again_when_checkpoints_have_synced_what_they_hold)
 }
 END_TEST
 
+START_TEST(what_larger_files_held_is_replayed_when_files_are_smaller_now)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    for (int i = 0; i < 100; i++)
+        rig_put(&rig, replica, 1);
+    rig.wal_file_bytes = FILE_BYTES / 4;
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 100);
+}
+END_TEST
+
 START_TEST(a_segment_is_synced_within_twenty_seconds)
 {
     struct replica *replica = rig_open(&rig, 0, 0);
@@ -265,7 +277,7 @@ static void write_log(void)
     struct replica *replica = NULL;
 
     rig_init(&rig, 1);
-    rig.wal_file_bytes = FILE_BYTES;
+    rig.wal_file_bytes = FILE_BYTES / 2;
     rig.config.segment_bytes = 400;
     rig.small_bytes_max = 200;
     ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
@@ -325,7 +337,6 @@ static void flip_all(const char *path, enum rig_end end)
             check_log(path, at);
         sim_disk_free(rig.disk);
     }
-    rig_init(&rig, 1); /* for teardown */
 }
 
 static const enum rig_end ends[] = {RIG_KILL, RIG_POWER_CUT, RIG_CLEAN};
@@ -353,6 +364,7 @@ START_TEST(a_bit_flipped_in_any_file_is_found_and_never_served)
     ck_assert_str_ne(paths[3], paths[4]);
     for (int i = 0; i < 6; i++)
         flip_all(paths[i], ends[_i]);
+    rig_init(&rig, 1); /* for teardown */
 }
 END_TEST
 
@@ -368,6 +380,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, what_only_the_write_ahead_log_had_survives_power_cut_after_power_cut);
     tcase_add_test(tc, durable_is_a_prefix_whichever_way_its_parts_went);
     tcase_add_test(tc, files_are_used_again_when_checkpoints_have_synced_what_they_hold);
+    tcase_add_test(tc, what_larger_files_held_is_replayed_when_files_are_smaller_now);
     tcase_add_test(tc, a_segment_is_synced_within_twenty_seconds);
     tcase_add_test(tc, nothing_is_replayed_after_a_clean_end);
     tcase_add_test(tc, a_deleted_partition_is_not_replayed_into_being);
