@@ -477,6 +477,9 @@ static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
         else if (find_fact(log, fact.base_offset) == NULL)
             rc = catalogue_add_segment(catalogue, &log->id, &fact);
     }
+    /* A snapshot of what did not become durable: other batches will be there. */
+    if (rc == ERR_OK && log->facts->producers.offset > log->end)
+        rc = catalogue_set_producers(catalogue, &log->id, &(struct producers_fact){.offset = -1});
     return rc;
 }
 

@@ -58,7 +58,8 @@ struct replica {
     struct replica_trim *taken_trims; /* in the round under way */
     log_offset wanted_log_start;      /* -1 = stays */
     log_offset taken_log_start;
-    log_offset owed_log_start; /* asked for in vain, but the catalogue may say it: asked for again; -1 = none */
+    log_offset
+        owed_log_start; /* asked for in vain, but the catalogue may say it: asked for again; -1 = none */
     struct flush_item item;
     struct checkpoint_entry checkpoint;
     struct replica_control control;

@@ -8,6 +8,7 @@
 #include "common/base/list.h"
 #include "dataplane/storage/log_directory.h"
 #include "dataplane/storage/replica.h"
+#include "dataplane/storage/segment.h"
 #include "tests/simulation/sim_disk.h"
 #include "tests/simulation/sim_executor.h"
 #include "tests/simulation/storage_model.h"
