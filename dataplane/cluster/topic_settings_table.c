@@ -69,7 +69,8 @@ const struct topic_setting topic_setting_table[TOPIC_SETTING_COUNT] = {
          .minimum = 0,
          .maximum = INT64_MAX,
          .broker_synonyms = {"log.segment.delete.delay.ms"},
-         .documentation = "How long the files of a removed segment may stay on the disk."},
+         .documentation = "How long the files of a removed segment may stay on the disk; they go "
+                          "sooner, when nobody reads them."},
     [TOPIC_FLUSH_MESSAGES] =
         {.name = "flush.messages",
          .type = SETTING_LONG,

@@ -142,12 +142,24 @@ static enum err apply_replaced(struct log_facts *facts, const struct segment_fac
     return ERR_OK;
 }
 
+static void drop_epochs(struct log_facts *facts)
+{
+    int gone = epoch_entries_below(facts->epochs, facts->epoch_count, facts->log_start);
+
+    if (gone == 0)
+        return;
+    facts->epoch_count -= gone;
+    memmove(facts->epochs, facts->epochs + gone,
+            (size_t)facts->epoch_count * sizeof(facts->epochs[0]));
+}
+
 /* What lies wholly below the log start is not needed any more. */
 static void apply_log_start(struct log_facts *facts, log_offset log_start)
 {
     int gone = 0;
 
     facts->log_start = log_start;
+    drop_epochs(facts);
     /* The newest segment's file is never the cleaner's. */
     if (facts->flushed.generation > 0 && facts->flushed.end_offset <= log_start)
         facts->flushed = (struct segment_fact){.size_bytes = 0};

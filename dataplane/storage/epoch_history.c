@@ -69,8 +69,18 @@ leader_epoch epoch_history_at(const struct epoch_history *history, log_offset of
     return epoch;
 }
 
-void epoch_history_end(const struct epoch_history *history, leader_epoch epoch, log_offset log_end,
-                       leader_epoch *ret_epoch, log_offset *ret_end)
+int epoch_entries_below(const struct epoch_entry *entries, int count, log_offset log_start)
+{
+    int below = 0;
+
+    while (below + 1 < count && entries[below + 1].start <= log_start)
+        below++;
+    return below;
+}
+
+void epoch_history_end(const struct epoch_history *history, leader_epoch epoch,
+                       log_offset log_start, log_offset log_end, leader_epoch *ret_epoch,
+                       log_offset *ret_end)
 {
     *ret_epoch = -1;
     *ret_end = -1;
@@ -83,4 +93,8 @@ void epoch_history_end(const struct epoch_history *history, leader_epoch epoch, 
         *ret_end = i + 1 < history->count ? history->entries[i + 1].start : log_end;
         return;
     }
+    if (epoch < 0 || history->count == 0)
+        return;
+    *ret_epoch = epoch;
+    *ret_end = history->entries[0].start > log_start ? history->entries[0].start : log_start;
 }

@@ -29,9 +29,13 @@ void epoch_history_unref(struct epoch_history *history);
 /* -1 = none known. */
 leader_epoch epoch_history_latest(const struct epoch_history *history);
 leader_epoch epoch_history_at(const struct epoch_history *history, log_offset offset);
+/* How many of the oldest entries end at log_start or below: nothing is left of them. */
+int epoch_entries_below(const struct epoch_entry *entries, int count, log_offset log_start);
 /* OffsetForLeaderEpoch: the largest known epoch up to `epoch` and where it ends; -1 and -1 when epoch is
- * newer than all or older than what is known. */
-void epoch_history_end(const struct epoch_history *history, leader_epoch epoch, log_offset log_end,
-                       leader_epoch *ret_epoch, log_offset *ret_end);
+ * newer than all. An epoch older than all is answered as in Apache Kafka: it ended where the oldest that is
+ * known begins, or the log. */
+void epoch_history_end(const struct epoch_history *history, leader_epoch epoch,
+                       log_offset log_start, log_offset log_end, leader_epoch *ret_epoch,
+                       log_offset *ret_end);
 
 #endif

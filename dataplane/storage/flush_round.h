@@ -30,9 +30,10 @@ enum storage_sabotage {
         8, /* what was refused for lack of room is in the write-ahead log all the same */
     SABOTAGE_REUSE_STALE =
         16, /* what a file of the write-ahead log held before is taken for its entries */
-    SABOTAGE_SHORT_WRITE = 32,    /* a write that ended early counts as done */
-    SABOTAGE_CLEAN_NEWEST = 64,   /* compaction drops the newest record of a key */
-    SABOTAGE_CLEAN_UNSYNCED = 128 /* compaction exchanges segments that were only written */
+    SABOTAGE_SHORT_WRITE = 32,     /* a write that ended early counts as done */
+    SABOTAGE_CLEAN_NEWEST = 64,    /* compaction drops the newest record of a key */
+    SABOTAGE_CLEAN_UNSYNCED = 128, /* compaction exchanges segments that were only written */
+    SABOTAGE_TRUST_INDEX = 256     /* a reader serves what lies where the index says, unseen */
 };
 
 /* What the FLUSH worker needs of a data directory. */

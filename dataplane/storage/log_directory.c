@@ -301,6 +301,7 @@ enum err log_directory_open(const struct log_directory_options *options,
     directory->store.small_bytes_max =
         options->small_bytes_max > 0 ? options->small_bytes_max : SMALL_BYTES_MAX;
     segment_files_init(&directory->store.files, options->disk, OPEN_FILES_MAX, INDEX_BYTES_MAX);
+    directory->store.files.is_index_trusted = (options->sabotage & SABOTAGE_TRUST_INDEX) != 0;
     rc = random_fill(options->random, &directory->seed, sizeof(directory->seed));
     hash_table_init(&directory->logs, directory->seed);
     if (rc == ERR_OK)

@@ -40,6 +40,21 @@ static void drop_active(struct partition_log *log, struct log_position *position
     position->active = (struct segment_view){.segment = NULL};
 }
 
+/* In the catalogue they are gone already. */
+static void drop_epochs(struct partition_log *log)
+{
+    struct epoch_history *epochs = log->epochs;
+    int gone = epoch_entries_below(epochs->entries, epochs->count, log->log_start);
+    struct epoch_history *rest =
+        gone == 0 ? NULL : epoch_history_new(epochs->entries + gone, epochs->count - gone);
+
+    if (rest == NULL)
+        return; /* they go with the next change of the log start */
+    log->epochs_saved = log->epochs_saved > gone ? log->epochs_saved - gone : 0;
+    log->epochs = rest;
+    epoch_history_unref(epochs);
+}
+
 void partition_log_set_start(struct partition_log *log, log_offset log_start)
 {
     int gone = count_below(log->durable.closed, log_start);
@@ -47,6 +62,7 @@ void partition_log_set_start(struct partition_log *log, log_offset log_start)
 
     invariant(!log->is_taken && log_start <= log->durable.end);
     log->log_start = log_start;
+    drop_epochs(log);
     for (int i = 0; i < gone; i++)
         log->durable.closed->views[i].segment->is_doomed = true;
     drop_closed(log, &log->durable);

@@ -396,15 +396,15 @@ static void load_producers(struct log_recovery *log, struct producer_state *prod
     free(data);
 }
 
-/* Where in a segment `from` may be, or before it. */
+/* Where in a segment `from` may be, or before it. The position is known as it was appended. */
 static int64_t replay_position(const struct log_recovery *log, const struct segment_view *view,
                                log_offset from)
 {
     const struct producers_fact *snapshot = &log->facts->producers;
     bool is_newest = view == &log->views[log->view_count - 1];
 
-    return is_newest && from == snapshot->offset && view->base_offset == snapshot->segment &&
-                   snapshot->position <= view->size_bytes
+    return is_newest && view->segment->generation == 0 && from == snapshot->offset &&
+                   view->base_offset == snapshot->segment && snapshot->position <= view->size_bytes
                ? snapshot->position
                : 0;
 }

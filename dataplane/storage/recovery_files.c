@@ -8,6 +8,7 @@
 struct leftover {
     log_offset base;
     int32_t generation;
+    const char *suffix; /* NULL = of a segment and its index */
 };
 
 struct listing {
@@ -73,11 +74,25 @@ static bool is_of_the_log(const struct log_facts *facts, struct leftover file)
     return file.generation == 0;
 }
 
+/* Of a file that was being replaced (disk_replace_file). */
+static bool is_half_written(const char *name, struct leftover *ret_file)
+{
+    static const char *const suffixes[] = {SEGMENT_INDEX_SUFFIX ".new", PRODUCERS_SUFFIX ".new"};
+
+    for (int i = 0; i < 2; i++) {
+        ret_file->suffix = suffixes[i];
+        if (segment_parse_name(name, suffixes[i], &ret_file->base, &ret_file->generation))
+            return true;
+    }
+    return false;
+}
+
 static bool note_file(void *context, const char *name, bool is_directory)
 {
     struct listing *listing = context;
     struct log_files *files = listing->files;
-    struct leftover file = {0, 0};
+    struct leftover file = {0, 0, NULL};
+    struct leftover half = {0, 0, NULL};
     bool is_segment = false;
 
     if (is_directory || strlen(name) >= NAME_MAX_BYTES)
@@ -93,6 +108,8 @@ static bool note_file(void *context, const char *name, bool is_directory)
     } else if (log_parse_file_name(name, PRODUCERS_SUFFIX, &file.base)) {
         listing->err = push_offset(&files->snapshots, &files->snapshot_count,
                                    &files->snapshot_capacity, file.base);
+    } else if (is_half_written(name, &half)) {
+        listing->err = push_leftover(listing, half);
     }
     return listing->err == ERR_OK;
 }
@@ -105,13 +122,16 @@ static int compare_offsets(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-static enum err remove_both(struct disk *disk, const struct log_identity *id, struct leftover file)
+static enum err remove_leftover(struct disk *disk, const struct log_identity *id,
+                                struct leftover file)
 {
-    static const char *const suffixes[] = {SEGMENT_SUFFIX, SEGMENT_INDEX_SUFFIX};
+    const char *const suffixes[] = {file.suffix != NULL ? file.suffix : SEGMENT_SUFFIX,
+                                    SEGMENT_INDEX_SUFFIX};
+    int count = file.suffix != NULL ? 1 : 2;
     struct segment segment = {.id = *id, .base_offset = file.base, .generation = file.generation};
     char path[LOG_PATH_BYTES];
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < count; i++) {
         enum err rc = ERR_OK;
 
         segment_path(&segment, suffixes[i], path);
@@ -137,7 +157,7 @@ enum err log_files_list(struct disk *disk, const struct log_facts *facts,
     if (rc == ERR_OK)
         rc = listing.err;
     for (int i = 0; i < listing.leftover_count && rc == ERR_OK; i++)
-        rc = remove_both(disk, &facts->id, listing.leftovers[i]);
+        rc = remove_leftover(disk, &facts->id, listing.leftovers[i]);
     free(listing.leftovers);
     if (ret_files->base_count > 0)
         qsort(ret_files->bases, (size_t)ret_files->base_count, sizeof(ret_files->bases[0]),
@@ -155,6 +175,6 @@ enum err log_files_remove_segment(struct disk *disk, const struct log_facts *fac
 {
     const struct segment_fact *fact = log_facts_find_segment(facts, base);
 
-    return remove_both(disk, &facts->id,
-                       (struct leftover){base, fact != NULL ? fact->generation : 0});
+    return remove_leftover(disk, &facts->id,
+                           (struct leftover){base, fact != NULL ? fact->generation : 0, NULL});
 }

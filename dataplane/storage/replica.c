@@ -29,7 +29,8 @@ void replica_epoch_end(const struct replica *replica, leader_epoch epoch, leader
 {
     const struct log_view *view = current_view(replica);
 
-    epoch_history_end(view->epochs, epoch, view->snapshot.log_end, ret_epoch, ret_end);
+    epoch_history_end(view->epochs, epoch, view->snapshot.log_start, view->snapshot.log_end,
+                      ret_epoch, ret_end);
 }
 
 bool replica_is_leading(const struct replica *replica)

@@ -195,7 +195,7 @@ struct replica_trim {
 /* On home. */
 void replica_trim_submit(struct replica_trim *trim);
 
-/* OffsetForLeaderEpoch; from the snapshot, any loop. -1/-1 when unknown. */
+/* OffsetForLeaderEpoch; from the snapshot, any loop. -1/-1 when unknown; see epoch_history_end. */
 void replica_epoch_end(const struct replica *replica, leader_epoch epoch, leader_epoch *ret_epoch,
                        log_offset *ret_end);
 

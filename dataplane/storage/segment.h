@@ -95,6 +95,7 @@ struct segment_files {
     int open_max;
     int64_t index_bytes;
     int64_t index_bytes_max;
+    bool is_index_trusted; /* SABOTAGE_TRUST_INDEX; else false */
 };
 
 void segment_files_init(struct segment_files *files, struct disk *disk, int open_max,

@@ -16,6 +16,7 @@ Rules
     length     a file of more than 600 lines (800 in tests) holds a second idea
     machine    no path of somebody's machine
     migration  files of a migrations folder are numbered 0001, 0002, … without a gap and without a twin
+    named      a test that a table of tests/unit/**/README.md names exists
     alone      every header compiles alone (only with --headers-with)
 
 An exception is written on the line it is for, with its reason: `lint: allow RULE, because …`.
@@ -217,6 +218,24 @@ def check_migrations(paths):
     return complaints
 
 
+def check_named_tests(root, paths):
+    """A table of rules promises tests; one that was renamed or removed leaves a rule that nobody holds."""
+    defined, complaints = set(), []
+    for path in paths:
+        if path.startswith("tests/") and path.endswith(".c"):
+            with open(os.path.join(root, path), encoding="utf-8") as file:
+                defined.update(re.findall(r"^START_TEST\((\w+)\)", file.read(), re.MULTILINE))
+    for path in paths:
+        if not re.match(r"tests/unit/.*README\.md$", path):
+            continue
+        with open(os.path.join(root, path), encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                last_cell = line.rstrip().rstrip("|").rpartition("|")[2] if line.startswith("|") else ""
+                complaints += [f"{path}:{number}: named: no test is called {name}"
+                               for name in re.findall(r"`(\w+)`", last_cell) if name not in defined]
+    return complaints
+
+
 def compile_flags(commands_file):
     """The union of -I, -isystem and -D of all commands: one header may be seen from many libraries."""
     flags = []
@@ -260,6 +279,7 @@ def main():
     for path in paths:
         lint.check_file(path)
     lint.complaints += check_migrations(paths)
+    lint.complaints += check_named_tests(options.root, paths)
     if options.headers_with:
         headers = [path for path in paths if path.endswith(".h")]
         lint.complaints += check_headers_alone(options.root, headers, options.headers_with)

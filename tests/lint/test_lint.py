@@ -125,6 +125,12 @@ class LintTest(unittest.TestCase):
                                   "--headers-with", "{root}/commands.json")
             self.assertEqual(status, wanted, output)
 
+    def test_tests_that_a_table_names_exist(self):
+        test = {"tests/unit/common/test_x.c": SPDX + "START_TEST(it_works)\n{\n}\nEND_TEST\n"}
+        for name, wanted in (("it_works", 0), ("it_worked", 1)):
+            status, output = lint({**test, "tests/unit/common/README.md": f"| `rule` | `{name}` |\n"})
+            self.assertEqual(status, wanted, output)
+
     def test_an_empty_tree_is_not_a_success(self):
         status, output = lint({})
         self.assertNotEqual(status, 0, output)

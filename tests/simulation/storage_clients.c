@@ -178,6 +178,7 @@ struct read_check {
     int64_t expected; /* -1 = any */
     int64_t count;
     struct scenario *scenario;
+    int64_t asked;
 };
 
 static void on_record(void *context, int64_t offset, int64_t number)
@@ -188,6 +189,10 @@ static void on_record(void *context, int64_t offset, int64_t number)
         (check->model->key_count > 0 ? offset < check->expected : offset != check->expected))
         storage_model_fail(check->model, "offset %" PRId64 " follows where %" PRId64 " should",
                            offset, check->expected);
+    if (check->expected < 0 && check->model->key_count == 0 && offset > check->asked)
+        storage_model_fail(check->model,
+                           "offset %" PRId64 " was asked for, %" PRId64 " comes first",
+                           check->asked, offset);
     if (number < 0 || number >= check->scenario->next_number) {
         storage_model_fail(check->model, "record %" PRId64 " was never sent", number);
         return;
@@ -200,7 +205,7 @@ static void on_record(void *context, int64_t offset, int64_t number)
 static void check_read(struct scenario *s, const struct read_operation *operation)
 {
     const struct replica_read *read = &operation->read;
-    struct read_check check = {&s->models[operation->partition], -1, 0, s};
+    struct read_check check = {&s->models[operation->partition], -1, 0, s, read->offset};
     int64_t end = sim_records_end(slice_of(read->records, read->records_len));
 
     storage_model_see_bounds(check.model, read->log_start, read->high_watermark,

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dataplane/storage/offset_index.h"
 #include "tests/simulation/storage_scenario_internal.h"
 
 #define STEPS_PER_LIFE_MAX 2000000
 #define START_WALL_MS 1700000000000
 #define CLEANER_TURN_US 6000000
+#define INDEX_MAX_BYTES ((size_t)1 << 20)
 
 uint64_t scenario_draw(struct scenario *s, uint64_t bound)
 {
@@ -112,7 +114,7 @@ static void open_replicas(void *context)
         .retention_ms = -1,
         .retention_bytes = scenario_draw(s, 3) == 0 ? 30000 : -1,
         .max_message_bytes = BATCH_MAX_BYTES,
-        .index_interval_bytes = 4096,
+        .index_interval_bytes = s->options->has_bad_indexes ? (int32_t)scenario_draw(s, 600) : 4096,
         .timestamp_before_max_ms = INT64_MAX,
         .timestamp_after_max_ms = 3600000,
         .cleanup_policy = CLEANUP_DELETE,
@@ -276,7 +278,7 @@ static void flip_bits(struct scenario *s)
         char path[2 * LOG_PATH_BYTES];
         int64_t size = 0;
 
-        if (scenario_draw(s, 2) == 0)
+        if (scenario_draw(s, 4) == 0)
             continue;
         log_path(&id, dir);
         (void)s->disk->ops->list(s->disk, dir, note_segment, &names);
@@ -289,6 +291,67 @@ static void flip_bits(struct scenario *s)
         if (size > 0 && sim_disk_flip_bit(s->disk, path, (int64_t)scenario_draw(s, (uint64_t)size),
                                           (int)scenario_draw(s, 8)))
             s->models[i].is_damaged = true;
+    }
+}
+
+/* The index says of each of its places what is true of another. */
+static void make_index_lie(struct disk *disk, const char *dir, const char *name, int64_t base,
+                           int64_t covered_bytes)
+{
+    struct offset_index index;
+    struct buffer bytes;
+    char path[256];
+    uint8_t *data = NULL;
+    size_t len = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    if (disk_read_file(disk, path, INDEX_MAX_BYTES, &data, &len) != ERR_OK)
+        return;
+    offset_index_init(&index, 0);
+    buffer_init(&bytes, INDEX_MAX_BYTES);
+    if (offset_index_load(&index, slice_of(data, len), base, covered_bytes) == ERR_OK) {
+        for (size_t i = 0; i + 1 < index.count; i++)
+            index.entries[i].position = index.entries[i + 1].position;
+        invariant(offset_index_save(&index, base, &bytes) == ERR_OK &&
+                  disk_replace_file(disk, dir, name, bytes.data, bytes.len) == ERR_OK);
+    }
+    buffer_done(&bytes);
+    offset_index_done(&index);
+    free(data);
+}
+
+static void spoil_index(struct scenario *s, int partition, int64_t base)
+{
+    char uuid[UUID_TEXT_LEN + 1];
+    char dir[100];
+    char name[100];
+    char path[256];
+    int64_t size = 0;
+
+    uuid_format(s->topic, uuid);
+    snprintf(dir, sizeof(dir), "topics/%s/%d", uuid, partition);
+    snprintf(name, sizeof(name), "%020" PRId64 ".index", base);
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    size = sim_disk_file_size(s->disk, path);
+    if (size <= 0)
+        return;
+    s->result->spoiled_indexes++;
+    if (scenario_draw(s, 3) == 0) {
+        (void)sim_disk_flip_bit(s->disk, path, (int64_t)scenario_draw(s, (uint64_t)size),
+                                (int)scenario_draw(s, 8));
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/%020" PRId64 ".log", dir, base);
+    make_index_lie(s->disk, dir, name, base, sim_disk_file_size(s->disk, path));
+}
+
+static void spoil_indexes(struct scenario *s)
+{
+    for (int i = 0; i < PARTITIONS; i++) {
+        for (int64_t base = s->models[i].log_start; base < s->models[i].required_end; base++) {
+            if (scenario_draw(s, 2) == 0)
+                spoil_index(s, i, base);
+        }
     }
 }
 
@@ -326,6 +389,8 @@ static void end_life(struct scenario *s)
     scenario_forget_operations(s);
     if (s->options->has_bit_flips)
         flip_bits(s);
+    if (s->options->has_bad_indexes)
+        spoil_indexes(s);
 }
 
 static void tell(const struct scenario *s, const char *what)

@@ -27,6 +27,7 @@ struct storage_scenario_options {
     bool has_failing_disk; /* write and sync errors */
     bool has_os_flush;     /* FLUSH_OS: a power cut may take what was acknowledged, a kill not */
     bool has_bit_flips;    /* at power cuts; what is damaged may go, but nothing wrong is served */
+    bool has_bad_indexes;  /* between lives: damaged, or whole and wrong */
     bool has_compaction;   /* all but the first partition are compacted */
     bool is_verbose;
 };
@@ -46,7 +47,8 @@ struct storage_scenario_result {
     int64_t damaged_reads; /* that said that they cannot be answered, where bits were flipped */
     int64_t refused_appends;
     int64_t deaths_at_start; /* the process died while it recovered */
-    int64_t compacted_away;  /* offsets that held nothing any more, in all whole reads */
+    int64_t spoiled_indexes;
+    int64_t compacted_away; /* offsets that held nothing any more, in all whole reads */
 };
 
 void storage_scenario_run(const struct storage_scenario_options *options,

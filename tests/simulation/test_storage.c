@@ -39,6 +39,7 @@ static void add(struct storage_scenario_result *sum, const struct storage_scenar
     sum->refused_appends += one->refused_appends;
     sum->deaths_at_start += one->deaths_at_start;
     sum->compacted_away += one->compacted_away;
+    sum->spoiled_indexes += one->spoiled_indexes;
 }
 
 static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
@@ -151,6 +152,22 @@ START_TEST(flipped_bits_are_never_served)
 }
 END_TEST
 
+START_TEST(an_index_that_is_damaged_or_wrong_misleads_no_reader)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i],
+        .lives = 4,
+        .steps = 300,
+        .has_bad_indexes = true,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (!is_few())
+        ck_assert_int_gt(sum.spoiled_indexes, 300);
+}
+END_TEST
+
 /* What happens to the disk meanwhile. */
 enum weather { FAIR, FULL, FAILING, WEATHERS };
 
@@ -201,16 +218,18 @@ static const struct {
     bool has_full_disk;
     bool has_failing_disk;
     bool has_compaction;
+    bool has_bad_indexes;
     uint64_t first_seed; /* a rare one is looked for near where it was found once */
 } sabotages[] = {
-    {SABOTAGE_SKIP_SYNC, false, false, false, 1},
-    {SABOTAGE_ACK_EARLY, false, false, false, 1},
-    {SABOTAGE_TRUST_TAIL, false, false, false, 1},
-    {SABOTAGE_LOG_REFUSED, true, false, false, 1},
-    {SABOTAGE_REUSE_STALE, true, false, false, 1440},
-    {SABOTAGE_SHORT_WRITE, false, true, false, 1},
-    {SABOTAGE_CLEAN_NEWEST, false, false, true, 1},
-    {SABOTAGE_CLEAN_UNSYNCED, false, false, true, 1},
+    {SABOTAGE_SKIP_SYNC, false, false, false, false, 1},
+    {SABOTAGE_ACK_EARLY, false, false, false, false, 1},
+    {SABOTAGE_TRUST_TAIL, false, false, false, false, 1},
+    {SABOTAGE_LOG_REFUSED, true, false, false, false, 1},
+    {SABOTAGE_REUSE_STALE, true, false, false, false, 1440},
+    {SABOTAGE_SHORT_WRITE, false, true, false, false, 1},
+    {SABOTAGE_CLEAN_NEWEST, false, false, true, false, 1},
+    {SABOTAGE_CLEAN_UNSYNCED, false, false, true, false, 1},
+    {SABOTAGE_TRUST_INDEX, false, false, false, true, 1},
 };
 
 START_TEST(a_broken_log_is_found_out)
@@ -229,6 +248,7 @@ START_TEST(a_broken_log_is_found_out)
             .has_full_disk = sabotages[_i].has_full_disk,
             .has_failing_disk = sabotages[_i].has_failing_disk,
             .has_compaction = sabotages[_i].has_compaction,
+            .has_bad_indexes = sabotages[_i].has_bad_indexes,
         };
         struct storage_scenario_result result;
 
@@ -250,6 +270,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, a_failing_disk_fails_the_directory_and_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, with_flush_os_a_kill_or_a_clean_stop_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, flipped_bits_are_never_served, 0, 6);
+    tcase_add_loop_test(tc, an_index_that_is_damaged_or_wrong_misleads_no_reader, 0, 3);
     tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
                         3 * WEATHERS);
     tcase_add_loop_test(tc, the_same_seed_gives_the_same_trace_twice, 0, 3);

@@ -74,6 +74,15 @@ START_TEST(the_table_is_in_order_and_each_default_is_a_value_of_its_key)
 }
 END_TEST
 
+START_TEST(flush_settings_have_the_defaults_of_kafka)
+{
+    ck_assert_str_eq(find("flush.messages")->default_value, "9223372036854775807");
+    ck_assert_str_eq(find("flush.ms")->default_value, "9223372036854775807");
+    ck_assert_ptr_null(find("flush.messages")->kafka_default);
+    ck_assert_ptr_null(find("flush.ms")->kafka_default);
+}
+END_TEST
+
 START_TEST(the_defaults_are_the_services)
 {
     struct topic_settings_check check;
@@ -343,6 +352,7 @@ Suite *test_suite(void)
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, the_table_is_in_order_and_each_default_is_a_value_of_its_key);
+    tcase_add_test(tc, flush_settings_have_the_defaults_of_kafka);
     tcase_add_test(tc, the_defaults_are_the_services);
     tcase_add_test(tc, settings_resolve_to_what_the_log_needs);
     tcase_add_test(tc, values_that_kafka_would_not_take_are_invalid);

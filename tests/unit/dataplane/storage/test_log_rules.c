@@ -513,6 +513,90 @@ START_TEST(an_index_that_is_wrong_misleads_nobody)
 }
 END_TEST
 
+static void check_epoch_end(leader_epoch epoch, leader_epoch known, log_offset end)
+{
+    leader_epoch found = -2;
+    log_offset at = -2;
+
+    replica_epoch_end(replica, epoch, &found, &at);
+    ck_assert_int_eq(found, known);
+    ck_assert_int_eq(at, end);
+}
+
+START_TEST(epochs_go_with_the_beginning_of_the_log)
+{
+    replica = rig_open(&rig, 0, 3);
+    put(2);
+    for (leader_epoch epoch = 5; epoch <= 7; epoch += 2) {
+        rig_stop(&rig, RIG_CLEAN);
+        ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+        replica = rig_open(&rig, 0, epoch);
+        put(2);
+    }
+    check_epoch_end(4, 3, 2);
+    ck_assert_int_eq(rig_trim(&rig, replica, 3).error, KAFKA_NONE);
+    for (int end = RIG_POWER_CUT; end <= RIG_CLEAN; end++) {
+        /* Of 3 nothing is left. Of 5 there is still something, and where it began does not matter. */
+        check_epoch_end(3, 3, 3);
+        check_epoch_end(4, 4, 3);
+        check_epoch_end(5, 5, 4);
+        check_epoch_end(6, 5, 4);
+        check_epoch_end(7, 7, 6);
+        ck_assert_int_eq(rig_read_all(&rig, replica, 3, 3), 3);
+        rig_stop(&rig, (enum rig_end)end);
+        ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+        replica = rig_open(&rig, 0, 7);
+    }
+}
+END_TEST
+
+static void lead_anew(void *context)
+{
+    replica_become_leader(replica, *(leader_epoch *)context);
+}
+
+static void cut_file(int64_t size)
+{
+    struct file *file = NULL;
+    char path[128];
+
+    rig_path(&rig, 0, 0, ".log", path);
+    ck_assert_int_eq(rig.disk->ops->open(rig.disk, path, 0, &file), ERR_OK);
+    ck_assert_int_eq(file->ops->truncate(file, size), ERR_OK);
+    file->ops->close(file);
+}
+
+START_TEST(epochs_are_cut_with_the_end_of_the_log)
+{
+    leader_epoch newer = 6;
+    int64_t size = 0;
+
+    rig.config.flush = FLUSH_OS; /* what is cut is no damage */
+    replica = rig_open(&rig, 0, 3);
+    put(2);
+    rig_stop(&rig, RIG_KILL);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    replica = rig_open(&rig, 0, 5);
+    put(1);
+    size = file_size(0, ".log");
+    put(1);
+    rig_call(&rig, lead_anew, &newer);
+    put(1);
+    rig_stop(&rig, RIG_KILL);
+    cut_file(size + 20);
+    for (int end = RIG_POWER_CUT; end <= RIG_CLEAN; end++) {
+        ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+        replica = rig_open(&rig, 0, -1);
+        ck_assert_ptr_nonnull(replica);
+        ck_assert_int_eq(replica_snapshot(replica)->log_end, 3);
+        check_epoch_end(3, 3, 2);
+        check_epoch_end(5, 5, 3);
+        check_epoch_end(6, -1, -1);
+        rig_stop(&rig, (enum rig_end)end);
+    }
+}
+END_TEST
+
 START_TEST(producers_are_saved_at_each_roll_and_at_a_clean_end)
 {
     struct sim_batch batch = rig_batch(&rig, 1);
@@ -555,6 +639,29 @@ START_TEST(without_a_good_snapshot_producers_are_read_out_of_the_log)
 }
 END_TEST
 
+START_TEST(half_written_files_are_removed_at_a_start)
+{
+    static const char *const halves[] = {".index.new", ".7.index.new", ".producers.new"};
+    struct buffer bytes;
+
+    open_log();
+    put(1);
+    rig_stop(&rig, RIG_KILL);
+    buffer_init(&bytes, 10);
+    ck_assert_int_eq(buffer_append(&bytes, "half", 4), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        replace(0, halves[i], &bytes);
+        ck_assert_int_eq(file_size(0, halves[i]), 4);
+    }
+    buffer_done(&bytes);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(file_size(0, halves[i]), -1);
+    open_log();
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 1);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("dataplane/storage/log_rules");
@@ -584,6 +691,9 @@ Suite *test_suite(void)
     tcase_add_test(tc, segments_below_the_log_start_go_whatever_the_policy);
     tcase_add_test(tc, who_reads_a_segment_that_goes_reads_on_and_then_its_files_go);
     tcase_add_test(tc, an_index_that_is_wrong_misleads_nobody);
+    tcase_add_test(tc, epochs_go_with_the_beginning_of_the_log);
+    tcase_add_test(tc, epochs_are_cut_with_the_end_of_the_log);
+    tcase_add_test(tc, half_written_files_are_removed_at_a_start);
     tcase_add_test(tc, producers_are_saved_at_each_roll_and_at_a_clean_end);
     tcase_add_loop_test(tc, without_a_good_snapshot_producers_are_read_out_of_the_log, 0, 2);
     suite_add_tcase(suite, tc);

@@ -276,8 +276,13 @@ START_TEST(epochs_know_where_they_end)
     replica_epoch_end(replica, 7, &epoch, &end);
     ck_assert_int_eq(epoch, -1);
     ck_assert_int_eq(end, -1);
+    /* Older than all: it ended where the oldest begins. */
     replica_epoch_end(replica, 1, &epoch, &end);
+    ck_assert_int_eq(epoch, 1);
+    ck_assert_int_eq(end, 0);
+    replica_epoch_end(replica, -1, &epoch, &end);
     ck_assert_int_eq(epoch, -1);
+    ck_assert_int_eq(end, -1);
 }
 END_TEST
 

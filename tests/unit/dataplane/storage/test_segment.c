@@ -201,13 +201,18 @@ START_TEST(epochs_end_where_the_next_begins)
     ck_assert_int_eq(epoch_history_at(history, 0), 1);
     ck_assert_int_eq(epoch_history_at(history, 19), 4);
     ck_assert_int_eq(epoch_history_at(history, 99), 6);
-    epoch_history_end(history, 5, 30, &epoch, &end);
+    epoch_history_end(history, 5, 0, 30, &epoch, &end);
     ck_assert_int_eq(epoch, 4);
     ck_assert_int_eq(end, 20);
-    epoch_history_end(history, 6, 30, &epoch, &end);
+    epoch_history_end(history, 6, 0, 30, &epoch, &end);
     ck_assert_int_eq(end, 30);
-    epoch_history_end(history, 0, 30, &epoch, &end);
+    epoch_history_end(history, 7, 0, 30, &epoch, &end);
     ck_assert_int_eq(epoch, -1);
+    ck_assert_int_eq(end, -1);
+    /* Older than all. */
+    epoch_history_end(history, 0, 5, 30, &epoch, &end);
+    ck_assert_int_eq(epoch, 0);
+    ck_assert_int_eq(end, 5);
     /* An epoch without a record is replaced by the next. */
     longer = epoch_history_with(history, 7, 20);
     ck_assert_int_eq(longer->count, 3);
