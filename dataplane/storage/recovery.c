@@ -396,15 +396,15 @@ static void load_producers(struct log_recovery *log, struct producer_state *prod
     free(data);
 }
 
-/* Where in a segment `from` may be, or before it. */
+/* Where in a segment `from` may be, or before it. The position is known as it was appended. */
 static int64_t replay_position(const struct log_recovery *log, const struct segment_view *view,
                                log_offset from)
 {
     const struct producers_fact *snapshot = &log->facts->producers;
     bool is_newest = view == &log->views[log->view_count - 1];
 
-    return is_newest && from == snapshot->offset && view->base_offset == snapshot->segment &&
-                   snapshot->position <= view->size_bytes
+    return is_newest && view->segment->generation == 0 && from == snapshot->offset &&
+                   view->base_offset == snapshot->segment && snapshot->position <= view->size_bytes
                ? snapshot->position
                : 0;
 }
@@ -477,6 +477,9 @@ static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
         else if (find_fact(log, fact.base_offset) == NULL)
             rc = catalogue_add_segment(catalogue, &log->id, &fact);
     }
+    /* A snapshot of what did not become durable: other batches will be there. */
+    if (rc == ERR_OK && log->facts->producers.offset > log->end)
+        rc = catalogue_set_producers(catalogue, &log->id, &(struct producers_fact){.offset = -1});
     return rc;
 }
 

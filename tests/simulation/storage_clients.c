@@ -42,6 +42,20 @@ static void note_acknowledged(struct sent_batch *batch)
     s->result->duplicates_answered += batch->is_acknowledged;
 }
 
+/* In a damaged log a repetition may be taken for something new, and be overtaken by what was sent after it. */
+static void keep_newest(struct producer *producer, struct sent_batch *batch)
+{
+    struct sent_batch *before = producer->newest_acknowledged;
+
+    if (before != NULL && before != batch && before->is_in_flight) {
+        sent_batch_free(batch);
+        return;
+    }
+    if (before != NULL && before != batch)
+        sent_batch_free(before);
+    producer->newest_acknowledged = batch;
+}
+
 static void on_appended(struct replica_append *append)
 {
     struct sent_batch *batch = container_of(append, struct sent_batch, append);
@@ -56,9 +70,7 @@ static void on_appended(struct replica_append *append)
         batch->is_acknowledged = true;
         batch->first_offset = append->base_offset;
         list_remove(&batch->link);
-        if (producer->newest_acknowledged != NULL && producer->newest_acknowledged != batch)
-            sent_batch_free(producer->newest_acknowledged);
-        producer->newest_acknowledged = batch;
+        keep_newest(producer, batch);
         return;
     }
     if (append->error != KAFKA_NONE)
@@ -223,8 +235,9 @@ static void on_read(struct replica_read *read)
         check_read(s, operation);
     else if (read->error == KAFKA_KAFKA_STORAGE_ERROR && s->may_reads_fail)
         s->result->failed_reads++;
-    else if (read->error == KAFKA_KAFKA_STORAGE_ERROR && !model->is_damaged &&
-             !sim_disk_is_dead(s->disk))
+    else if (read->error == KAFKA_KAFKA_STORAGE_ERROR && model->is_damaged)
+        s->result->damaged_reads++;
+    else if (read->error == KAFKA_KAFKA_STORAGE_ERROR && !sim_disk_is_dead(s->disk))
         storage_model_fail(model, "offset %" PRId64 " cannot be read", read->offset);
     replica_read_done(read);
     s->reads_in_flight--;

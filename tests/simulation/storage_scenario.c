@@ -125,7 +125,6 @@ void scenario_open_replica(struct scenario *s, int partition)
         replica_open(s->directory, s->topics[partition], partition,
                      model->key_count > 0 ? &s->compacted : &s->config, &s->replicas[partition]);
 
-    s->is_isolated[partition] = rc != ERR_OK;
     if (rc == ERR_OK) {
         replica_become_leader(s->replicas[partition], s->epoch);
         return;
@@ -276,22 +275,45 @@ static bool has_closed(void *context)
     return ((struct scenario *)context)->is_closed;
 }
 
+/* Which segments there are, whatever their generation. */
+struct segment_names {
+    int count;
+    int wanted;
+    char name[LOG_PATH_BYTES]; /* of the wanted one */
+};
+
+static bool note_segment(void *context, const char *name, bool is_directory)
+{
+    struct segment_names *names = context;
+    log_offset base = 0;
+    int32_t generation = 0;
+
+    if (is_directory || !segment_parse_name(name, SEGMENT_SUFFIX, &base, &generation))
+        return true;
+    if (names->count++ == names->wanted)
+        snprintf(names->name, sizeof(names->name), "%s", name);
+    return true;
+}
+
 static void flip_bits(struct scenario *s)
 {
     for (int i = 0; i < PARTITIONS; i++) {
-        char uuid[UUID_TEXT_LEN + 1];
-        char path[128];
+        struct log_identity id = {s->topics[i], i};
+        struct segment_names names = {0, -1, ""};
+        char dir[LOG_PATH_BYTES];
+        char path[2 * LOG_PATH_BYTES];
         int64_t size = 0;
 
         if (scenario_draw(s, 4) == 0)
             continue;
-        uuid_format(s->topics[i], uuid);
-        for (int64_t base = s->models[i].log_start; base >= 0; base--) {
-            snprintf(path, sizeof(path), "topics/%s/%d/%020" PRId64 ".log", uuid, i, base);
-            size = sim_disk_file_size(s->disk, path);
-            if (size > 0)
-                break;
-        }
+        log_path(&id, dir);
+        (void)s->disk->ops->list(s->disk, dir, note_segment, &names);
+        if (names.count == 0)
+            continue;
+        names = (struct segment_names){0, (int)scenario_draw(s, (uint64_t)names.count), ""};
+        (void)s->disk->ops->list(s->disk, dir, note_segment, &names);
+        snprintf(path, sizeof(path), "%s/%s", dir, names.name);
+        size = sim_disk_file_size(s->disk, path);
         if (size > 0 && sim_disk_flip_bit(s->disk, path, (int64_t)scenario_draw(s, (uint64_t)size),
                                           (int)scenario_draw(s, 8)))
             s->models[i].is_damaged = true;

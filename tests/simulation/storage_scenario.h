@@ -47,6 +47,7 @@ struct storage_scenario_result {
     int64_t clean_starts;
     int64_t torn_bytes;
     int64_t isolated;
+    int64_t damaged_reads; /* that said that they cannot be answered, where bits were flipped */
     int64_t refused_appends;
     int64_t deaths_at_start; /* the process died while it recovered */
     int64_t spoiled_indexes;

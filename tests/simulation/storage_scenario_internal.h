@@ -8,6 +8,7 @@
 #include "common/base/list.h"
 #include "dataplane/storage/log_directory.h"
 #include "dataplane/storage/replica.h"
+#include "dataplane/storage/segment.h"
 #include "tests/simulation/sim_disk.h"
 #include "tests/simulation/sim_executor.h"
 #include "tests/simulation/storage_model.h"
@@ -86,7 +87,6 @@ struct scenario {
     struct removed_log leaving;
     struct removed_log gone;              /* the last one that was removed for sure */
     struct replica *replicas[PARTITIONS]; /* NULL = isolated */
-    bool is_isolated[PARTITIONS];
     struct storage_model models[PARTITIONS];
     struct producer producers[PRODUCERS];
     struct list reads;

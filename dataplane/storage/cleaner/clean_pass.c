@@ -76,7 +76,9 @@ static enum err walk(struct clean_pass *pass, struct file *file, int64_t slice_m
         struct slice bytes;
 
         rc = batch_cursor_next(&cursor, &batch);
-        if (rc == ERR_OK && batch.base_offset != pass->expected)
+        if (rc == ERR_OK &&
+            (batch.base_offset != pass->expected ||
+             batch.leader_epoch != epoch_history_at(pass->epochs, batch.base_offset)))
             rc = ERR_CORRUPT;
         if (rc == ERR_OK)
             rc = batch_cursor_body(&cursor, &batch, &bytes);

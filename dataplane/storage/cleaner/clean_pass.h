@@ -9,7 +9,8 @@
  * MAPPING takes the newest offset of each key in the dirty segments. COPYING writes what stays of all closed
  * segments below map_end, the clean ones too, into new segments: of as many old ones together as fits into
  * segment.bytes. In WRITTEN the new file is durable under its own name, and whoever drives the pass exchanges
- * it; nothing is changed before that. Where whole batches went, gap batches say so.
+ * it; nothing is changed before that. Where whole batches went, gap batches say so. What is read is checked as
+ * for readers (segment_read.h): nothing is copied that is not what was appended.
  *
  * The pass belongs to the worker during clean_pass_run and to the loop otherwise. */
 #ifndef DATAPLANE_STORAGE_CLEANER_CLEAN_PASS_H
@@ -25,6 +26,7 @@ struct clean_pass {
     struct segment_view
         *segments; /* owned; a reference each, which who drives the pass gives back */
     int count;
+    struct epoch_history *epochs; /* shared; given back by who drives the pass */
     log_offset first_dirty;
     int64_t group_bytes; /* segment.bytes */
     int32_t index_interval_bytes;
@@ -55,7 +57,7 @@ struct clean_pass {
 enum err clean_pass_init(struct clean_pass *pass, struct log_store *store,
                          const struct segment_view *segments, int count, size_t map_bytes,
                          struct hash_seed seed) WARN_UNUSED;
-/* Memory only: segments and fresh are given back by who drives the pass. */
+/* Memory only: segments, epochs and fresh are given back by who drives the pass. */
 void clean_pass_done(struct clean_pass *pass);
 
 /* Worker: reads about slice_max_bytes and does what they lead to; ends early in WRITTEN and DONE. */

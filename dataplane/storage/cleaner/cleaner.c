@@ -52,6 +52,7 @@ static void give_back(struct cleaner *cleaner)
         shard_segment_unref(cleaner->shard, pass->fresh.segment);
     }
     give_segments_back(cleaner, 0, pass->count);
+    epoch_history_unref(pass->epochs);
     clean_pass_done(pass);
     cleaner->is_exchange_asked = false;
 }
@@ -306,6 +307,7 @@ static enum err begin_pass(struct cleaner *cleaner, struct replica *replica,
         give_back(cleaner);
         return rc;
     }
+    pass->epochs = epoch_history_ref(log->epochs);
     pass->first_dirty = dirt->first_dirty;
     pass->group_bytes = config->segment_bytes;
     pass->index_interval_bytes = config->index_interval_bytes;

@@ -102,17 +102,24 @@ class FailingDisk(unittest.TestCase):
         return sorted(missing)
 
     def fetch(self, *topics):
-        """{topic: error code} of one request."""
-        with PlainSession(self.schemas, self.broker.bootstrap) as session:
-            answer = session.call(FETCH, 12, MaxWaitMs=0, MinBytes=1, Topics=[
-                {"Topic": topic, "Partitions": [{"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": 1 << 20}]}
-                for topic in topics])
-        return {each["Topic"]: each["Partitions"][0]["ErrorCode"] for each in answer["Responses"]}
+        """{topic: error code} of one request; a broker that has just started may have to learn of the newest topics."""
+        def answers():
+            with PlainSession(self.schemas, self.broker.bootstrap) as session:
+                answer = session.call(FETCH, 12, MaxWaitMs=0, MinBytes=1, Topics=[
+                    {"Topic": topic, "Partitions": [{"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": 1 << 20}]}
+                    for topic in topics])
+            codes = {each["Topic"]: each["Partitions"][0]["ErrorCode"] for each in answer["Responses"]}
+            return codes if KafkaError.UNKNOWN_TOPIC_OR_PART not in codes.values() else None
+
+        return self.broker.wait_for("topics that are known", answers)
 
     def topic_id(self, topic):
-        with PlainSession(self.schemas, self.broker.bootstrap) as session:
-            answer = session.call(METADATA, 12, Topics=[{"Name": topic}])
-        return answer["Topics"][0]["TopicId"]
+        def found():
+            with PlainSession(self.schemas, self.broker.bootstrap) as session:
+                answer = session.call(METADATA, 12, Topics=[{"Name": topic}])
+            return answer["Topics"][0]["TopicId"].int and answer["Topics"][0]["TopicId"]
+
+        return self.broker.wait_for(f"topic {topic}", found)
 
     def restart(self, cleanly):
         """Or after a kill and a power cut."""
@@ -160,7 +167,8 @@ class FailingDisk(unittest.TestCase):
         self.assert_topic_is_gone(other)
 
     def assert_topic_is_gone(self, topic):
-        self.assertNotIn(topic, AdminClient(self.common).list_topics(timeout=ANSWER_SECONDS).topics)
+        self.broker.wait_for(f"the end of topic {topic}", lambda: topic not in AdminClient(self.common).list_topics(
+            timeout=ANSWER_SECONDS).topics)
 
     def test_a_disk_that_says_it_is_full_refuses_writes_keeps_reads_and_deletes_and_recovers_by_itself(self):
         self.check_full_disk("free-space * 1000000", "almost-full")

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/storage/catalogue.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/storage/storage_rig.h"
 
@@ -223,6 +224,38 @@ START_TEST(a_missing_segment_isolates_and_a_missing_index_does_not)
 }
 END_TEST
 
+/* As a round leaves it that recorded a snapshot and then could not make its batches durable. */
+static void record_snapshot_of_producers(struct uuid directory_id, struct producers_fact producers)
+{
+    struct log_identity id = {rig.topic, 0};
+    struct catalogue *catalogue = NULL;
+
+    ck_assert_int_eq(
+        catalogue_open(rig.disk, directory_id, (struct hash_seed){1, 2}, false, &catalogue, NULL),
+        ERR_OK);
+    ck_assert_int_eq(catalogue_set_producers(catalogue, &id, &producers), ERR_OK);
+    ck_assert_int_eq(catalogue_commit(catalogue, true), ERR_OK);
+    catalogue_free(catalogue);
+}
+
+START_TEST(a_snapshot_of_producers_beyond_the_end_is_forgotten_before_the_log_goes_on)
+{
+    struct uuid directory_id = log_directory_uuid(rig.directory);
+    struct replica *replica = rig_open(&rig, 0, 1);
+
+    ck_assert_int_eq(rig_put(&rig, replica, 10), 0);
+    rig_stop(&rig, RIG_KILL);
+    record_snapshot_of_producers(directory_id, (struct producers_fact){12, 0, 321, 0});
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    replica = rig_open(&rig, 0, 2);
+    ck_assert_int_eq(rig_put(&rig, replica, 7), 10); /* its batch is no border at 12 */
+    restart(RIG_KILL);
+    replica = rig_open(&rig, 0, 3);
+    ck_assert_ptr_nonnull(replica);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 17);
+}
+END_TEST
+
 START_TEST(a_failed_sync_fails_the_directory_and_reads_go_on)
 {
     struct replica *replica = rig_open(&rig, 0, 0);
@@ -409,6 +442,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, damage_below_what_was_flushed_isolates_the_partition_for_good_and_no_other);
     tcase_add_test(tc, a_flipped_bit_is_not_served);
     tcase_add_test(tc, a_missing_segment_isolates_and_a_missing_index_does_not);
+    tcase_add_test(tc, a_snapshot_of_producers_beyond_the_end_is_forgotten_before_the_log_goes_on);
     tcase_add_test(tc, a_failed_sync_fails_the_directory_and_reads_go_on);
     tcase_add_test(tc, a_full_disk_refuses_and_recovers_when_there_is_room_again);
     tcase_add_test(tc, a_trim_works_on_a_full_disk_and_frees_it);
