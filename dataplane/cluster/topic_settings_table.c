@@ -100,13 +100,12 @@ const struct topic_setting topic_setting_table[TOPIC_SETTING_COUNT] = {
     [TOPIC_INDEX_INTERVAL_BYTES] =
         {.name = "index.interval.bytes",
          .type = SETTING_INT,
-         .default_value = "65536",
-         .kafka_default = "4096",
+         .default_value = "4096",
          .minimum = 0,
          .maximum = INT32_MAX,
          .broker_synonyms = {"log.index.interval.bytes"},
-         .documentation = "How many bytes of records lie between two entries of the index; less "
-                          "than 4096 is taken for 4096."},
+         .documentation = "How many bytes of records lie between two entries of the index, at "
+                          "least; they are never closer than 65536."},
     [TOPIC_LEADER_THROTTLED_REPLICAS] =
         {.name = "leader.replication.throttled.replicas",
          .type = SETTING_LIST,

@@ -176,11 +176,16 @@ static void on_round_done(struct work *work)
 
 /* --- retention --- */
 
+int64_t shard_judged_ms(struct shard *shard)
+{
+    return retention_clock_read(&shard->retention_clock, loop_wall_ms(shard->loop),
+                                loop_now_us(shard->loop));
+}
+
 static void on_retention(struct timer *timer)
 {
     struct shard *shard = container_of(timer, struct shard, retention);
-    int64_t now_ms = retention_clock_read(&shard->retention_clock, loop_wall_ms(shard->loop),
-                                          loop_now_us(shard->loop));
+    int64_t now_ms = shard_judged_ms(shard);
 
     list_for_each(&shard->replicas, node)
         replica_retention(container_of(node, struct replica, in_shard), now_ms);

@@ -64,6 +64,8 @@ void shard_adopt(struct shard *shard, struct replica *replica);
 /* Something is done for the shard off its loop: closing waits for it. */
 void shard_work_began(struct shard *shard);
 void shard_work_ended(struct shard *shard);
+/* The time that decides what goes: retention, producers, tombstones (retention_clock.h). */
+int64_t shard_judged_ms(struct shard *shard);
 /* Something of the replica is to be written: a round begins at the end of this turn. */
 void shard_kick(struct shard *shard);
 /* A reference to a segment goes; with the last one its file is closed, and removed when it is doomed. */

@@ -269,7 +269,7 @@ static bool is_dirtier(const struct log_dirt *a, const struct log_dirt *b)
 /* NULL = none is due. */
 static struct replica *choose(struct shard *shard, struct log_dirt *ret_dirt)
 {
-    int64_t now_ms = loop_wall_ms(shard->loop);
+    int64_t now_ms = shard_judged_ms(shard);
     struct replica *dirtiest = NULL;
 
     list_for_each(&shard->replicas, node)
@@ -314,7 +314,7 @@ static enum err begin_pass(struct cleaner *cleaner, struct replica *replica,
     pass->next_generation = log->last_generation + 1;
     pass->cleaning.map_end = dirt->first_dirty;
     pass->cleaning.codec = config->compression;
-    pass->cleaning.now_ms = loop_wall_ms(cleaner->shard->loop);
+    pass->cleaning.now_ms = shard_judged_ms(cleaner->shard);
     pass->cleaning.delete_retention_ms = config->delete_retention_ms;
     cleaner->replica = replica;
     cleaner->state = CLEANER_PACED;

@@ -141,14 +141,14 @@ START_TEST(settings_resolve_to_what_the_log_needs)
     ck_assert_int_eq(check.config.min_compaction_lag_ms, 5);
     ck_assert_int_eq(check.config.max_compaction_lag_ms, 6);
     ck_assert_int_eq(
-        check_two(&enterprise, "index.interval.bytes", "5000", "segment.jitter.ms", "7", &check),
+        check_two(&enterprise, "index.interval.bytes", "100000", "segment.jitter.ms", "7", &check),
         KAFKA_NONE);
-    ck_assert_int_eq(check.config.index_interval_bytes, 5000);
+    ck_assert_int_eq(check.config.index_interval_bytes, 100000);
     ck_assert_int_eq(check.config.segment_jitter_ms, 7);
     ck_assert_int_eq(check_two(&enterprise, "index.interval.bytes", "0", "segment.index.bytes",
                                "200000", &check),
                      KAFKA_NONE);
-    ck_assert_int_eq(check.config.index_interval_bytes, 4096);
+    ck_assert_int_eq(check.config.index_interval_bytes, 65536);
     ck_assert_int_eq(check.config.segment_index_bytes, 200000);
     ck_assert_int_eq(check_two(&enterprise, "cleanup.policy", "", NULL, NULL, &check), KAFKA_NONE);
     ck_assert_uint_eq(check.config.cleanup_policy, 0);
