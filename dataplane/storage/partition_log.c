@@ -60,6 +60,7 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
         .epochs = found->epochs,
         .epochs_saved = found->epochs_saved,
         .is_on_disk = found->is_on_disk,
+        .may_be_on_disk = found->is_on_disk,
         .is_changed = found->is_changed,
     };
     producer_state_move(&log->producers, &found->producers);
@@ -374,6 +375,7 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     position_ref(&log->taken);
     log->head.chunk = NULL;
     log->is_taken = true;
+    log->may_be_on_disk = true;
     log->bytes_since_checkpoint += log->pending_bytes;
     log->bytes_since_producers += log->pending_bytes;
 

@@ -50,6 +50,7 @@ struct partition_log {
     int64_t bytes_since_checkpoint;
     int64_t bytes_since_producers; /* since the last snapshot of them */
     bool is_on_disk;               /* its directory and its entry in the catalogue exist */
+    bool may_be_on_disk;           /* they may, though the item that made them failed */
     bool has_unsynced_bytes;       /* written under FLUSH_OS: nothing vouches for them */
     bool has_logged_bytes;         /* only the write-ahead log vouches for them */
     bool has_unsynced_dirs;        /* see struct flush_item */

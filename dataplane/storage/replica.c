@@ -379,7 +379,7 @@ static void empty_log(struct replica *replica)
 static void begin_removal_work(struct replica *replica)
 {
     struct replica_removal *removal = &replica->removal;
-    bool is_on_disk = replica->log.is_on_disk;
+    bool may_be_on_disk = replica->log.may_be_on_disk;
 
     removal->work = (struct work){.run = forget_in_catalogue, .done = catalogue_forgot};
     shard_work_began(replica->shard);
@@ -387,7 +387,7 @@ static void begin_removal_work(struct replica *replica)
     replica_fail_appends(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted");
     replica_complete_trims(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     empty_log(replica);
-    if (is_on_disk)
+    if (may_be_on_disk)
         worker_submit(replica->shard->loop, WORKER_FLUSH, &removal->work);
     else
         removal_finished(&removal->work);
