@@ -146,7 +146,6 @@ static enum err take_entry(struct replay_walk *walk, const struct wal_entry *ent
             walk->synced_lsn = entry->synced_below;
         return ERR_OK;
     }
-    walk->replay->entries++;
     if (entry->type == WAL_DATA)
         return take_data(walk, &entry->data);
     return entry->type == WAL_NOTE ? take_note(walk, &entry->note, lsn) : ERR_OK;
@@ -276,8 +275,6 @@ static bool is_end(struct replay_walk *walk, int64_t bad_lsn)
         return false;
     if (bad_lsn >= walk->synced_lsn)
         return true;
-    if (walk->replay->damaged_at < 0)
-        walk->replay->damaged_at = bad_lsn;
     log_event(LOG_ERROR, "write_ahead_log_damaged", f_i64("lsn", bad_lsn));
     return false;
 }
@@ -425,7 +422,7 @@ enum err wal_replay_run(struct wal_replay *replay, struct write_ahead_log *wal, 
         .replay = replay, .wal = wal, .catalogue = catalogue, .is_measuring = true};
     enum err rc = ERR_OK;
 
-    *replay = (struct wal_replay){.damaged_at = -1};
+    *replay = (struct wal_replay){.bytes = 0};
     hash_table_init(&replay->logs, seed);
     rc = replay_files(&walk, floor_lsn);
     walk.is_measuring = false;

@@ -21,10 +21,7 @@ struct replayed_log {
 
 struct wal_replay {
     struct hash_table logs;
-    int64_t entries;
-    int64_t bytes;
-    int64_t
-        damaged_at; /* the first LSN that was on the disk for sure and is not readable; -1 = none */
+    int64_t bytes; /* put in place */
 };
 
 /* floor_lsn: where the stream begins. ERR_IO, ERR_NO_MEMORY, ERR_NO_SPACE. Call done after either. */

@@ -165,11 +165,6 @@ static int64_t oldest_needed(const struct write_ahead_log *wal)
     return oldest;
 }
 
-int64_t wal_live_bytes(const struct write_ahead_log *wal)
-{
-    return wal->head_lsn - oldest_needed(wal);
-}
-
 /* --- the next file --- */
 
 static bool fits(const struct write_ahead_log *wal, int64_t bytes)

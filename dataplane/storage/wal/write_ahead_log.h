@@ -79,7 +79,5 @@ enum err wal_sync(struct write_ahead_log *wal) WARN_UNUSED;
 
 /* What a shard needs from now on. */
 void wal_set_needed(struct write_ahead_log *wal, int shard, int64_t lsn);
-/* Bytes of the stream that somebody needs. */
-int64_t wal_live_bytes(const struct write_ahead_log *wal);
 
 #endif
