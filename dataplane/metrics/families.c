@@ -52,6 +52,19 @@ const struct metric_family broker_families[] = {
          "Flush rounds: from handing over dirty logs to knowing them durable."},
     [FAMILY_DIRECTORY_FAILED] = {"millrace_log_directory_failed", METRIC_GAUGE,
                                  "1 after a failed write or flush: appends are refused."},
+    [FAMILY_WAL_BYTES] = {"millrace_wal_bytes_total", METRIC_COUNTER,
+                          "Bytes written to the write-ahead log."},
+    [FAMILY_CHECKPOINTS] =
+        {"millrace_checkpoints_total", METRIC_COUNTER,
+         "Logs that were synced so that the write-ahead log can let go of them."},
+    [FAMILY_UNSYNCED_LOGS] = {"millrace_unsynced_logs", METRIC_GAUGE,
+                              "Logs whose newest records only the write-ahead log has for sure."},
+    [FAMILY_COMPACTIONS] =
+        {"millrace_compactions_total", METRIC_COUNTER,
+         "Compactions of a log by result: done, paused (the disk was full or memory "
+         "short), failed (that partition is not compacted any more)."},
+    [FAMILY_COMPACTION_BYTES] = {"millrace_compaction_bytes_total", METRIC_COUNTER,
+                                 "Bytes that compactions read (in) and wrote (out)."},
     [FAMILY_LOG_BYTES] = {"millrace_log_size_bytes", METRIC_GAUGE, "Bytes of all logs led here."},
     [FAMILY_INSTANCES] = {"millrace_instances", METRIC_GAUGE,
                           "Service instances of this cell that may log in."},

@@ -2,6 +2,7 @@
 /* What the loops count, added up; the process; the log directory. */
 #include "dataplane/metrics/scrape_internal.h"
 #include "dataplane/storage/log_directory.h"
+#include "dataplane/storage/storage_metrics.h"
 
 #include <stdio.h>
 
@@ -127,6 +128,26 @@ static void add_directory(struct scrape *scrape)
                    log_directory_is_failed(scrape->source->directory));
 }
 
+static void add_storage(struct scrape *scrape)
+{
+    struct exposition *exposition = &scrape->exposition;
+    struct storage_metrics sum = {.wal_bytes = {0}};
+
+    log_directory_add_metrics(scrape->source->directory, &sum);
+    exposition_add(exposition, FAMILY_WAL_BYTES, NULL, counter_read(&sum.wal_bytes));
+    exposition_add(exposition, FAMILY_CHECKPOINTS, NULL, counter_read(&sum.checkpoints));
+    exposition_add(exposition, FAMILY_UNSYNCED_LOGS, NULL, counter_read(&sum.unsynced_logs));
+    add_labelled(scrape, FAMILY_COMPACTIONS, "result", "done", counter_read(&sum.compactions));
+    add_labelled(scrape, FAMILY_COMPACTIONS, "result", "paused",
+                 counter_read(&sum.compactions_paused));
+    add_labelled(scrape, FAMILY_COMPACTIONS, "result", "failed",
+                 counter_read(&sum.compactions_failed));
+    add_labelled(scrape, FAMILY_COMPACTION_BYTES, "direction", "in",
+                 counter_read(&sum.compaction_bytes_read));
+    add_labelled(scrape, FAMILY_COMPACTION_BYTES, "direction", "out",
+                 counter_read(&sum.compaction_bytes_wrote));
+}
+
 static void add_build(struct scrape *scrape)
 {
     const struct broker_loop *broker =
@@ -171,5 +192,6 @@ void scrape_counters(struct scrape *scrape)
     add_apis(scrape);
     add_loops(scrape);
     add_directory(scrape);
+    add_storage(scrape);
     add_memory(scrape);
 }

@@ -56,17 +56,17 @@ static void enqueue(struct shard *shard, struct checkpoint_entry *entry, int64_t
     while (after != &queue->unsynced && entry_of(after)->first_lsn > lsn)
         after = after->prev;
     list_push_front(after, &entry->unsynced);
-    queue->count++;
+    counter_set(&shard->metrics.unsynced_logs, ++queue->count);
     if (!timer_is_armed(&queue->tick) && !shard->is_closing)
         timer_start_in(shard->loop, &queue->tick, TICK_US);
 }
 
-static void dequeue(struct checkpoint_queue *queue, struct checkpoint_entry *entry)
+static void dequeue(struct shard *shard, struct checkpoint_entry *entry)
 {
     if (!list_is_linked(&entry->unsynced))
         return;
     list_remove(&entry->unsynced);
-    queue->count--;
+    counter_set(&shard->metrics.unsynced_logs, --shard->checkpoints.count);
 }
 
 int64_t checkpoint_needed_lsn(const struct checkpoint_queue *queue)
@@ -124,7 +124,8 @@ static void settle(struct shard *shard, struct checkpoint_entry *entry)
     struct replica *replica = replica_of(entry);
 
     partition_log_checkpointed(&replica->log, &entry->end);
-    dequeue(&shard->checkpoints, entry);
+    counter_add(&shard->metrics.checkpoints, 1);
+    dequeue(shard, entry);
     if (replica->state == REPLICA_OPEN && entry->later_lsn >= 0)
         enqueue(shard, entry, entry->later_lsn);
     entry->later_lsn = -1;
@@ -150,7 +151,7 @@ static void checkpoint_done(struct work *work)
         if (entry->err == ERR_OK && segment != NULL)
             settle(shard, entry);
         else if (entry->err == ERR_OK)
-            dequeue(queue, entry);
+            dequeue(shard, entry);
         entry->end.segment = NULL;
         if (segment != NULL)
             shard_segment_unref(shard, segment);
@@ -253,7 +254,7 @@ void checkpoint_forget(struct replica *replica)
     struct checkpoint_entry *entry = &replica->checkpoint;
     struct segment *segment = entry->end.segment;
 
-    dequeue(&replica->shard->checkpoints, entry);
+    dequeue(replica->shard, entry);
     entry->later_lsn = -1;
     if (!replica->shard->is_dead)
         return;

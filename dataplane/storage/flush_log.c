@@ -110,6 +110,7 @@ static enum err log_item(struct write_ahead_log *wal, int shard, struct flush_it
 void flush_log_items(struct log_store *store, struct flush_round *round)
 {
     struct list *items = &round->items;
+    int64_t begin_lsn = store->wal.head_lsn;
     bool must_sync = false;
     bool is_any = false;
     enum err rc = ERR_OK;
@@ -126,6 +127,7 @@ void flush_log_items(struct log_store *store, struct flush_round *round)
     }
     if (rc == ERR_OK && is_any)
         rc = wal_write(&store->wal);
+    round->wal_bytes = store->wal.head_lsn - begin_lsn;
     if (rc == ERR_OK && must_sync && !log_store_is_sabotaged(store, SABOTAGE_SKIP_SYNC))
         rc = wal_sync(&store->wal);
     if (rc != ERR_OK)

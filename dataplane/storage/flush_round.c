@@ -524,6 +524,7 @@ void flush_round_run(struct log_store *store, struct flush_round *round)
 {
     struct list *items = &round->items;
 
+    round->wal_bytes = 0;
     record_flushed_points(store, &round->flushed_points);
     wal_set_needed(&store->wal, round->shard, round->needed_lsn);
     write_items(store, items);

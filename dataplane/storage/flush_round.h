@@ -107,6 +107,7 @@ struct flush_round {
     int shard;
     int64_t
         needed_lsn; /* the oldest entry that a segment of the shard needs, but for this round's; INT64_MAX = none */
+    int64_t wal_bytes; /* out: written to the write-ahead log */
 };
 
 /* Blocking; the FLUSH worker only. */

@@ -344,12 +344,6 @@ bool log_directory_is_failed(const struct log_directory *directory)
     return shared_flag_is_up(&directory->store.failed);
 }
 
-void log_directory_add_flush_times(const struct log_directory *directory, struct histogram_sum *sum)
-{
-    for (int i = 0; i < directory->executor->loop_count; i++)
-        histogram_sum_add(sum, &directory->shards[i].rounds);
-}
-
 /* --- the cell's id, known later --- */
 
 static void run_meta(struct work *work)

@@ -23,6 +23,7 @@
 
 struct histogram_sum;
 struct log_directory;
+struct storage_metrics;
 
 struct log_directory_options {
     struct disk *disk;         /* borrowed */
@@ -69,7 +70,8 @@ void log_directory_close(struct log_directory *directory, void (*done)(void *con
 void log_directory_free(struct log_directory *directory);
 
 bool log_directory_is_failed(const struct log_directory *directory); /* any thread */
-/* Any thread: adds how long flush rounds took, for metrics. */
+/* Any thread: what all loops count; adds how long flush rounds took. For metrics. */
+void log_directory_add_metrics(const struct log_directory *directory, struct storage_metrics *sum);
 void log_directory_add_flush_times(const struct log_directory *directory,
                                    struct histogram_sum *sum);
 

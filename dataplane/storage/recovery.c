@@ -178,14 +178,15 @@ static enum err begin_anew(const struct log_recovery *log, struct segment_view *
 /* -1 = it cannot be read: then the segment ends by another rule, or by another clock. */
 static int64_t first_timestamp(struct file *file, int64_t size)
 {
-    struct batch_cursor cursor;
+    uint8_t header[RECORD_BATCH_HEADER_BYTES];
     struct record_batch batch;
-    enum err rc = ERR_OK;
+    size_t len = 0;
 
-    batch_cursor_init(&cursor, file, 0, size);
-    rc = batch_cursor_next(&cursor, &batch);
-    batch_cursor_done(&cursor);
-    return rc == ERR_OK ? batch.max_timestamp : -1;
+    if (size < RECORD_BATCH_HEADER_BYTES ||
+        file->ops->read_at(file, 0, header, sizeof(header), &len) != ERR_OK ||
+        record_batch_parse(slice_of(header, len), &batch) != ERR_OK)
+        return -1;
+    return batch.max_timestamp;
 }
 
 static enum err scan_segment(struct log_recovery *log, struct segment_view *view)

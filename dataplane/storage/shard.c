@@ -157,6 +157,7 @@ static void on_round_done(struct work *work)
     checkpoint_release_points(&shard->round.flushed_points);
     shard->is_round_running = false;
     histogram_note(&shard->rounds, loop_now_us(shard->loop) - shard->round_began_us);
+    counter_add(&shard->metrics.wal_bytes, shard->round.wal_bytes);
     list_for_each(&items, node)
     {
         struct replica *replica = replica_of_item(node);

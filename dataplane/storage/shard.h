@@ -15,6 +15,7 @@
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
 #include "dataplane/storage/retention_clock.h"
+#include "dataplane/storage/storage_metrics.h"
 
 struct shard {
     struct log_store *store; /* shared by all; see flush_round.h */
@@ -27,6 +28,7 @@ struct shard {
     bool is_round_running;
     int64_t round_began_us;
     struct histogram rounds; /* from submit to done, as this loop saw them */
+    struct storage_metrics metrics;
     struct mail kick;
     bool is_kicked;
     struct replica_append *deferred; /* no room for them yet; in order of arrival */

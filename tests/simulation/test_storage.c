@@ -253,6 +253,37 @@ START_TEST(a_compacted_log_has_the_newest_record_of_each_key_for_ever)
 }
 END_TEST
 
+/* Half of them with flipped bits, too. */
+START_TEST(all_faults_at_once_lose_nothing_and_serve_nothing_wrong)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i % 3],
+        .lives = 6,
+        .steps = 400,
+        .has_full_disk = true,
+        .has_failing_disk = true,
+        .has_bit_flips = _i / 3 == 1,
+        .has_read_errors = true,
+        .has_removals = true,
+        .has_stalls = true,
+        .has_bad_indexes = true,
+        .has_compaction = true,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (is_few())
+        return;
+    ck_assert_int_gt(sum.acknowledged_records, 1000);
+    ck_assert_int_gt(sum.refused_appends, 100);
+    ck_assert_int_gt(sum.failed_reads, 5);
+    ck_assert_int_gt(sum.removals, 100);
+    ck_assert_int_gt(sum.stalls, 100);
+    ck_assert_int_gt(sum.spoiled_indexes, 50);
+    ck_assert_int_gt(sum.compacted_away, 50);
+}
+END_TEST
+
 START_TEST(the_same_seed_gives_the_same_trace_twice)
 {
     for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -338,6 +369,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, a_disk_that_stalls_delays_and_loses_nothing, 0, 6);
     tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
                         3 * WEATHERS);
+    tcase_add_loop_test(tc, all_faults_at_once_lose_nothing_and_serve_nothing_wrong, 0, 6);
     tcase_add_loop_test(tc, the_same_seed_gives_the_same_trace_twice, 0, 3);
     tcase_add_loop_test(tc, a_broken_log_is_found_out, 0,
                         (int)(sizeof(sabotages) / sizeof(sabotages[0])));

@@ -76,22 +76,25 @@ void cleaner_done(struct cleaner *cleaner)
     cleaner->state = CLEANER_IDLE;
 }
 
-static void log_failure(const struct replica *replica, const char *event, enum err err)
+/* Until the next start. */
+static void stop_compacting(struct replica *replica, enum err err)
 {
     char path[LOG_PATH_BYTES];
 
+    replica->is_uncleanable = true;
+    counter_add(&replica->shard->metrics.compactions_failed, 1);
     log_path(&replica->id, path);
-    log_event(LOG_ERROR, event, f_str("path", path), f_err(err));
+    log_event(LOG_ERROR, "partition_not_compacted_any_more", f_str("path", path), f_err(err));
 }
 
 static void fail_pass(struct cleaner *cleaner, enum err err)
 {
     if ((err == ERR_NO_SPACE || err == ERR_NO_MEMORY) && !cleaner->is_exchange_asked) {
         cleaner->paused_until_us = loop_now_us(cleaner->shard->loop) + PAUSE_US;
+        counter_add(&cleaner->shard->metrics.compactions_paused, 1);
         log_event(LOG_WARN, "compaction_paused", f_err(err));
     } else {
-        cleaner->replica->is_uncleanable = true;
-        log_failure(cleaner->replica, "partition_not_compacted_any_more", err);
+        stop_compacting(cleaner->replica, err);
     }
     end_pass(cleaner);
 }
@@ -154,6 +157,9 @@ static void note_done(struct work *work)
     const struct clean_pass *pass = &cleaner->pass;
     char path[LOG_PATH_BYTES];
 
+    counter_add(&shard->metrics.compactions, 1);
+    counter_add(&shard->metrics.compaction_bytes_read, pass->read_bytes);
+    counter_add(&shard->metrics.compaction_bytes_wrote, pass->written_bytes);
     log_path(&replica->id, path);
     if (pass->cleaning.map_end > replica->log.cleaned_end)
         replica->log.cleaned_end = pass->cleaning.map_end;
@@ -186,8 +192,7 @@ static void take_over(struct cleaner *cleaner)
     if (replica->state == REPLICA_OPEN &&
         partition_log_exchange(&replica->log, &pass->fresh) != ERR_OK) {
         /* The old files serve until the next start. */
-        replica->is_uncleanable = true;
-        log_failure(replica, "partition_not_compacted_any_more", ERR_NO_MEMORY);
+        stop_compacting(replica, ERR_NO_MEMORY);
         end_pass(cleaner);
         return;
     }
