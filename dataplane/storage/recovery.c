@@ -502,7 +502,8 @@ static enum err assemble(struct log_recovery *log, struct recovered_log *found)
     struct segment_list *closed = NULL;
     enum err rc = recover_producers(log, &found->producers);
 
-    if (rc == ERR_OK && !log->recovery->was_clean)
+    /* After a clean end there is nothing to tell, but for a file whose removal a power cut took back. */
+    if (rc == ERR_OK)
         rc = tell_catalogue(log, is_last_closed);
     if (rc != ERR_OK)
         return rc;

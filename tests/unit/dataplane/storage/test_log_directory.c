@@ -256,6 +256,37 @@ START_TEST(a_snapshot_of_producers_beyond_the_end_is_forgotten_before_the_log_go
 }
 END_TEST
 
+/* As a round leaves it that was refused and cleanly ended: its file was removed, and a power cut brings it back. */
+static void forget_all_but_the_file(struct uuid directory_id)
+{
+    struct log_identity id = {rig.topic, 0};
+    struct catalogue *catalogue = NULL;
+
+    ck_assert_int_eq(
+        catalogue_open(rig.disk, directory_id, (struct hash_seed){1, 2}, false, &catalogue, NULL),
+        ERR_OK);
+    ck_assert_int_eq(catalogue_remove_log(catalogue, &id), ERR_OK);
+    ck_assert_int_eq(catalogue_add_log(catalogue, &id), ERR_OK);
+    ck_assert_int_eq(catalogue_mark(catalogue, true), ERR_OK);
+    ck_assert_int_eq(catalogue_commit(catalogue, true), ERR_OK);
+    catalogue_free(catalogue);
+}
+
+START_TEST(a_file_that_comes_back_after_a_clean_end_is_known_with_its_epochs)
+{
+    struct uuid directory_id = log_directory_uuid(rig.directory);
+
+    ck_assert_int_eq(rig_put(&rig, rig_open(&rig, 0, 1), 4), 0);
+    rig_stop(&rig, RIG_CLEAN);
+    forget_all_but_the_file(directory_id);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    ck_assert(rig.report.was_clean);
+    ck_assert_int_eq(rig_put(&rig, rig_open(&rig, 0, 2), 3), 4);
+    restart(RIG_KILL);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 3), 0, 0), 7);
+}
+END_TEST
+
 START_TEST(a_failed_sync_fails_the_directory_and_reads_go_on)
 {
     struct replica *replica = rig_open(&rig, 0, 0);
@@ -443,6 +474,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_flipped_bit_is_not_served);
     tcase_add_test(tc, a_missing_segment_isolates_and_a_missing_index_does_not);
     tcase_add_test(tc, a_snapshot_of_producers_beyond_the_end_is_forgotten_before_the_log_goes_on);
+    tcase_add_test(tc, a_file_that_comes_back_after_a_clean_end_is_known_with_its_epochs);
     tcase_add_test(tc, a_failed_sync_fails_the_directory_and_reads_go_on);
     tcase_add_test(tc, a_full_disk_refuses_and_recovers_when_there_is_room_again);
     tcase_add_test(tc, a_trim_works_on_a_full_disk_and_frees_it);
