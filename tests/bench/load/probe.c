@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What bounds any server here: one stream of large writes over loopback, its reader in a process of its own; large overwrites of
+ * a file that was written before, each synced; small ones, likewise. */
+#include <arpa/inet.h>
+#include <err.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/bench/load/latency.h"
+#include "tests/bench/load/link.h"
+#include "tests/bench/load/loads.h"
+
+#define LARGE ((size_t)1 << 20)
+#define SMALL ((size_t)4096)
+#define FILE_BYTES ((off_t)256 << 20)
+#define SECONDS_NS ((int64_t)2 * 1000000000)
+
+/* --- loopback --- */
+
+static void read_all(int fd)
+{
+    uint8_t *bytes = allocate(LARGE, 1);
+
+    while (recv(fd, bytes, LARGE, 0) > 0)
+        continue;
+    free(bytes);
+}
+
+static int listen_anywhere(struct sockaddr_in *ret_address)
+{
+    socklen_t len = sizeof(*ret_address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *ret_address = (struct sockaddr_in){.sin_family = AF_INET};
+    ret_address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || bind(fd, (struct sockaddr *)ret_address, len) != 0 || listen(fd, 1) != 0 ||
+        getsockname(fd, (struct sockaddr *)ret_address, &len) != 0)
+        err(1, "loopback");
+    return fd;
+}
+
+static double loopback(void)
+{
+    struct sockaddr_in address;
+    int listener = listen_anywhere(&address);
+    int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint8_t *bytes = allocate(LARGE, 1);
+    int64_t began = 0, sent = 0, now = 0;
+    pid_t reader = 0;
+
+    if (out < 0 || connect(out, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        (reader = fork()) < 0)
+        err(1, "loopback");
+    if (reader == 0) {
+        (void)close(out);
+        read_all(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+        _exit(0);
+    }
+    began = now_ns();
+    for (now = began; now - began < SECONDS_NS; now = now_ns()) {
+        ssize_t done = send(out, bytes, LARGE, MSG_NOSIGNAL);
+
+        if (done < 0)
+            err(1, "loopback");
+        sent += done;
+    }
+    (void)close(out);
+    (void)close(listener);
+    (void)waitpid(reader, NULL, 0);
+    free(bytes);
+    return (double)sent / ((double)(now - began) / 1e9);
+}
+
+/* --- disk --- */
+
+static int make_file(const char *directory)
+{
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    uint8_t *bytes = allocate(LARGE, 1);
+
+    if (fd < 0)
+        err(1, "%s", directory);
+    for (off_t at = 0; at < FILE_BYTES; at += (off_t)LARGE) {
+        if (pwrite(fd, bytes, LARGE, at) != (ssize_t)LARGE)
+            err(1, "%s", directory);
+    }
+    if (fsync(fd) != 0)
+        err(1, "%s", directory);
+    free(bytes);
+    return fd;
+}
+
+/* Bytes a second; each flush is noted. */
+static double overwrite(int fd, size_t size, struct latency *flushes)
+{
+    uint8_t *bytes = allocate(size, 1);
+    int64_t began = now_ns(), now = began, written = 0;
+
+    while (now - began < SECONDS_NS) {
+        if (pwrite(fd, bytes, size, written % FILE_BYTES) != (ssize_t)size || fdatasync(fd) != 0)
+            err(1, "disk");
+        written += (int64_t)size;
+        latency_note(flushes, now_ns() - now);
+        now = now_ns();
+    }
+    free(bytes);
+    return (double)written / ((double)(now - began) / 1e9);
+}
+
+void load_probe(const struct load_options *options)
+{
+    static struct latency large, small;
+    double network = loopback();
+    int fd = make_file(options->directory);
+    double disk = overwrite(fd, LARGE, &large);
+
+    (void)overwrite(fd, SMALL, &small);
+    (void)close(fd);
+    printf("{\"loopback_bytes_per_second\": %.0f, \"disk_bytes_per_second\": %.0f, \"flush_ms\": ",
+           network, disk);
+    latency_print(&small);
+    printf("}\n");
+}
