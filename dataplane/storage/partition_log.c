@@ -360,6 +360,7 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
                         enum flush_policy flush, bool is_last)
 {
     int new_closed = count_new_closed(log);
+    bool is_synced_first = false;
 
     invariant(!log->is_taken);
     log->head.chunk = log_tail_last(&log->tail);
@@ -372,16 +373,21 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     log->bytes_since_checkpoint += log->pending_bytes;
     log->bytes_since_producers += log->pending_bytes;
 
-    if (is_last || log->bytes_since_producers >= PRODUCERS_SNAPSHOT_EVERY_BYTES)
+    if (is_last ||
+        (flush == FLUSH_COMMIT && log->bytes_since_producers >= PRODUCERS_SNAPSHOT_EVERY_BYTES))
         (void)partition_log_snapshot_producers(log); /* a start reads more without it */
+    /* A snapshot that ends with this item takes the place of an older one, and batches that it knows may go: the
+     * item's bytes are durable before the catalogue says so. (One of a roll ends before them.) */
+    is_synced_first =
+        is_last || log_start >= 0 || (flush == FLUSH_COMMIT && log->producers_snapshot != NULL);
     *item = (struct flush_item){
         .id = log->id,
         .is_new = !log->is_on_disk,
-        .must_sync = flush == FLUSH_COMMIT || is_last,
-        .must_sync_end = (log->has_unsynced_bytes && flush == FLUSH_COMMIT) ||
-                         (is_last && (log->has_unsynced_bytes || log->has_logged_bytes)),
+        .must_sync = flush == FLUSH_COMMIT || is_synced_first,
+        .must_sync_end = (log->has_unsynced_bytes && (flush == FLUSH_COMMIT || is_synced_first)) ||
+                         (is_last && log->has_logged_bytes),
         .may_be_logged = log->runs != NULL && new_closed == 0 && flush == FLUSH_COMMIT &&
-                         !log->has_unsynced_bytes && !is_last,
+                         !log->has_unsynced_bytes && !is_synced_first,
         .has_unsynced_dirs = log->has_unsynced_dirs || !log->is_on_disk,
         .has_unsynced_name = log->has_unsynced_name,
         .runs = log->runs,
