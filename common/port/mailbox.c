@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/port/mailbox.h"
 
-#include <stdatomic.h>
-
 void mailbox_init(struct mailbox *mailbox)
 {
     atomic_init(&mailbox->newest, NULL);
+    atomic_init(&mailbox->is_waiting, false);
 }
 
 bool mailbox_post(struct mailbox *mailbox, struct mail *mail)
@@ -15,8 +14,22 @@ bool mailbox_post(struct mailbox *mailbox, struct mail *mail)
     do {
         atomic_store_explicit(&mail->next, newest, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak_explicit(&mailbox->newest, &newest, mail,
-                                                    memory_order_release, memory_order_relaxed));
-    return newest == NULL;
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    return atomic_load(&mailbox->is_waiting) && atomic_exchange(&mailbox->is_waiting, false);
+}
+
+bool mailbox_begin_wait(struct mailbox *mailbox)
+{
+    atomic_store(&mailbox->is_waiting, true);
+    if (atomic_load(&mailbox->newest) == NULL)
+        return true;
+    mailbox_end_wait(mailbox);
+    return false;
+}
+
+void mailbox_end_wait(struct mailbox *mailbox)
+{
+    atomic_store_explicit(&mailbox->is_waiting, false, memory_order_relaxed);
 }
 
 struct mail *mailbox_take(struct mailbox *mailbox)

@@ -27,7 +27,8 @@ static void free_request(struct request *request)
         request->release(request);
     frame_free(request->broker->memory, &request->frame);
     request_give_memory(request, request->memory_bytes);
-    free(request->iov);
+    if (request->iov != request->few_iov)
+        free(request->iov);
     buffer_done(&request->response);
     arena_done(&request->arena);
     free(request);
@@ -154,9 +155,10 @@ bool request_check_read(struct request *request, enum err rc)
 static bool make_iov(struct request *request)
 {
     size_t at = 0;
+    size_t most = 2 * request->cuts.count + 1;
     int count = 0;
 
-    request->iov = calloc(2 * request->cuts.count + 1, sizeof(*request->iov));
+    request->iov = most <= REQUEST_FEW_IOV ? request->few_iov : calloc(most, sizeof(*request->iov));
     if (request->iov == NULL)
         return false;
     for (size_t i = 0; i < request->cuts.count; i++) {

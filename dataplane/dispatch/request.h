@@ -17,6 +17,8 @@
 #include "dataplane/auth/authorizer.h"
 #include "dataplane/dispatch/session.h"
 
+enum { REQUEST_FEW_IOV = 5 };
+
 enum request_state { REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_DONE, REQUEST_SENT };
 
 struct request {
@@ -48,7 +50,8 @@ struct request {
     struct buffer response;
     struct kafka_cut_list cuts; /* items in the arena, made on demand */
     struct outgoing outgoing;
-    struct iovec *iov;
+    struct iovec *iov;                     /* few_iov, or owned */
+    struct iovec few_iov[REQUEST_FEW_IOV]; /* an answer with two cuts */
     struct list link;
     int64_t started_us;
 };

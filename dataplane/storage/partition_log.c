@@ -11,13 +11,6 @@
 #define PRODUCERS_SNAPSHOT_EVERY_BYTES ((int64_t)64 << 20)
 #define PRODUCERS_SNAPSHOT_MAX_BYTES ((size_t)64 << 20)
 
-/* What one append of an idempotent producer changed. */
-struct append_undo {
-    struct append_undo *older;
-    log_offset base_offset;
-    struct producer_undo producer;
-};
-
 /* --- positions --- */
 
 static void position_ref(struct log_position *position)
@@ -120,7 +113,7 @@ static void free_runs(struct partition_log *log, struct write_run *runs)
         log->shard->pending_bytes -= (int64_t)(run->to - run->from);
         shard_segment_unref(log->shard, run->segment);
         tail_chunk_unref(run->chunk);
-        free(run);
+        spare_list_give(&log->shard->spare_runs, run);
     }
 }
 
@@ -130,7 +123,7 @@ static void free_undos(struct partition_log *log)
 
     while ((undo = log->undos) != NULL) {
         log->undos = undo->older;
-        free(undo);
+        spare_list_give(&log->shard->spare_undos, undo);
     }
 }
 
@@ -238,7 +231,7 @@ static void note_run(struct partition_log *log, struct write_run *spare, struct 
     if (last != NULL && last->segment == active->segment && last->chunk == chunk &&
         last->to == at) {
         last->to += len;
-        free(spare);
+        spare_list_give(&log->shard->spare_runs, spare);
         return;
     }
     *spare = (struct write_run){
@@ -262,12 +255,12 @@ static enum err remember_producer(struct partition_log *log, const struct record
 
     if (batch->producer_id < 0)
         return ERR_OK;
-    undo = malloc(sizeof(*undo));
+    undo = spare_list_take(&log->shard->spare_undos);
     if (undo == NULL)
         return ERR_NO_MEMORY;
     rc = producer_state_append(&log->producers, batch, now_ms, &undo->producer);
     if (rc != ERR_OK) {
-        free(undo);
+        spare_list_give(&log->shard->spare_undos, undo);
         return rc;
     }
     undo->base_offset = batch->base_offset;
@@ -282,7 +275,7 @@ static void take_back_newest_undo(struct partition_log *log)
 
     log->undos = undo->older;
     producer_state_revert(&log->producers, &undo->producer);
-    free(undo);
+    spare_list_give(&log->shard->spare_undos, undo);
 }
 
 enum err partition_log_append(struct partition_log *log, const struct log_config *config,
@@ -300,7 +293,7 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
         rc = begin_segment(log, config, now_ms);
     if (rc != ERR_OK)
         return rc;
-    spare = malloc(sizeof(*spare));
+    spare = spare_list_take(&log->shard->spare_runs);
     if (spare == NULL)
         return ERR_NO_MEMORY;
 
@@ -325,7 +318,7 @@ fail_producer:
     if (batch->producer_id >= 0)
         take_back_newest_undo(log);
 fail_spare:
-    free(spare);
+    spare_list_give(&log->shard->spare_runs, spare);
     return rc;
 }
 
@@ -434,7 +427,7 @@ static void forget_durable_undos(struct partition_log *log)
         struct append_undo *undo = *link;
 
         *link = undo->older;
-        free(undo);
+        spare_list_give(&log->shard->spare_undos, undo);
     }
 }
 

@@ -25,7 +25,12 @@ struct log_position {
     size_t chunk_used;
 };
 
-struct append_undo;
+/* What one append of an idempotent producer changed. */
+struct append_undo {
+    struct append_undo *older;
+    log_offset base_offset;
+    struct producer_undo producer;
+};
 
 struct partition_log {
     struct log_identity id;

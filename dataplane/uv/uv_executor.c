@@ -10,6 +10,8 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum { MAX_LOOPS = 64 };
 
@@ -63,12 +65,21 @@ static bool loop_is_current(const struct loop *base)
     return running == NULL ? !executor_of(base)->is_running : running == base;
 }
 
+/* Not uv_async_t: its receiver spins for as long as a sender is in the middle of sending. */
+static void wake_up(const struct uv_executor_loop *loop)
+{
+    static const uint64_t one = 1;
+
+    /* EAGAIN: it was woken 2^64 times and has not looked yet. */
+    (void)!write(loop->wake_fd, &one, sizeof(one));
+}
+
 static void loop_post_mail(struct loop *base, struct mail *mail)
 {
     struct uv_executor_loop *loop = uv_loop_of(base);
 
     if (mailbox_post(&loop->mailbox, mail) && !loop_is_current(base))
-        uv_async_send(&loop->wake);
+        wake_up(loop);
 }
 
 static void on_alarm(uv_timer_t *alarm);
@@ -142,10 +153,15 @@ static const struct loop_ops uv_loop_ops = {
     .busy_times = loop_get_busy_times,
 };
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
     struct uv_executor_loop *loop = container_of(wake, struct uv_executor_loop, wake);
+    uint64_t count = 0;
 
+    (void)status;
+    (void)events;
+    (void)!read(loop->wake_fd, &count, sizeof(count));
+    mailbox_end_wait(&loop->mailbox);
     mailbox_deliver(&loop->mailbox);
 }
 
@@ -166,8 +182,10 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct uv_executor_loop *loop = container_of(prepare, struct uv_executor_loop, prepare);
 
-    while (mailbox_deliver(&loop->mailbox))
-        continue;
+    do {
+        while (mailbox_deliver(&loop->mailbox))
+            continue;
+    } while (!mailbox_begin_wait(&loop->mailbox));
     loop->is_time_stale = true;
     note_turn(loop);
 }
@@ -176,6 +194,7 @@ static void on_check(uv_check_t *check)
 {
     struct uv_executor_loop *loop = container_of(check, struct uv_executor_loop, check);
 
+    mailbox_end_wait(&loop->mailbox);
     mailbox_deliver(&loop->mailbox);
 }
 
@@ -192,7 +211,9 @@ static enum err loop_setup(struct uv_executor *executor, int index)
         return ERR_NO_MEMORY;
     executor->loop_pointers[index] = &loop->base;
     executor->base.loop_count = index + 1;
-    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake_fd < 0 || uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd) != 0 ||
+        uv_poll_start(&loop->wake, UV_READABLE, on_wake) != 0)
         return ERR_UNAVAILABLE;
     uv_timer_init(&loop->uv, &loop->alarm);
     uv_prepare_init(&loop->uv, &loop->prepare);
@@ -317,6 +338,7 @@ void uv_executor_free(struct uv_executor *executor)
     for (int i = 0; i < executor->base.loop_count; i++) {
         timer_queue_done(&executor->loops[i].timers);
         invariant(uv_loop_close(&executor->loops[i].uv) == 0);
+        (void)close(executor->loops[i].wake_fd);
     }
     free(executor->loops);
     free(executor);

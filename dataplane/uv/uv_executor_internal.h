@@ -15,7 +15,8 @@
 struct uv_executor_loop {
     struct loop base;
     uv_loop_t uv;
-    uv_async_t wake;      /* mail from other threads */
+    int wake_fd; /* an eventfd: mail from other threads */
+    uv_poll_t wake;
     uv_timer_t alarm;     /* the first deadline of timers */
     uv_prepare_t prepare; /* before the poll: deliver mail, mark the time as stale */
     uv_check_t check;     /* after the poll: deliver mail */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/simulation/sim_disk_internal.h"
+#include "tests/simulation/sim_memory.h"
 
 static struct sim_file *sim_file_of(struct file *file)
 {
@@ -42,8 +43,10 @@ void sim_inode_reserve(struct inode *inode, int64_t size)
     if (size <= room)
         return;
     room = size + size / 2 + SIM_SECTOR_BYTES;
+    sim_memory_begin();
     inode->now = realloc(inode->now, (size_t)room);
     inode->synced = realloc(inode->synced, (size_t)room);
+    sim_memory_end();
     invariant(inode->now != NULL && inode->synced != NULL);
     memset(inode->now + inode->room, 0, (size_t)(room - inode->room));
     memset(inode->synced + inode->room, 0, (size_t)(room - inode->room));

@@ -8,6 +8,7 @@
 #include "common/base/list.h"
 #include "common/port/timer_queue.h"
 #include "tests/simulation/sim_clock.h"
+#include "tests/simulation/sim_memory.h"
 
 #define LOOPS_MAX 16
 #define SLOW_WORK_ONE_IN 64
@@ -91,10 +92,13 @@ static void loop_submit(struct loop *base, enum worker_pool pool, struct work *w
 {
     struct sim_loop *loop = sim_loop_of(base);
     struct sim_executor *sim = loop->sim;
-    struct sim_job *job = calloc(1, sizeof(*job));
+    struct sim_job *job = NULL;
     struct sim_job **end = &sim->jobs;
 
     invariant(sim->current == loop);
+    sim_memory_begin();
+    job = calloc(1, sizeof(*job));
+    sim_memory_end();
     invariant(job != NULL);
     *job = (struct sim_job){
         .work = work,

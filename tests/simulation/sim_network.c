@@ -4,6 +4,7 @@
 #include "tests/simulation/sim_network.h"
 
 #include "common/base/list.h"
+#include "tests/simulation/sim_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,9 +107,11 @@ static void finish_write(struct sim_stream *stream, enum err err)
     struct stream_write *write = stream->write;
 
     stream->write = NULL;
+    sim_memory_begin();
     for (int i = 0; err == ERR_OK && stream->client != NULL && i < write->iov_count; i++)
         err =
             buffer_append(&stream->client->received, write->iov[i].iov_base, write->iov[i].iov_len);
+    sim_memory_end();
     write->done(write, err);
 }
 

@@ -16,6 +16,7 @@
 #include "tests/bench/load/loads.h"
 
 #define LARGE ((size_t)1 << 20)
+#define LARGEST (LARGE * 16)
 #define SMALL ((size_t)4096)
 #define FILE_BYTES ((off_t)256 << 20)
 #define SECONDS_NS ((int64_t)2 * 1000000000)
@@ -117,7 +118,14 @@ void load_probe(const struct load_options *options)
     static struct latency large, small;
     double network = loopback();
     int fd = make_file(options->directory);
-    double disk = overwrite(fd, LARGE, &large);
+    double disk = 0;
+
+    /* A group commit may be larger than its requests: what is best of a few sizes is the bound. */
+    for (size_t size = LARGE; size <= LARGEST; size *= 4) {
+        double reached = overwrite(fd, size, &large);
+
+        disk = reached > disk ? reached : disk;
+    }
 
     (void)overwrite(fd, SMALL, &small);
     (void)close(fd);

@@ -2,8 +2,11 @@
 #include "common/base/arena.h"
 #include "common/base/buffer.h"
 #include "common/base/hash_table.h"
+#include "common/base/spare_list.h"
 #include "common/base/uuid.h"
 #include "tests/support/check_main.h"
+
+#include <stdlib.h>
 
 START_TEST(arena_gives_zeroed_aligned_memory_until_its_maximum)
 {
@@ -150,6 +153,34 @@ START_TEST(uuid_text_forms_round_trip)
 }
 END_TEST
 
+START_TEST(spare_list_keeps_a_few_blocks_and_frees_the_others)
+{
+    struct spare_list list;
+    void *blocks[5];
+
+    spare_list_init(&list, 48, 3);
+    for (int i = 0; i < 5; i++) {
+        blocks[i] = spare_list_take(&list);
+        ck_assert_ptr_nonnull(blocks[i]);
+        memset(blocks[i], 0xff, 48);
+    }
+    for (int i = 0; i < 5; i++)
+        spare_list_give(&list, blocks[i]);
+    spare_list_give(&list, NULL);
+    ck_assert_int_eq(list.count, list.most); /* most is 0 under AddressSanitizer */
+    for (int kept = list.most; kept > 0; kept--) {
+        void *block = spare_list_take(&list);
+
+        ck_assert_ptr_eq(block, blocks[kept - 1]); /* the warmest first */
+        free(block);
+    }
+    ck_assert_int_eq(list.count, 0);
+    spare_list_give(&list, spare_list_take(&list));
+    spare_list_done(&list);
+    ck_assert_int_eq(list.count, 0);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("common/base/memory");
@@ -162,6 +193,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, buffer_never_grows_past_its_maximum);
     tcase_add_test(tc, hash_table_finds_each_of_ten_thousand_and_forgets_the_removed);
     tcase_add_test(tc, hash_depends_on_every_byte_and_on_the_seed);
+    tcase_add_test(tc, spare_list_keeps_a_few_blocks_and_frees_the_others);
     tcase_add_test(tc, uuid_text_forms_round_trip);
     suite_add_tcase(suite, tc);
     return suite;
