@@ -18,16 +18,18 @@ import time
 import urllib.error
 import urllib.request
 
+from rest import Rest
+
 START_SECONDS = 30
 PSQL = "/usr/lib/postgresql/15/bin/psql"
 
 
-def free_ports():
-    """Two that follow each other, below those of outgoing connections."""
+def free_ports(count=2):
+    """The first of some that follow each other, below those of outgoing connections."""
     while True:
         port = random.randrange(21000, 31000)
         try:
-            for number in (port, port + 1):
+            for number in range(port, port + count):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", number))
             return port
@@ -44,16 +46,18 @@ def is_alive(pid):
 
 
 class LoneBroker:
-    def __init__(self, root, state, limits=None, **options):
-        """limits: of the instance, instead of its plan's; options: of `millrace-broker serve`, besides those of broker.conf."""
+    def __init__(self, root, state, limits=None, tenant_plan=None, **options):
+        """limits: of instances, instead of their plans'; tenant_plan: of a second instance, whose key is in `tenant` and which
+        is reached over TLS; options: of `millrace-broker serve`, besides those of broker.conf."""
         self.root, self.state, self.process = root, state, None
         self.options = [f"--{name}={value}" for name, value in options.items()]
         self.bootstrap = f"127.0.0.1:{free_ports()}"
         if limits:
             self.dev("up", "--detach")
-            self.sql("fleet", f"UPDATE fleet.plan SET limits = limits || '{json.dumps(limits)}' WHERE plan_id = 'millrace.plaintext'")
+            self.sql("fleet", f"UPDATE fleet.plan SET limits = limits || '{json.dumps(limits)}'")
             self.dev("down")
         self.dev("up", "--detach", "--plaintext", self.bootstrap.split(":")[1])
+        self.tenant = self.make_tenant(tenant_plan) if tenant_plan else None
         self.stop_all_but_postgresql()
         (self.conf,) = glob.glob(os.path.join(state, "cells", "*", "*", "broker.conf"))
         with open(self.conf, encoding="utf-8") as file:
@@ -86,6 +90,11 @@ class LoneBroker:
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
         return done.stdout.strip()
+
+    def make_tenant(self, plan):
+        """The credentials of a key."""
+        rest = Rest(os.path.join(self.state, "endpoints.json"))
+        return rest.create_key(rest.create_instance(plan, "tenant")["guid"], "tenant")
 
     def stop_all_but_postgresql(self):
         os.unlink(os.path.join(self.state, "endpoints.json"))

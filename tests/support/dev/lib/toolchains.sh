@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# The client libraries of tests/clients, from their registries into var/tools, at the versions and checksums of the
-# lock files. Each family has a stamp, made of its lock files: what is there and unchanged is not fetched again.
+# The client libraries of tests/clients, and the server that the bench `compare` compares with, from their registries into
+# var/tools, at the versions and checksums of the lock files. Each family has a stamp, made of its lock files: what is there
+# and unchanged is not fetched again.
 
 TOOLS="$VAR/tools"
 CLIENTS="$ROOT/tests/clients"
+COMPARISON="$ROOT/tests/bench/comparison"
 export JAVA_HOME=/usr/lib/jvm/default-java
 
 toolchains_install() {
@@ -16,19 +18,23 @@ toolchains_install() {
     toolchain_step go "$CLIENTS/go/go.mod" "$CLIENTS/go/go.sum" "$CLIENTS"/go/*.go "$CLIENTS/go/toolchain"
 }
 
+comparison_install() {
+    toolchain_step kafka "$COMPARISON/kafka/pom.xml" "$COMPARISON/kafka/checksums.sha256"
+}
+
 toolchain_step() { # FAMILY LOCK_FILE…
     local family=$1 stamp
 
     shift
     stamp=$(cat -- "$@" | sha256sum | cut -d' ' -f1)
     [[ "$(cat "$TOOLS/$family/.stamp" 2>/dev/null || true)" != "$stamp" ]] || return 0
-    begin "Client libraries: $family"
+    begin "From its registry: $family"
     rm -rf "${TOOLS:?}/$family"
     mkdir -p "$TOOLS/$family"
     : >"$VAR/log/tools-$family.log"
     quietly "$VAR/log/tools-$family.log" "toolchain_$family" ||
-        fail "the libraries of $family could not be installed" \
-            "they come from the language's own registry: check the network; log: $VAR/log/tools-$family.log"
+        fail "$family could not be installed" \
+            "it comes from the language's own registry: check the network; log: $VAR/log/tools-$family.log"
     printf '%s\n' "$stamp" >"$TOOLS/$family/.stamp"
     finish
 }
@@ -79,14 +85,24 @@ toolchain_java() {
     local version
 
     for version in $(sed -n 's,.* \([0-9.]*\)/kafka-clients-.*,\1,p' "$CLIENTS/java/checksums.sha256"); do
-        mvn --batch-mode -f "$CLIENTS/java/pom.xml" -Dkafka.version="$version" -Dmaven.repo.local="$TOOLS/java/repository" \
-            dependency:copy-dependencies -DoutputDirectory="$TOOLS/java/$version" || return 1
+        maven_jars "$CLIENTS/java/pom.xml" "$TOOLS/java" "$TOOLS/java/$version" -Dkafka.version="$version" || return 1
     done
     (cd "$TOOLS/java" && sha256sum --strict --check "$CLIENTS/java/checksums.sha256") || return 1
     for version in "$TOOLS"/java/[0-9]*; do
         "$JAVA_HOME/bin/javac" -Xlint:all -Werror -d "$version/classes" -cp "$version/*" "$CLIENTS"/java/*.java || return 1
     done
     rm -rf "$TOOLS/java/repository"
+}
+
+toolchain_kafka() {
+    maven_jars "$COMPARISON/kafka/pom.xml" "$TOOLS/kafka" "$TOOLS/kafka/jars" -DincludeScope=runtime &&
+        (cd "$TOOLS/kafka/jars" && sha256sum --strict --check "$COMPARISON/kafka/checksums.sha256") &&
+        rm -rf "$TOOLS/kafka/repository"
+}
+
+# What a pom depends on; the repository stays beside it for the next pom of the family.
+maven_jars() { # POM FAMILY_DIRECTORY JAR_DIRECTORY OPTION…
+    mvn --batch-mode -f "$1" -Dmaven.repo.local="$2/repository" dependency:copy-dependencies -DoutputDirectory="$3" "${@:4}"
 }
 
 # Builds the librdkafka that the crate carries, too.

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of `compare`, and what is made of their samples. README.md beside ../compare says what each means."""
+
+import collections
+import statistics
+
+Row = collections.namedtuple("Row", "name unit better load")  # load: a method of Loads; None = computed of other rows
+
+ROWS = (
+    Row("idle_rss", "MiB", "less", "cold_start"),
+    Row("cold_start", "ms", "less", "cold_start"),
+    Row("produce_default_vs_default", "MB/s", "more", "produce_default"),
+    Row("produce_commit_vs_kafka_flush", "MB/s", "more", "produce_flushed"),
+    Row("produce_os_vs_kafka_default", "MB/s", "more", "produce_unflushed"),
+    Row("cpu_per_gb_produce", "s/GB", "less", "produce_unflushed"),
+    Row("produce_100b", "MB/s", "more", "produce_small"),
+    Row("many_partitions_1000", "MB/s", "more", "produce_many"),
+    Row("fetch_plain", "MB/s", "more", "fetch_plain"),
+    Row("cpu_per_gb_fetch", "s/GB", "less", "fetch_plain"),
+    Row("fetch_tls", "MB/s", "more", "fetch_tls"),
+    Row("ack_p99_20mbs", "ms", "less", "acknowledged"),
+    Row("e2e_p99_20mbs", "ms", "less", "end_to_end"),
+    Row("produce_bound", "%", "more", "produce_default"),
+)
+STARTS = ("cold_start",)  # loads that start the server anew
+BOUND_OF = "produce_default_vs_default"
+
+
+class Samples:
+    """What was found: of each row and server one number a round."""
+
+    def __init__(self):
+        self.found = collections.defaultdict(lambda: collections.defaultdict(list))
+
+    def note(self, server, figures):
+        for name, value in figures.items():
+            self.found[name][server].append(value)
+
+    def note_bound(self, probes):
+        """The slower of loopback and disk, the median of all probes of the run."""
+        bound = statistics.median(min(each["loopback_mb_s"], each["disk_mb_s"]) for each in probes)
+        for server, values in self.found[BOUND_OF].items():
+            self.found["produce_bound"][server] = [100 * value / bound for value in values]
+
+
+def rounded(value):
+    """To four digits that count."""
+    return float(f"{value:.4g}")
+
+
+def summary(row, samples):
+    """What the JSON says of a row."""
+    found = samples.found[row.name]
+    millrace, kafka = (statistics.median(found[server]) for server in ("millrace", "kafka"))
+    return {"name": row.name, "millrace": rounded(millrace), "kafka": rounded(kafka), "ratio": rounded(millrace / kafka),
+            "unit": row.unit, "better": row.better,
+            "rounds": {server: [rounded(value) for value in found[server]] for server in ("millrace", "kafka")}}
+
+
+def best_of(passes):
+    """Of two runs of everything that differ in Apache Kafka's heap, each row from the one in which it did better."""
+    def kafka_does_better(row):
+        return row["kafka"] if row["better"] == "more" else -row["kafka"]
+
+    return [max(rows, key=kafka_does_better) for rows in zip(*passes)]
+
+
+def text_of(row):
+    def with_range(server):
+        values = row["rounds"][server]
+        return f"{row[server]:g} ({min(values):g}-{max(values):g})"
+
+    return f"{row['name']:30} {with_range('millrace'):>26} {with_range('kafka'):>26} {row['ratio']:>9g}  {row['unit']}"
+
+
+HEADER = f"{'row':30} {'millrace (min-max)':>26} {'kafka (min-max)':>26} {'ratio':>9}  unit"

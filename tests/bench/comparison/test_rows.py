@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What `compare` says is what its README promises, without a server."""
+
+import os
+import re
+import sys
+import unittest
+import xml.etree.ElementTree
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from comparison import plots  # noqa: E402
+from comparison.rows import ROWS, Row, Samples, best_of, summary, text_of  # noqa: E402
+
+MB_S = Row("some", "MB/s", "more", "load")
+MS = Row("other", "ms", "less", "load")
+
+
+def rows_of_readme():
+    with open(os.path.join(os.path.dirname(HERE), "README.md"), encoding="utf-8") as file:
+        table = file.read().split("| row | load |")[1].split("\n\n")[0]
+    return [name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+
+
+def samples_of(**found):
+    samples = Samples()
+    for server, values in found.items():
+        for value in values:
+            samples.note(server, {MB_S.name: value, MS.name: value, "produce_default_vs_default": value})
+    return samples
+
+
+class RowsTest(unittest.TestCase):
+    def test_the_readme_has_each_row_once_and_no_other(self):
+        self.assertEqual(sorted(rows_of_readme()), sorted(row.name for row in ROWS))
+
+    def test_a_row_is_its_median_and_the_ratio_is_ours_to_theirs(self):
+        row = summary(MB_S, samples_of(millrace=[300, 100, 200], kafka=[50, 60, 40]))
+        self.assertEqual(row, {"name": "some", "millrace": 200, "kafka": 50, "ratio": 4, "unit": "MB/s", "better": "more",
+                               "rounds": {"millrace": [300, 100, 200], "kafka": [50, 60, 40]}})
+        self.assertIn("200 (100-300)", text_of(row))
+
+    def test_the_bound_is_the_slower_of_loopback_and_disk(self):
+        samples = samples_of(millrace=[500], kafka=[250])
+        samples.note_bound([{"loopback_mb_s": 3000, "disk_mb_s": 900}, {"loopback_mb_s": 2000, "disk_mb_s": 1100}])
+        self.assertEqual(summary(Row("produce_bound", "%", "more", ""), samples)["millrace"], 50)
+
+    def test_of_two_heaps_each_row_takes_the_better_one(self):
+        passes = [[summary(row, samples_of(millrace=[1], kafka=[kafka])) for row in (MB_S, MS)] for kafka in (10, 20)]
+        self.assertEqual([row["kafka"] for row in best_of(passes)], [20, 10])
+
+    def test_a_plot_is_well_formed_and_shows_each_round(self):
+        row = summary(MB_S, samples_of(millrace=[3, 1, 2], kafka=[4, 5, 6]))
+        drawn = xml.etree.ElementTree.fromstring(plots.svg(row, "a & b"))
+        self.assertEqual(len(drawn.findall("{http://www.w3.org/2000/svg}circle")), 6)
+
+
+if __name__ == "__main__":
+    unittest.main()
