@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from bad_records import batch, record
 from frames import PlainSession, load_schemas
 from lone_broker import LoneBroker
+from table import say
 
 PRODUCE, FETCH, METADATA = 0, 1, 3
 PRODUCE_VERSION, FETCH_VERSION, METADATA_VERSION = 9, 12, 12
@@ -176,15 +177,6 @@ class Bench:
         self.row("busy_broker_cpu", 100 * (self.cpu_seconds() - cpu) / seconds, "% of a core")
 
 
-def say(rows, as_json):
-    if as_json:
-        print(json.dumps({"bench": "scale", "rows": rows}))
-        return
-    for row in rows:
-        aim = "" if row["aim"] is None else f"   aim {row['aim']}"
-        print(f"{row['name']:32} {row['value']:>12} {row['unit']}{aim}")
-
-
 def run(bench, options):
     broker = bench.broker
     broker.start(on_faulty_disk=False)
@@ -229,7 +221,7 @@ def main():
         run(bench, options)
     finally:
         broker.close()
-    say(bench.rows, options.json)
+    say("scale", bench.rows, options.json)
 
 
 if __name__ == "__main__":

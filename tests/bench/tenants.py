@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "integration", "soak"))
 
 from frames import Session, load_schemas  # noqa: E402
 from rest import Rest  # noqa: E402
+from table import say  # noqa: E402
 
 PRODUCE, CREATE_TOPICS = 0, 19
 # One record, "hello", of 2023.
@@ -150,15 +151,6 @@ class Bench:
         self.row("idle_broker_each", 1024 * (self.broker_mib() - before_mib) / count, "KiB")
 
 
-def say(rows, as_json):
-    if as_json:
-        print(json.dumps({"rows": rows}))
-        return
-    for row in rows:
-        aim = "" if row["aim"] is None else f"   aim {row['aim']}"
-        print(f"{row['name']:32} {row['value']:>12} {row['unit']}{aim}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", required=True)
@@ -179,7 +171,7 @@ def main():
         bench.idle(options.instances)
         bench.waits("standard_post_to_record_among_idle",
                     [bench.post_to_record("standard", f"late-{i}") for i in range(max(1, options.rounds // 10))], 100, 300)
-    say(bench.rows, options.json)
+    say("tenants", bench.rows, options.json)
 
 
 if __name__ == "__main__":
