@@ -11,8 +11,8 @@ from comparison.server import Server
 from lone_broker import LoneBroker
 
 LIMITS = {name: -1 for name in (
-    "partitions", "storage_bytes", "retention_bytes_per_partition", "produce_bytes_per_second", "consume_bytes_per_second",
-    "produce_bytes_per_second_per_partition", "consume_bytes_per_second_per_partition")}
+    "partitions", "storage_bytes", "retention_bytes_per_partition", "connections", "clients", "produce_bytes_per_second",
+    "consume_bytes_per_second", "produce_bytes_per_second_per_partition", "consume_bytes_per_second_per_partition")}
 
 
 class MillraceServer(Server):
