@@ -43,8 +43,9 @@ static void write_value(struct writer *writer, int bytes, uint64_t *random)
 {
     for (int i = 0; i < bytes; i++) {
         bool is_random = i / 16 % RANDOM_EVERY == 0;
+        uint8_t byte = (uint8_t)(is_random ? next_random(random) : (uint64_t)('a' + i % 16));
 
-        writer_i8(writer, is_random ? (int8_t)next_random(random) : (int8_t)('a' + i % 16));
+        writer_bytes(writer, &byte, 1);
     }
 }
 
