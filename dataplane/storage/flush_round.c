@@ -83,18 +83,28 @@ static enum err write_item(struct log_store *store, const struct flush_item *ite
     return rc;
 }
 
-static enum err undo_segment(struct log_store *store, const struct write_run *run)
+/* Durably: the log goes on without it, and a file that came back would look like its next segment. */
+static enum err undo_new_segment(struct log_store *store, const struct write_run *run)
 {
-    struct file *file = NULL;
     char path[LOG_PATH_BYTES];
     enum err rc = ERR_OK;
 
-    if (run->position == 0) {
-        segment_files_drop(&store->files, run->segment);
-        segment_path(run->segment, SEGMENT_SUFFIX, path);
-        rc = store->disk->ops->remove(store->disk, path);
-        return rc == ERR_NOT_FOUND ? ERR_OK : rc; /* perhaps it was not made yet */
-    }
+    segment_files_drop(&store->files, run->segment);
+    segment_path(run->segment, SEGMENT_SUFFIX, path);
+    rc = store->disk->ops->remove(store->disk, path);
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK; /* it was not made yet */
+    log_path(&run->segment->id, path);
+    return rc == ERR_OK ? store->disk->ops->sync_dir(store->disk, path) : rc;
+}
+
+static enum err undo_segment(struct log_store *store, const struct write_run *run)
+{
+    struct file *file = NULL;
+    enum err rc = ERR_OK;
+
+    if (run->position == 0)
+        return undo_new_segment(store, run);
     rc = segment_files_acquire(&store->files, run->segment, 0, &file);
     if (rc != ERR_OK)
         return rc;

@@ -37,9 +37,16 @@ static enum err remove_snapshot(struct log_recovery *log, log_offset offset)
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
+/* Durably, when recovery_sync returns: a file that came back later would look like the next segment to a log that
+ * went on without it. */
 static enum err remove_segment(struct log_recovery *log, log_offset base)
 {
-    return log_files_remove_segment(log->recovery->store->disk, log->facts, base);
+    struct recovery *recovery = log->recovery;
+    char path[LOG_PATH_BYTES];
+
+    log_path(&log->id, path);
+    sync_batch_dir(&recovery->syncs, &recovery->sync_err, path);
+    return log_files_remove_segment(recovery->store->disk, log->facts, base);
 }
 
 /* --- one segment --- */
