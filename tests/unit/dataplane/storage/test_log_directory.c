@@ -287,6 +287,54 @@ START_TEST(a_file_that_comes_back_after_a_clean_end_is_known_with_its_epochs)
 }
 END_TEST
 
+static void make_file(const char *path)
+{
+    struct file *file = NULL;
+
+    ck_assert_int_eq(rig.disk->ops->open(rig.disk, path, DISK_CREATE, &file), ERR_OK);
+    file->ops->close(file);
+}
+
+/* As a roll leaves it that died at once: an empty file, where the log happens to end. */
+static void make_empty_segment(log_offset base)
+{
+    char path[128];
+
+    rig_path(&rig, 0, base, ".log", path);
+    make_file(path);
+    *strrchr(path, '/') = '\0';
+    ck_assert_int_eq(rig.disk->ops->sync_dir(rig.disk, path), ERR_OK);
+}
+
+/* The disk tosses a coin for each name that is not synced: these make it another toss each time. */
+static void make_unsynced_files(int count)
+{
+    for (int i = 0; i < count; i++) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "another-%d", i);
+        make_file(path);
+    }
+}
+
+START_TEST(a_segment_that_a_start_removed_does_not_come_back_in_the_place_of_an_older_one)
+{
+    struct replica *replica = rig_open(&rig, 0, 1);
+
+    ck_assert_int_eq(rig_put(&rig, replica, 2), 0);
+    rig_stop(&rig, RIG_KILL);
+    make_empty_segment(2);
+    rig.small_bytes_max = 1;
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    replica = rig_open(&rig, 0, 2);
+    ck_assert_int_eq(rig_put(&rig, replica, 1), 2);
+    ck_assert_int_eq(rig_trim(&rig, replica, 2).error, KAFKA_NONE);
+    make_unsynced_files(_i);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 3), 2, 2), 1);
+}
+END_TEST
+
 START_TEST(a_failed_sync_fails_the_directory_and_reads_go_on)
 {
     struct replica *replica = rig_open(&rig, 0, 0);
@@ -475,6 +523,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_missing_segment_isolates_and_a_missing_index_does_not);
     tcase_add_test(tc, a_snapshot_of_producers_beyond_the_end_is_forgotten_before_the_log_goes_on);
     tcase_add_test(tc, a_file_that_comes_back_after_a_clean_end_is_known_with_its_epochs);
+    tcase_add_loop_test(
+        tc, a_segment_that_a_start_removed_does_not_come_back_in_the_place_of_an_older_one, 0, 10);
     tcase_add_test(tc, a_failed_sync_fails_the_directory_and_reads_go_on);
     tcase_add_test(tc, a_full_disk_refuses_and_recovers_when_there_is_room_again);
     tcase_add_test(tc, a_trim_works_on_a_full_disk_and_frees_it);
