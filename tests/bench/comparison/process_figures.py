@@ -27,17 +27,6 @@ def resident_bytes(pid):
     return 1024 * numbers_of(f"/proc/{pid}/status")["VmRSS"]
 
 
-def proportional_bytes(pid):
-    """Resident, with pages that others have too divided among them."""
-    return 1024 * numbers_of(f"/proc/{pid}/smaps_rollup")["Pss"]
-
-
-def disk_bytes(pid):
-    """(read, written), as they went to and came from the disk; what waits in the page cache counts when it was dirtied."""
-    found = numbers_of(f"/proc/{pid}/io")
-    return found["read_bytes"], found["write_bytes"]
-
-
 class Steal:
     """The share of the machine's time that the host gave to others since this was made."""
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is known of producers after a death in the middle of a round that moves the log start. */
-
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/storage/storage_rig.h"
 
