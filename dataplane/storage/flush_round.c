@@ -279,10 +279,11 @@ static enum err record_awaited(struct log_store *store, struct flush_item *item)
         rc = catalogue_add_log(catalogue, &item->id);
     if (rc == ERR_OK)
         rc = save_producers(store, item, &item->has_producers);
-    if (rc == ERR_OK && item->log_start >= 0)
-        rc = catalogue_set_log_start(catalogue, &item->id, item->log_start);
+    /* In this order: a log start never stands without the producers of what lies below. */
     if (rc == ERR_OK && item->has_producers)
         rc = record_producers(catalogue, item);
+    if (rc == ERR_OK && item->log_start >= 0)
+        rc = catalogue_set_log_start(catalogue, &item->id, item->log_start);
     return rc;
 }
 
@@ -376,6 +377,16 @@ static void remove_old_producers(struct log_store *store, const struct list *ite
     }
 }
 
+/* No room for what an item awaits. A new log goes back. A log start does not: with it stands a snapshot that ends
+ * with the item's bytes, so they stay (they are synced), and only the log start is refused. */
+static void refuse_awaiting(struct log_store *store, struct flush_item *item)
+{
+    if (item->is_new)
+        item->err = take_back(store, item, "catalogue", ERR_NO_SPACE);
+    else
+        item->is_start_refused = true;
+}
+
 static void fail_awaiting(struct log_store *store, struct list *items, enum err err)
 {
     if (err != ERR_NO_SPACE)
@@ -384,8 +395,12 @@ static void fail_awaiting(struct log_store *store, struct list *items, enum err 
     {
         struct flush_item *item = flush_item_of(node);
 
-        if (item->err == ERR_OK && (err != ERR_NO_SPACE || waits_for_catalogue(item)))
+        if (item->err != ERR_OK)
+            continue;
+        if (err != ERR_NO_SPACE)
             item->err = take_back(store, item, "catalogue", err);
+        else if (waits_for_catalogue(item))
+            refuse_awaiting(store, item);
     }
 }
 

@@ -91,6 +91,7 @@ struct flush_item {
     bool has_producers; /* the snapshot is on the disk */
     struct producers_fact producers_before;
     log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
+    bool is_start_refused;    /* no room to say it durably: the bytes stay, the log start is owed */
     enum err err;
 };
 

@@ -99,12 +99,13 @@ static void go_on_removing(struct replica *replica);
 
 static void round_succeeded(struct replica *replica)
 {
+    bool is_start_refused = replica->item.is_start_refused;
     int64_t lsn = replica->item.lsn;
 
     partition_log_flushed(&replica->log, &replica->item);
     if (lsn >= 0)
         checkpoint_note(replica, lsn);
-    if (replica->taken_log_start >= 0) {
+    if (replica->taken_log_start >= 0 && !is_start_refused) {
         partition_log_set_start(&replica->log, replica->taken_log_start);
         replica->owed_log_start = -1; /* what was taken is never less */
     }
@@ -112,7 +113,7 @@ static void round_succeeded(struct replica *replica)
                                   replica->log.durable.end);
     replica_publish(replica);
     replica_complete_appends(replica);
-    replica_complete_trims(replica, KAFKA_NONE);
+    replica_complete_trims(replica, is_start_refused ? KAFKA_KAFKA_STORAGE_ERROR : KAFKA_NONE);
     replica_wake_waiters(replica);
 }
 

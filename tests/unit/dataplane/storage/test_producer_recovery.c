@@ -5,6 +5,10 @@
 
 #define DEATHS 40 /* a round changes the disk less often */
 #define TWO_BATCHES_A_SEGMENT 200
+#define PRODUCERS 20 /* so that a snapshot of them is larger than a batch */
+#define ROOM_ENOUGH_BYTES 4096
+#define STEP_BYTES 128
+#define FULL_PAUSE_IS_OVER_US 1100000
 
 static struct storage_rig rig;
 static struct replica *replica;
@@ -13,6 +17,7 @@ static void setup(void)
 {
     rig_init(&rig, 1);
     rig.config.segment_bytes = TWO_BATCHES_A_SEGMENT;
+    rig.wal_file_bytes = 4096;
     ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
     replica = rig_open(&rig, 0, 1);
 }
@@ -89,6 +94,64 @@ START_TEST(a_trim_that_dies_at_any_step_forgets_no_producer)
 }
 END_TEST
 
+/* Each producer appends one batch; the last append rolls. */
+static void append_of_each(int producers)
+{
+    for (int i = 0; i < producers; i++) {
+        struct sim_batch batch = rig_batch(&rig, 1);
+
+        batch.producer_id = i;
+        (void)rig_append(&rig, replica, &batch);
+    }
+}
+
+static void leave_room(int64_t bytes)
+{
+    struct sim_disk_faults faults = {.capacity_bytes =
+                                         bytes == 0 ? 0 : sim_disk_used_bytes(rig.disk) + bytes};
+
+    sim_disk_set_faults(rig.disk, &faults);
+}
+
+/* The roll finds room for its batch but perhaps none for its snapshot, the trim and its append perhaps none for the
+ * catalogue. Another log's append, when there is room again, writes what the catalogue is owed. */
+static void trim_on_a_full_disk(int64_t room_to_roll, int64_t room_to_trim)
+{
+    struct sim_batch last;
+    struct sim_batch rolls;
+    struct sim_batch next;
+
+    append_of_each(PRODUCERS - 1);
+    last = rig_batch(&rig, 1);
+    last.producer_id = 77;
+    ck_assert_int_eq(rig_append(&rig, replica, &last).base_offset, PRODUCERS - 1);
+    rolls = rig_batch(&rig, 1);
+    leave_room(room_to_roll);
+    if (rig_append(&rig, replica, &rolls).error != KAFKA_NONE)
+        return;
+    next = rig_batch(&rig, 1);
+    leave_room(room_to_trim);
+    append_and_trim(&next, PRODUCERS);
+    leave_room(0);
+    sim_executor_run_for(rig.executor, FULL_PAUSE_IS_OVER_US);
+    (void)rig_put(&rig, rig_open(&rig, 1, 1), 1);
+    rig_stop(&rig, RIG_KILL);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    replica = rig_open(&rig, 0, 2);
+    ck_assert_int_eq(rig_append(&rig, replica, &last).error, KAFKA_NONE);
+    ck_assert_int_eq(rig_append(&rig, replica, &last).base_offset, PRODUCERS - 1);
+}
+
+START_TEST(a_trim_that_finds_the_disk_full_forgets_no_producer)
+{
+    for (int64_t room = STEP_BYTES; room < ROOM_ENOUGH_BYTES; room += STEP_BYTES) {
+        trim_on_a_full_disk(STEP_BYTES * (1 + _i), room);
+        teardown();
+        setup();
+    }
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("dataplane/storage/producer_recovery");
@@ -96,6 +159,8 @@ Suite *test_suite(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, a_trim_that_dies_at_any_step_forgets_no_producer, 0, DEATHS);
+    tcase_add_loop_test(tc, a_trim_that_finds_the_disk_full_forgets_no_producer, 0,
+                        ROOM_ENOUGH_BYTES / STEP_BYTES);
     suite_add_tcase(suite, tc);
     return suite;
 }
