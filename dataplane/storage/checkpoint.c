@@ -118,17 +118,21 @@ static void run_checkpoint(struct work *work)
     }
 }
 
-/* It was synced: what the write-ahead log has of it is needed no more, but for what came meanwhile. */
-static void settle(struct shard *shard, struct checkpoint_entry *entry)
+/* What the write-ahead log has of it is needed no more, but for what came meanwhile. */
+static void requeue(struct shard *shard, struct checkpoint_entry *entry)
 {
-    struct replica *replica = replica_of(entry);
-
-    partition_log_checkpointed(&replica->log, &entry->end);
-    counter_add(&shard->metrics.checkpoints, 1);
     dequeue(shard, entry);
-    if (replica->state == REPLICA_OPEN && entry->later_lsn >= 0)
+    if (replica_of(entry)->state == REPLICA_OPEN && entry->later_lsn >= 0)
         enqueue(shard, entry, entry->later_lsn);
     entry->later_lsn = -1;
+}
+
+/* Its newest segment was synced. */
+static void settle(struct shard *shard, struct checkpoint_entry *entry)
+{
+    partition_log_checkpointed(&replica_of(entry)->log, &entry->end);
+    counter_add(&shard->metrics.checkpoints, 1);
+    requeue(shard, entry);
     entry->point.id = entry->id;
     entry->point.flushed = segment_fact_of(&entry->end);
     list_push_back(&shard->checkpoints.points, &entry->point.link);
@@ -151,7 +155,7 @@ static void checkpoint_done(struct work *work)
         if (entry->err == ERR_OK && segment != NULL)
             settle(shard, entry);
         else if (entry->err == ERR_OK)
-            dequeue(shard, entry);
+            requeue(shard, entry); /* all of it was closed, or below the log start */
         entry->end.segment = NULL;
         if (segment != NULL)
             shard_segment_unref(shard, segment);

@@ -8,6 +8,7 @@
 
 #define FILE_BYTES 8192
 #define PARTITIONS 20
+#define SECOND_US ((int64_t)1000 * 1000)
 
 static struct storage_rig rig;
 
@@ -200,6 +201,28 @@ START_TEST(what_larger_files_held_is_replayed_when_files_are_smaller_now)
 }
 END_TEST
 
+/* A checkpoint takes along a log of which nothing is left; what is appended before it comes back is noted. */
+START_TEST(what_was_logged_during_the_checkpoint_of_an_empty_log_is_kept)
+{
+    for (int32_t life = 0; life < 8; life++) {
+        struct replica *trimmed = rig_open(&rig, 0, life);
+        struct replica *busy = rig_open(&rig, 1, life);
+        log_offset end = replica_snapshot(trimmed)->high_watermark;
+
+        ck_assert_int_eq(end, 2 * life);
+        ck_assert_int_eq(rig_put(&rig, trimmed, 1), end++);
+        ck_assert_int_eq(rig_trim(&rig, trimmed, end).error, KAFKA_NONE);
+        sim_executor_stall(rig.executor, WORKER_SLOW, 20 * SECOND_US);
+        sim_executor_run_for(rig.executor, 12 * SECOND_US); /* its turn came */
+        ck_assert_int_eq(rig_put(&rig, trimmed, 1), end);
+        sim_executor_run_for(rig.executor, 10 * SECOND_US);
+        for (int i = 0; i < 300; i++) /* every file is used again */
+            (void)rig_put(&rig, busy, 1);
+        restart(RIG_POWER_CUT);
+    }
+}
+END_TEST
+
 START_TEST(a_segment_is_synced_within_twenty_seconds)
 {
     struct replica *replica = rig_open(&rig, 0, 0);
@@ -380,6 +403,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, what_only_the_write_ahead_log_had_survives_power_cut_after_power_cut);
     tcase_add_test(tc, durable_is_a_prefix_whichever_way_its_parts_went);
     tcase_add_test(tc, files_are_used_again_when_checkpoints_have_synced_what_they_hold);
+    tcase_add_test(tc, what_was_logged_during_the_checkpoint_of_an_empty_log_is_kept);
     tcase_add_test(tc, what_larger_files_held_is_replayed_when_files_are_smaller_now);
     tcase_add_test(tc, a_segment_is_synced_within_twenty_seconds);
     tcase_add_test(tc, nothing_is_replayed_after_a_clean_end);
