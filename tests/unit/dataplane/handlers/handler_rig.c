@@ -93,28 +93,41 @@ int32_t rig_partition_count(struct sim_kafka *kafka, const char *name)
 
 /* --- records and settings --- */
 
-void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch)
+void rig_send_batches(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch,
+                      const int32_t *partitions, int32_t count)
 {
     struct kafka_produce_request request;
     struct kafka_produce_request_topic data;
-    struct kafka_produce_request_partition partition;
+    struct kafka_produce_request_partition items[RIG_BATCHES_MAX];
     struct buffer records;
+
+    ck_assert_int_le(count, RIG_BATCHES_MAX);
 
     buffer_init(&records, 4 << 20);
     sim_batch_write(batch, &records);
     kafka_produce_request_init_defaults(&request);
     kafka_produce_request_topic_init_defaults(&data);
-    kafka_produce_request_partition_init_defaults(&partition);
-    partition.records = buffer_slice(&records);
+    for (int32_t i = 0; i < count; i++) {
+        kafka_produce_request_partition_init_defaults(&items[i]);
+        items[i].index = partitions[i];
+        items[i].records = buffer_slice(&records);
+    }
     data.name = text(topic);
-    data.partition_data.items = &partition;
-    data.partition_data.count = 1;
+    data.partition_data.items = items;
+    data.partition_data.count = count;
     request.acks = -1;
     request.timeout_ms = 30000;
     request.topic_data.items = &data;
     request.topic_data.count = 1;
     sim_kafka_send(kafka, KAFKA_API_PRODUCE, 9, kafka_produce_request, &request);
     buffer_done(&records);
+}
+
+void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch)
+{
+    static const int32_t first = 0;
+
+    rig_send_batches(kafka, topic, batch, &first, 1);
 }
 
 struct kafka_produce_response_partition rig_take_produce(struct sim_kafka *kafka)

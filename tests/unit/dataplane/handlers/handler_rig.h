@@ -11,6 +11,8 @@
 
 #include <check.h>
 
+enum { RIG_BATCHES_MAX = 64 };
+
 extern struct sim_broker rig;
 extern struct sim_kafka rig_client; /* of tenant 0 */
 extern struct sim_kafka rig_other;  /* of tenant 1 */
@@ -35,6 +37,9 @@ int32_t rig_partition_count(struct sim_kafka *kafka, const char *name);
 /* Sends a Produce (version 9, acks -1) of this batch to partition 0 of the topic; its answer is taken with
  * rig_take_produce when it is there. */
 void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch);
+/* The same batch to each of these partitions, in one request. */
+void rig_send_batches(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch,
+                      const int32_t *partitions, int32_t count);
 struct kafka_produce_response_partition rig_take_produce(struct sim_kafka *kafka);
 /* Produces count plain records to partition 0; the error code. */
 int rig_produce(struct sim_kafka *kafka, const char *topic, int32_t count);
