@@ -45,7 +45,7 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
     checkpoint_queue_init(&shard->checkpoints);
     list_init(&shard->leaving);
     shard->deferred_end = &shard->deferred;
-    tail_budget_init(&shard->tail, tail_bytes);
+    tail_budget_init(&shard->tail, tail_bytes, &loop->spares);
     reclaim_init(&shard->reclaim, loop, free_view);
     cleaner_init(&shard->cleaner, shard, cleaner_limits);
 }
