@@ -6,6 +6,16 @@
 #include "dataplane/storage/partition_log.h"
 #include "dataplane/storage/shard.h"
 
+/* A power of two, so that the views of a log that is written to are of one size nearly always. */
+static int room_for(int chunk_count)
+{
+    int room = chunk_count > 0 ? 1 : 0;
+
+    while (room < chunk_count)
+        room *= 2;
+    return room;
+}
+
 static size_t size_of_view(int chunk_room)
 {
     return sizeof(struct log_view) + (size_t)chunk_room * sizeof(struct tail_view);
@@ -15,11 +25,12 @@ struct log_view *partition_log_view(struct partition_log *log, struct shared_con
                                     log_offset high_watermark, leader_epoch epoch,
                                     struct spare_pool *spares)
 {
-    struct log_view *view = spare_pool_take(spares, size_of_view(log->tail.count));
+    int room = room_for(log->tail.count);
+    struct log_view *view = spare_pool_take(spares, size_of_view(room));
 
     if (view == NULL)
         return NULL;
-    *view = (struct log_view){.spares = spares, .chunk_room = log->tail.count};
+    *view = (struct log_view){.spares = spares, .chunk_room = room};
     view->snapshot = (struct log_snapshot){
         .log_start = log->log_start,
         .last_stable = high_watermark,
