@@ -21,10 +21,22 @@ static const char *const instances[SIM_TENANTS] = {"aaaaaaaa-0000-4000-8000-0000
     if (limits->field != 0)                                                                        \
     rig.limits.field = limits->field
 
-void rig_setup_with(const struct broker_limits *limits)
+static void init(void)
 {
     log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT);
     sim_broker_init(&rig, SEED, LOOPS);
+}
+
+static void start(void)
+{
+    sim_broker_start(&rig);
+    sim_broker_connect(&rig, 0, &rig_client);
+    sim_broker_connect(&rig, 1, &rig_other);
+}
+
+void rig_setup_with(const struct broker_limits *limits)
+{
+    init();
     TAKE(topic_mutations_per_second);
     TAKE(connection_memory_bytes);
     TAKE(max_control_frame_bytes);
@@ -32,9 +44,14 @@ void rig_setup_with(const struct broker_limits *limits)
         rig.limits.logins = limits->logins;
     if (limits->memory.limit_bytes != 0)
         rig.limits.memory = limits->memory;
-    sim_broker_start(&rig);
-    sim_broker_connect(&rig, 0, &rig_client);
-    sim_broker_connect(&rig, 1, &rig_other);
+    start();
+}
+
+void rig_setup_with_tail(int64_t tail_cache_bytes)
+{
+    init();
+    rig.tail_cache_bytes = tail_cache_bytes;
+    start();
 }
 
 void rig_setup(void)

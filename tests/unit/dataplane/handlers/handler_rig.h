@@ -20,6 +20,8 @@ extern struct sim_kafka rig_other;  /* of tenant 1 */
 void rig_setup(void);
 /* With other bounds of the broker, where these are not 0. */
 void rig_setup_with(const struct broker_limits *limits);
+/* With so many bytes of the logs' ends in memory. */
+void rig_setup_with_tail(int64_t tail_cache_bytes);
 void rig_teardown(void);
 
 /* rig_call(&rig_client, HEARTBEAT, heartbeat, 4, &request, &response) */
