@@ -143,6 +143,12 @@ static enum err file_sync(struct file *file)
     return fdatasync(posix_file_of(file)->fd) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
+static void file_start_writing(struct file *file, int64_t offset, int64_t len)
+{
+    /* It may fail where the file system has no such thing. */
+    (void)sync_file_range(posix_file_of(file)->fd, offset, len, SYNC_FILE_RANGE_WRITE);
+}
+
 static enum err file_truncate(struct file *file, int64_t size)
 {
     return ftruncate(posix_file_of(file)->fd, size) == 0 ? ERR_OK : err_from_errno(errno);
@@ -170,6 +176,7 @@ static const struct file_ops posix_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
     .sync = file_sync,
+    .start_writing = file_start_writing,
     .truncate = file_truncate,
     .size = file_size,
     .close = file_close,

@@ -5,6 +5,7 @@
 #include "dataplane/storage/sync_batch.h"
 
 #define IOV_PER_CALL 64
+#define WRITING_BYTES ((int64_t)256 << 10)
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
 
 /* Room that appends may not use, so that there is always some for what frees room: log starts, producer
@@ -28,7 +29,7 @@ static int64_t room_bytes(struct log_store *store)
 }
 
 /* The runs of one segment that follow each other, as one call (or few). */
-static enum err write_stretch(struct file *file, const struct write_run **run)
+static enum err write_stretch(struct file *file, const struct write_run **run, int64_t *ret_end)
 {
     const struct segment *segment = (*run)->segment;
     enum err rc = ERR_OK;
@@ -41,6 +42,7 @@ static enum err write_stretch(struct file *file, const struct write_run **run)
         while (*run != NULL && (*run)->segment == segment && count < IOV_PER_CALL) {
             iov[count++] =
                 (struct iovec){(*run)->chunk->data + (*run)->from, (*run)->to - (*run)->from};
+            *ret_end = (*run)->position + (int64_t)((*run)->to - (*run)->from);
             *run = (*run)->next;
         }
         rc = file->ops->write_at(file, position, iov, count);
@@ -48,11 +50,24 @@ static enum err write_stretch(struct file *file, const struct write_run **run)
     return rc;
 }
 
+/* Whole stretches begin to go to the disk at once: what a checkpoint has to sync is little, and the write-ahead log's
+ * syncs do not wait behind it. */
+static void start_writing(struct file *file, int64_t from, int64_t to)
+{
+    int64_t begin = from / WRITING_BYTES * WRITING_BYTES;
+    int64_t end = to / WRITING_BYTES * WRITING_BYTES;
+
+    if (end > begin)
+        file->ops->start_writing(file, begin, end - begin);
+}
+
 static enum err write_segment(struct log_store *store, const struct write_run **run)
 {
     struct segment *segment = (*run)->segment;
-    bool is_new = (*run)->position == 0;
+    int64_t position = (*run)->position;
+    bool is_new = position == 0;
     struct file *file = NULL;
+    int64_t end = 0;
     enum err rc = segment_files_acquire(&store->files, segment, is_new ? DISK_CREATE : 0, &file);
 
     if (rc != ERR_OK)
@@ -61,7 +76,9 @@ static enum err write_segment(struct log_store *store, const struct write_run **
     if (is_new)
         rc = file->ops->truncate(file, 0);
     if (rc == ERR_OK)
-        rc = write_stretch(file, run);
+        rc = write_stretch(file, run, &end);
+    if (rc == ERR_OK)
+        start_writing(file, position, end);
     if (log_store_is_sabotaged(store, SABOTAGE_SHORT_WRITE))
         rc = ERR_OK;
     segment_files_release(&store->files, segment);
