@@ -59,6 +59,9 @@ struct file_ops {
     /* All bytes or an error; after an error any prefix may be there. */
     enum err (*write_at)(struct file *file, int64_t offset, const struct iovec *iov, int iov_count);
     enum err (*sync)(struct file *file); /* fdatasync */
+    /* The disk may begin to write these bytes now, so that a sync that comes later has less to wait for. Promises
+     * nothing, fails silently, does not wait. */
+    void (*start_writing)(struct file *file, int64_t offset, int64_t len);
     enum err (*truncate)(struct file *file, int64_t size);
     enum err (*size)(struct file *file, int64_t *ret_size);
     void (*close)(struct file *file);

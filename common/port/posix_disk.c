@@ -2,6 +2,7 @@
 /* The disk port on POSIX: every path is opened below one root directory, O_CLOEXEC, files 0640,
  * directories 0750. errno does not leave this file. Any thread: there is no state but descriptors;
  * the locks are only taken at start.
+ * Only flushes of several files at once have threads of their own (sync_pool.h).
  *
  * The lock is an open file description lock on a file of ours: held until the process ends or the disk
  * is closed, not inherited by children, and gone with a killed process. */
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "common/base/list.h"
+#include "common/port/sync_pool.h"
 
 #define FILE_MODE 0640
 #define DIRECTORY_MODE 0750
@@ -28,13 +28,13 @@
 #define LOCKS_MAX 4
 #define REMOVE_DEPTH_MAX 8
 #define LIST_BYTES 16384
-#define SYNC_THREADS_MAX 15
 
 struct posix_disk {
     struct disk base;
     int root;
     int locks[LOCKS_MAX]; /* set at start, before other threads */
     int lock_count;
+    struct sync_pool syncs;
 };
 
 struct posix_file {
@@ -143,6 +143,12 @@ static enum err file_sync(struct file *file)
     return fdatasync(posix_file_of(file)->fd) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
+static void file_start_writing(struct file *file, int64_t offset, int64_t len)
+{
+    /* It may fail where the file system has no such thing. */
+    (void)sync_file_range(posix_file_of(file)->fd, offset, len, SYNC_FILE_RANGE_WRITE);
+}
+
 static enum err file_truncate(struct file *file, int64_t size)
 {
     return ftruncate(posix_file_of(file)->fd, size) == 0 ? ERR_OK : err_from_errno(errno);
@@ -170,6 +176,7 @@ static const struct file_ops posix_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
     .sync = file_sync,
+    .start_writing = file_start_writing,
     .truncate = file_truncate,
     .size = file_size,
     .close = file_close,
@@ -343,52 +350,14 @@ static enum err disk_sync_dir(struct disk *disk, const char *path)
     return rc;
 }
 
-/* Flushes of different files wait for the disk, not for each other: a few threads for as long as it
- * takes cost far less than one flush. */
-struct sync_team {
-    pthread_mutex_t lock;
-    struct disk *disk;
-    struct disk_sync *syncs;
-    int next;
-    int count;
-};
-
-static struct disk_sync *next_sync(struct sync_team *team)
+static void sync_one(struct disk *disk, struct disk_sync *sync)
 {
-    struct disk_sync *sync = NULL;
-
-    pthread_mutex_lock(&team->lock);
-    if (team->next < team->count)
-        sync = &team->syncs[team->next++];
-    pthread_mutex_unlock(&team->lock);
-    return sync;
-}
-
-static void *run_syncs(void *context)
-{
-    struct sync_team *team = context;
-    struct disk_sync *sync = NULL;
-
-    while ((sync = next_sync(team)) != NULL)
-        sync->err =
-            sync->file != NULL ? file_sync(sync->file) : disk_sync_dir(team->disk, sync->dir);
-    return NULL;
+    sync->err = sync->file != NULL ? file_sync(sync->file) : disk_sync_dir(disk, sync->dir);
 }
 
 static void disk_sync_all(struct disk *disk, struct disk_sync *syncs, int count)
 {
-    struct sync_team team = {.disk = disk, .syncs = syncs, .count = count};
-    pthread_t threads[SYNC_THREADS_MAX];
-    int wanted = count < SYNC_THREADS_MAX ? count - 1 : SYNC_THREADS_MAX;
-    int started = 0;
-
-    pthread_mutex_init(&team.lock, NULL);
-    while (started < wanted && pthread_create(&threads[started], NULL, run_syncs, &team) == 0)
-        started++;
-    (void)run_syncs(&team); /* alone, if no thread could be had */
-    for (int i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    pthread_mutex_destroy(&team.lock);
+    sync_pool_run(&posix_disk_of(disk)->syncs, syncs, count);
 }
 
 static enum err disk_lock(struct disk *disk, const char *path)
@@ -454,6 +423,7 @@ enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error 
                          "user that runs the broker",
                          root, strerror(number));
     }
+    sync_pool_init(&disk->syncs, &disk->base, sync_one);
     *ret_disk = &disk->base;
     return ERR_OK;
 }
@@ -465,6 +435,7 @@ void posix_disk_close(struct disk *disk)
     if (disk == NULL)
         return;
     posix = posix_disk_of(disk);
+    sync_pool_done(&posix->syncs);
     for (int i = 0; i < posix->lock_count; i++)
         (void)close(posix->locks[i]);
     (void)close(posix->root);

@@ -8,7 +8,10 @@
 #define REST_US                                                                                    \
     ((int64_t)10 * 1000 * 1000) /* how long one may stay unsynced before its turn comes */
 #define TICKS_PER_REST ((int)(REST_US / TICK_US))
-#define HURRY_COUNT 64
+/* In a hurry: few at a time, for whoever waits for the write-ahead log waits behind them; more when there are many. */
+#define HURRY_LEAST 4
+#define HURRY_MOST 64
+#define HURRY_SHARE 64
 
 static void on_tick(struct timer *timer);
 
@@ -72,6 +75,15 @@ static void dequeue(struct shard *shard, struct checkpoint_entry *entry)
 int64_t checkpoint_needed_lsn(const struct checkpoint_queue *queue)
 {
     return list_is_empty(&queue->unsynced) ? INT64_MAX : entry_of(queue->unsynced.next)->first_lsn;
+}
+
+static int hurry_count(const struct shard *shard)
+{
+    int count = shard->checkpoints.count / HURRY_SHARE;
+
+    if (count < HURRY_LEAST)
+        return HURRY_LEAST;
+    return count < HURRY_MOST ? count : HURRY_MOST;
 }
 
 static bool is_in_hurry(const struct shard *shard)
@@ -164,7 +176,7 @@ static void checkpoint_done(struct work *work)
     }
     shard_kick(shard);
     if (is_in_hurry(shard))
-        begin_checkpoint(shard, HURRY_COUNT);
+        begin_checkpoint(shard, hurry_count(shard));
     shard_work_ended(shard);
 }
 
@@ -231,7 +243,7 @@ static void on_tick(struct timer *timer)
     struct checkpoint_queue *queue = container_of(timer, struct checkpoint_queue, tick);
     struct shard *shard = container_of(queue, struct shard, checkpoints);
 
-    begin_checkpoint(shard, is_in_hurry(shard) ? HURRY_COUNT : due_count(shard));
+    begin_checkpoint(shard, is_in_hurry(shard) ? hurry_count(shard) : due_count(shard));
     if (!list_is_empty(&queue->unsynced) && !shard->is_closing)
         timer_start_in(shard->loop, &queue->tick, TICK_US);
 }
@@ -250,7 +262,7 @@ void checkpoint_note(struct replica *replica, int64_t lsn)
     if (!list_is_linked(&entry->unsynced))
         enqueue(shard, entry, lsn);
     if (is_in_hurry(shard))
-        begin_checkpoint(shard, HURRY_COUNT);
+        begin_checkpoint(shard, hurry_count(shard));
 }
 
 void checkpoint_forget(struct replica *replica)

@@ -4,146 +4,7 @@
 #include "common/observe/log.h"
 #include "dataplane/storage/sync_batch.h"
 
-#define IOV_PER_CALL 64
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
-
-/* Room that appends may not use, so that there is always some for what frees room: log starts, producer
- * snapshots, the catalogue. */
-#define RESERVE_MAX_BYTES ((int64_t)64 << 20)
-#define RESERVE_SHARE 20
-
-/* --- 1 write --- */
-
-/* What appends may use now. A disk that cannot say it is not held to it. */
-static int64_t room_bytes(struct log_store *store)
-{
-    int64_t available = 0;
-    int64_t total = 0;
-    int64_t reserve = 0;
-
-    if (store->disk->ops->free_bytes(store->disk, &available, &total) != ERR_OK)
-        return INT64_MAX;
-    reserve = total / RESERVE_SHARE < RESERVE_MAX_BYTES ? total / RESERVE_SHARE : RESERVE_MAX_BYTES;
-    return available - reserve;
-}
-
-/* The runs of one segment that follow each other, as one call (or few). */
-static enum err write_stretch(struct file *file, const struct write_run **run)
-{
-    const struct segment *segment = (*run)->segment;
-    enum err rc = ERR_OK;
-
-    while (*run != NULL && (*run)->segment == segment && rc == ERR_OK) {
-        struct iovec iov[IOV_PER_CALL];
-        int64_t position = (*run)->position;
-        int count = 0;
-
-        while (*run != NULL && (*run)->segment == segment && count < IOV_PER_CALL) {
-            iov[count++] =
-                (struct iovec){(*run)->chunk->data + (*run)->from, (*run)->to - (*run)->from};
-            *run = (*run)->next;
-        }
-        rc = file->ops->write_at(file, position, iov, count);
-    }
-    return rc;
-}
-
-static enum err write_segment(struct log_store *store, const struct write_run **run)
-{
-    struct segment *segment = (*run)->segment;
-    bool is_new = (*run)->position == 0;
-    struct file *file = NULL;
-    enum err rc = segment_files_acquire(&store->files, segment, is_new ? DISK_CREATE : 0, &file);
-
-    if (rc != ERR_OK)
-        return rc;
-    /* A new segment may find the rest of one that was never recorded. */
-    if (is_new)
-        rc = file->ops->truncate(file, 0);
-    if (rc == ERR_OK)
-        rc = write_stretch(file, run);
-    if (log_store_is_sabotaged(store, SABOTAGE_SHORT_WRITE))
-        rc = ERR_OK;
-    segment_files_release(&store->files, segment);
-    return rc;
-}
-
-static enum err write_item(struct log_store *store, const struct flush_item *item)
-{
-    const struct write_run *run = item->runs;
-    char path[LOG_PATH_BYTES];
-    enum err rc = ERR_OK;
-
-    if (item->is_new) {
-        log_path(&item->id, path);
-        rc = store->disk->ops->make_dir(store->disk, path);
-    }
-    while (run != NULL && rc == ERR_OK)
-        rc = write_segment(store, &run);
-    return rc;
-}
-
-/* Durably: the log goes on without it, and a file that came back would look like its next segment. */
-static enum err undo_new_segment(struct log_store *store, const struct write_run *run)
-{
-    char path[LOG_PATH_BYTES];
-    enum err rc = ERR_OK;
-
-    segment_files_drop(&store->files, run->segment);
-    segment_path(run->segment, SEGMENT_SUFFIX, path);
-    rc = store->disk->ops->remove(store->disk, path);
-    if (rc == ERR_NOT_FOUND)
-        return ERR_OK; /* it was not made yet */
-    log_path(&run->segment->id, path);
-    return rc == ERR_OK ? store->disk->ops->sync_dir(store->disk, path) : rc;
-}
-
-static enum err undo_segment(struct log_store *store, const struct write_run *run)
-{
-    struct file *file = NULL;
-    enum err rc = ERR_OK;
-
-    if (run->position == 0)
-        return undo_new_segment(store, run);
-    rc = segment_files_acquire(&store->files, run->segment, 0, &file);
-    if (rc != ERR_OK)
-        return rc;
-    rc = file->ops->truncate(file, run->position);
-    segment_files_release(&store->files, run->segment);
-    segment_index_truncate(&store->files, run->segment, run->position);
-    return rc;
-}
-
-/* Takes a half-written item back: the files are as they were at its first byte. */
-static enum err undo_item(struct log_store *store, const struct flush_item *item)
-{
-    const struct segment *done = NULL;
-    enum err rc = ERR_OK;
-
-    for (const struct write_run *run = item->runs; run != NULL && rc == ERR_OK; run = run->next) {
-        if (run->segment != done)
-            rc = undo_segment(store, run);
-        done = run->segment;
-    }
-    return rc;
-}
-
-static void index_item(struct log_store *store, const struct flush_item *item)
-{
-    for (const struct write_run *run = item->runs; run != NULL; run = run->next) {
-        size_t at = run->from;
-
-        while (at < run->to) {
-            struct record_batch batch;
-            enum err rc = record_batch_parse(slice_of(run->chunk->data + at, run->to - at), &batch);
-
-            invariant(rc == ERR_OK);
-            segment_index_add(&store->files, run->segment, &batch,
-                              run->position + (int64_t)(at - run->from));
-            at += (size_t)batch.size_bytes;
-        }
-    }
-}
 
 /* --- 3 sync --- */
 
@@ -328,7 +189,7 @@ static enum err settle(struct log_store *store, const struct flush_item *item, c
 
     if (err == ERR_OK)
         return ERR_OK;
-    if (may_retry && undo_item(store, item) == ERR_OK)
+    if (may_retry && flush_undo_item(store, item) == ERR_OK)
         return ERR_NO_SPACE;
     log_store_fail(store, step, err);
     return err;
@@ -425,7 +286,7 @@ static void record_items(struct log_store *store, struct list *items)
         struct flush_item *item = flush_item_of(node);
 
         if (item->err == ERR_OK) {
-            index_item(store, item);
+            flush_index_item(store, item);
             rc = record_rest(store, item);
         }
         if (item->err == ERR_OK && rc != ERR_OK)
@@ -498,7 +359,7 @@ static void fail_rest(struct list *items)
 
 static void write_items(struct log_store *store, struct list *items)
 {
-    int64_t room = room_bytes(store);
+    int64_t room = flush_room_bytes(store);
 
     list_for_each(items, node)
     {
@@ -510,7 +371,7 @@ static void write_items(struct log_store *store, struct list *items)
         else if (bytes > 0 && bytes > room)
             item->err = ERR_NO_SPACE;
         else
-            item->err = settle(store, item, "write", write_item(store, item));
+            item->err = settle(store, item, "write", flush_write_item(store, item));
         room -= bytes;
     }
 }

@@ -114,6 +114,13 @@ struct flush_round {
 /* Blocking; the FLUSH worker only. */
 void flush_round_run(struct log_store *store, struct flush_round *round);
 
+/* flush_write.c: step 1. What appends may use of the disk now. */
+int64_t flush_room_bytes(struct log_store *store);
+enum err flush_write_item(struct log_store *store, const struct flush_item *item);
+/* Takes a half-written item back: the files are as they were at its first byte. */
+enum err flush_undo_item(struct log_store *store, const struct flush_item *item);
+void flush_index_item(struct log_store *store, const struct flush_item *item);
+
 /* flush_log.c: steps 2 and 6. After 2 nothing that the round needs of the write-ahead log is short of room. */
 void flush_choose_ways(struct log_store *store, struct list *items);
 void flush_log_items(struct log_store *store, struct flush_round *round);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,42 @@ START_TEST(many_syncs_at_once_answer_each_for_itself)
 }
 END_TEST
 
+enum { CALLERS = 4, CALLS = 50, SYNCS = 8 };
+
+static void *sync_often(void *context)
+{
+    const char *dir = context;
+    int wrong = 0;
+
+    for (int call = 0; call < CALLS; call++) {
+        struct disk_sync syncs[SYNCS];
+
+        for (int i = 0; i < SYNCS; i++)
+            syncs[i] = (struct disk_sync){.dir = i % 2 == 0 ? dir : "nowhere", .err = ERR_INTERNAL};
+        disk->ops->sync_all(disk, syncs, SYNCS);
+        for (int i = 0; i < SYNCS; i++)
+            wrong += syncs[i].err != (i % 2 == 0 ? ERR_OK : ERR_NOT_FOUND);
+    }
+    return wrong == 0 ? NULL : context;
+}
+
+START_TEST(callers_that_sync_at_the_same_time_get_their_own_answers)
+{
+    pthread_t callers[CALLERS];
+    char dir[] = "d";
+
+    ck_assert_int_eq(disk->ops->make_dir(disk, dir), ERR_OK);
+    for (int i = 0; i < CALLERS; i++)
+        ck_assert_int_eq(pthread_create(&callers[i], NULL, sync_often, dir), 0);
+    for (int i = 0; i < CALLERS; i++) {
+        void *wrong = NULL;
+
+        pthread_join(callers[i], &wrong);
+        ck_assert_ptr_null(wrong);
+    }
+}
+END_TEST
+
 START_TEST(a_missing_root_says_what_to_do)
 {
     struct disk *other = NULL;
@@ -194,6 +231,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_second_opener_finds_the_directory_locked);
     tcase_add_test(tc, a_whole_file_is_replaced_and_read_up_to_a_maximum);
     tcase_add_test(tc, many_syncs_at_once_answer_each_for_itself);
+    tcase_add_test(tc, callers_that_sync_at_the_same_time_get_their_own_answers);
     tcase_add_test(tc, a_missing_root_says_what_to_do);
     suite_add_tcase(suite, tc);
     return suite;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/port/sync_pool.h"
+
+struct batch {
+    struct list link; /* while syncs are left to be taken */
+    struct disk_sync *syncs;
+    int count;
+    int taken;
+    int finished;
+    pthread_cond_t is_finished;
+};
+
+void sync_pool_init(struct sync_pool *pool, struct disk *disk, sync_one_fn sync_one)
+{
+    *pool = (struct sync_pool){.disk = disk, .sync_one = sync_one};
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->has_work, NULL);
+    list_init(&pool->batches);
+}
+
+void sync_pool_done(struct sync_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->is_ending = true;
+    pthread_cond_broadcast(&pool->has_work);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->thread_count; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_cond_destroy(&pool->has_work);
+    pthread_mutex_destroy(&pool->lock);
+}
+
+/* Holding the lock, which is let go meanwhile. */
+static void sync_next(struct sync_pool *pool, struct batch *batch)
+{
+    struct disk_sync *sync = &batch->syncs[batch->taken++];
+
+    if (batch->taken == batch->count)
+        list_remove(&batch->link);
+    pthread_mutex_unlock(&pool->lock);
+    pool->sync_one(pool->disk, sync);
+    pthread_mutex_lock(&pool->lock);
+    if (++batch->finished == batch->count)
+        pthread_cond_signal(&batch->is_finished);
+}
+
+static void *run_thread(void *context)
+{
+    struct sync_pool *pool = context;
+
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->is_ending) {
+        if (list_is_empty(&pool->batches))
+            pthread_cond_wait(&pool->has_work, &pool->lock);
+        else
+            sync_next(pool, container_of(pool->batches.next, struct batch, link));
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* As many as `wanted` and no more than there may be; holding the lock. */
+static void get_threads(struct sync_pool *pool, int wanted)
+{
+    if (wanted > SYNC_POOL_THREADS_MAX)
+        wanted = SYNC_POOL_THREADS_MAX;
+    while (pool->thread_count < wanted &&
+           pthread_create(&pool->threads[pool->thread_count], NULL, run_thread, pool) == 0)
+        pool->thread_count++;
+    for (int i = 0; i < wanted; i++)
+        pthread_cond_signal(&pool->has_work);
+}
+
+void sync_pool_run(struct sync_pool *pool, struct disk_sync *syncs, int count)
+{
+    struct batch batch = {.syncs = syncs, .count = count};
+
+    if (count == 1)
+        pool->sync_one(pool->disk, syncs);
+    if (count <= 1)
+        return;
+    pthread_cond_init(&batch.is_finished, NULL);
+    pthread_mutex_lock(&pool->lock);
+    list_push_back(&pool->batches, &batch.link);
+    get_threads(pool, count - 1);
+    while (batch.taken < batch.count)
+        sync_next(pool, &batch);
+    while (batch.finished < batch.count)
+        pthread_cond_wait(&batch.is_finished, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+    pthread_cond_destroy(&batch.is_finished);
+}
