@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chunks in a list, newest first. A chunk doubles the one before, between 4 KiB and 256 KiB; what
- * does not fit gets a chunk of its own. MILLRACE_ARENA_MALLOC gives every allocation its own chunk,
- * so that overruns inside the arena are seen by the sanitizer. */
+/* Chunks in a list, newest first. A chunk doubles the one before, between 4 KiB and 256 KiB with its
+ * header; what does not fit gets a chunk of its own. MILLRACE_ARENA_MALLOC gives every allocation its
+ * own chunk, so that overruns inside the arena are seen by the sanitizer. */
 #include "common/base/arena.h"
 
 #include "common/base/checked.h"
 
 #include <stdalign.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
@@ -26,7 +25,7 @@
 #define UNPOISON(at, len) ((void)(at), (void)(len))
 #endif
 
-enum { ARENA_ALIGN = 16, FIRST_CHUNK = 4096, LARGEST_CHUNK = 256 * 1024 };
+enum { ARENA_ALIGN = 16 };
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -35,28 +34,36 @@ struct arena_chunk {
     alignas(ARENA_ALIGN) uint8_t bytes[];
 };
 
+#define FIRST_CHUNK (4096 - sizeof(struct arena_chunk))
+#define LARGEST_CHUNK (256 * 1024 - sizeof(struct arena_chunk))
+
 void arena_init(struct arena *arena, size_t max_bytes)
 {
+    arena_init_spare(arena, max_bytes, NULL);
+}
+
+void arena_init_spare(struct arena *arena, size_t max_bytes, struct spare_pool *spares)
+{
+    arena->spares = spares;
     arena->head = NULL;
     arena->used_bytes = 0;
     arena->max_bytes = max_bytes;
 }
 
-static void free_chunks(struct arena_chunk *chunk)
+static void free_chunk(struct arena *arena, struct arena_chunk *chunk)
 {
-    while (chunk != NULL) {
-        struct arena_chunk *next = chunk->next;
-
-        UNPOISON(chunk->bytes, chunk->capacity);
-        free(chunk);
-        chunk = next;
-    }
+    UNPOISON(chunk->bytes, chunk->capacity);
+    spare_pool_give(arena->spares, chunk, sizeof(*chunk) + chunk->capacity);
 }
 
 void arena_done(struct arena *arena)
 {
-    free_chunks(arena->head);
-    arena->head = NULL;
+    struct arena_chunk *chunk = NULL;
+
+    while ((chunk = arena->head) != NULL) {
+        arena->head = chunk->next;
+        free_chunk(arena, chunk);
+    }
     arena->used_bytes = 0;
 }
 
@@ -69,8 +76,7 @@ void arena_reset(struct arena *arena)
     while (keep->next != NULL) {
         struct arena_chunk *next = keep->next;
 
-        UNPOISON(keep->bytes, keep->capacity);
-        free(keep);
+        free_chunk(arena, keep);
         keep = next;
     }
     keep->used = 0;
@@ -81,7 +87,9 @@ void arena_reset(struct arena *arena)
 
 static struct arena_chunk *add_chunk(struct arena *arena, size_t need)
 {
-    size_t capacity = arena->head ? arena->head->capacity * 2 : FIRST_CHUNK;
+    size_t capacity =
+        arena->head ? 2 * (arena->head->capacity + sizeof(*arena->head)) - sizeof(*arena->head)
+                    : FIRST_CHUNK;
     size_t left = arena->max_bytes - arena->used_bytes;
     struct arena_chunk *chunk = NULL;
 
@@ -96,7 +104,7 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t need)
         return NULL;
     if (capacity > left - sizeof(*chunk))
         capacity = left - sizeof(*chunk);
-    chunk = malloc(sizeof(*chunk) + capacity);
+    chunk = spare_pool_take(arena->spares, sizeof(*chunk) + capacity);
     if (chunk == NULL)
         return NULL;
     chunk->next = arena->head;

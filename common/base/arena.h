@@ -8,6 +8,7 @@
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
+#include "common/base/spare_pool.h"
 
 struct arena_chunk;
 
@@ -15,9 +16,12 @@ struct arena {
     struct arena_chunk *head; /* newest chunk */
     size_t used_bytes;        /* handed out, chunk overhead included */
     size_t max_bytes;
+    struct spare_pool *spares; /* where chunks come from; NULL = the heap */
 };
 
 void arena_init(struct arena *arena, size_t max_bytes);
+/* Its chunks are spare blocks, and go back there. */
+void arena_init_spare(struct arena *arena, size_t max_bytes, struct spare_pool *spares);
 void arena_done(struct arena *arena);
 /* Keeps the first chunk for the next request. */
 void arena_reset(struct arena *arena);

@@ -5,17 +5,21 @@
 #include "common/base/checked.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 void buffer_init(struct buffer *buffer, size_t max_bytes)
 {
-    *buffer = (struct buffer){.max_bytes = max_bytes};
+    buffer_init_spare(buffer, max_bytes, NULL);
+}
+
+void buffer_init_spare(struct buffer *buffer, size_t max_bytes, struct spare_pool *spares)
+{
+    *buffer = (struct buffer){.max_bytes = max_bytes, .spares = spares};
 }
 
 void buffer_done(struct buffer *buffer)
 {
-    free(buffer->data);
-    *buffer = (struct buffer){.max_bytes = buffer->max_bytes};
+    spare_pool_give(buffer->spares, buffer->data, buffer->capacity);
+    buffer_init_spare(buffer, buffer->max_bytes, buffer->spares);
 }
 
 void buffer_clear(struct buffer *buffer)
@@ -35,7 +39,7 @@ enum err buffer_reserve(struct buffer *buffer, size_t more)
         return ERR_OK;
     while (capacity < need)
         capacity = capacity > buffer->max_bytes / 2 ? buffer->max_bytes : capacity * 2;
-    data = realloc(buffer->data, capacity);
+    data = spare_pool_resize(buffer->spares, buffer->data, buffer->capacity, capacity);
     if (data == NULL)
         return ERR_NO_MEMORY;
     buffer->data = data;

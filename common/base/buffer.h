@@ -5,15 +5,19 @@
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
+#include "common/base/spare_pool.h"
 
 struct buffer {
     uint8_t *data;
     size_t len;
     size_t capacity;
     size_t max_bytes;
+    struct spare_pool *spares; /* where the memory comes from; NULL = the heap */
 };
 
 void buffer_init(struct buffer *buffer, size_t max_bytes);
+/* Its memory comes from spare blocks, and goes back there. */
+void buffer_init_spare(struct buffer *buffer, size_t max_bytes, struct spare_pool *spares);
 void buffer_done(struct buffer *buffer);
 /* len = 0; keeps the memory. */
 void buffer_clear(struct buffer *buffer);

@@ -3,17 +3,27 @@
  * put off, the chains only get longer. */
 #include "common/base/hash_table.h"
 
-#include <stdlib.h>
-
 void hash_table_init(struct hash_table *table, struct hash_seed seed)
 {
-    *table = (struct hash_table){.seed = seed};
+    hash_table_init_spare(table, seed, NULL);
+}
+
+void hash_table_init_spare(struct hash_table *table, struct hash_seed seed,
+                           struct spare_pool *spares)
+{
+    *table = (struct hash_table){.seed = seed, .spares = spares};
+}
+
+static void free_buckets(struct hash_table *table)
+{
+    spare_pool_give(table->spares, table->buckets,
+                    table->bucket_count * sizeof(struct hash_node *));
 }
 
 void hash_table_done(struct hash_table *table)
 {
-    free(table->buckets);
-    *table = (struct hash_table){.seed = table->seed};
+    free_buckets(table);
+    hash_table_init_spare(table, table->seed, table->spares);
 }
 
 static uint64_t rotl(uint64_t x, int bits)
@@ -68,10 +78,12 @@ uint64_t hash_bytes(struct hash_seed seed, const void *data, size_t len)
 static bool grow(struct hash_table *table)
 {
     size_t count = table->bucket_count ? table->bucket_count * 2 : 16;
-    struct hash_node **buckets = calloc(count, sizeof(struct hash_node *));
+    size_t bytes = count * sizeof(struct hash_node *);
+    struct hash_node **buckets = spare_pool_take(table->spares, bytes);
 
     if (buckets == NULL)
         return false;
+    memset(buckets, 0, bytes);
     for (size_t i = 0; i < table->bucket_count; i++) {
         struct hash_node *node = table->buckets[i];
 
@@ -84,7 +96,7 @@ static bool grow(struct hash_table *table)
             node = next;
         }
     }
-    free(table->buckets);
+    free_buckets(table);
     table->buckets = buckets;
     table->bucket_count = count;
     return true;

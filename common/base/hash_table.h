@@ -8,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/list.h"
 #include "common/base/slice.h"
+#include "common/base/spare_pool.h"
 
 struct hash_node {
     struct hash_node *next;
@@ -23,6 +24,7 @@ struct hash_table {
     size_t bucket_count; /* power of two, or 0 before the first insert */
     size_t count;
     struct hash_seed seed;
+    struct spare_pool *spares; /* where buckets come from; NULL = the heap */
 };
 
 typedef bool (*hash_equal_fn)(const struct hash_node *node, const void *key);
@@ -30,6 +32,9 @@ typedef bool (*hash_equal_fn)(const struct hash_node *node, const void *key);
 /* The seed of tables made from now on; called once at start with random bytes. Simulations pass a
  * fixed one. */
 void hash_table_init(struct hash_table *table, struct hash_seed seed);
+/* Its buckets are a spare block: for tables that come and go. */
+void hash_table_init_spare(struct hash_table *table, struct hash_seed seed,
+                           struct spare_pool *spares);
 /* Frees the buckets, not the nodes. */
 void hash_table_done(struct hash_table *table);
 

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/spare_pool.h"
+
 struct histogram;
 struct loop;
 struct mail;
@@ -58,10 +60,14 @@ struct loop_ops {
     const struct histogram *(*busy_times)(const struct loop *loop);
 };
 
+/* What waits to be used again, on each loop. */
+enum { LOOP_SPARE_BYTES = 4 << 20 };
+
 struct loop {
     const struct loop_ops *ops;
     struct executor *executor;
-    int index; /* 0 … executor->loop_count-1 */
+    int index;                /* 0 … executor->loop_count-1 */
+    struct spare_pool spares; /* of everything on the loop; touched on it only */
 };
 
 struct executor {

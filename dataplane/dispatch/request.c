@@ -10,7 +10,7 @@
 #include "dataplane/dispatch/throttle.h"
 #include "dataplane/quota/instance_usage.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 enum {
     MAX_REQUESTS = 64,                /* under way on one connection */
@@ -27,11 +27,9 @@ static void free_request(struct request *request)
         request->release(request);
     frame_free(request->broker->memory, &request->frame);
     request_give_memory(request, request->memory_bytes);
-    if (request->iov != request->few_iov)
-        free(request->iov);
     buffer_done(&request->response);
     arena_done(&request->arena);
-    free(request);
+    spare_pool_give(&request->broker->loop->spares, request, sizeof(*request));
 }
 
 void request_hold(struct request *request)
@@ -158,7 +156,8 @@ static bool make_iov(struct request *request)
     size_t most = 2 * request->cuts.count + 1;
     int count = 0;
 
-    request->iov = most <= REQUEST_FEW_IOV ? request->few_iov : calloc(most, sizeof(*request->iov));
+    request->iov = most <= REQUEST_FEW_IOV ? request->few_iov
+                                           : arena_new_array(&request->arena, most, struct iovec);
     if (request->iov == NULL)
         return false;
     for (size_t i = 0; i < request->cuts.count; i++) {
@@ -277,18 +276,21 @@ static const struct api_handler *find_handler(const struct broker_loop *broker, 
 
 static struct request *new_request(struct session *session, struct frame frame)
 {
-    struct request *request = calloc(1, sizeof(*request));
+    struct spare_pool *spares = &session->broker->loop->spares;
+    struct request *request = spare_pool_take(spares, sizeof(*request));
 
     if (request == NULL)
         return NULL;
+    memset(request, 0, sizeof(*request));
     request->session = session;
     request->broker = session->broker;
     request->frame = frame;
     request->account = frame.account;
     request->holds = 1;
     request->started_us = loop_now_us(session->broker->loop);
-    arena_init(&request->arena, ARENA_BASE_BYTES + frame.len * KAFKA_READ_AMPLIFICATION);
-    buffer_init(&request->response, MAX_RESPONSE_BYTES);
+    arena_init_spare(&request->arena, ARENA_BASE_BYTES + frame.len * KAFKA_READ_AMPLIFICATION,
+                     spares);
+    buffer_init_spare(&request->response, MAX_RESPONSE_BYTES, spares);
     list_init(&request->link);
     list_init(&request->queued_link);
     list_init(&request->outgoing.link);

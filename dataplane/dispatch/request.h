@@ -50,7 +50,7 @@ struct request {
     struct buffer response;
     struct kafka_cut_list cuts; /* items in the arena, made on demand */
     struct outgoing outgoing;
-    struct iovec *iov;                     /* few_iov, or owned */
+    struct iovec *iov;                     /* few_iov, or in the arena */
     struct iovec few_iov[REQUEST_FEW_IOV]; /* an answer with two cuts */
     struct list link;
     int64_t started_us;

@@ -247,7 +247,7 @@ static bool collect(struct produce *produce)
         kafka_produce_response_topic_array_init(&produce->response.responses, &request->arena,
                                                 topics->count) != ERR_OK)
         return false;
-    hash_table_init(&seen, request->broker->seed);
+    hash_table_init_spare(&seen, request->broker->seed, &request->broker->loop->spares);
     for (int32_t t = 0; t < topics->count; t++) {
         struct kafka_produce_response_topic *out = &produce->response.responses.items[t];
 

@@ -95,14 +95,11 @@ static void deliver(struct connection *connection, struct slice plain)
 
 static void deliver_leftover(struct connection *connection)
 {
-    struct slice plain;
-    uint8_t *data = NULL;
-    size_t len = 0;
+    struct buffer held = connection->leftover;
 
-    data = buffer_take(&connection->leftover, &len);
-    plain = slice_of(data, len);
-    deliver(connection, plain);
-    free(data);
+    buffer_init_spare(&connection->leftover, held.max_bytes, held.spares);
+    deliver(connection, slice_of(held.data, held.len));
+    buffer_done(&held);
 }
 
 static void read_tls(struct connection *connection)
@@ -421,8 +418,8 @@ enum err connection_new(const struct connection_options *options,
     memcpy(connection->peer, options->stream->peer, sizeof(connection->peer));
     memcpy(connection->peer_host, options->stream->peer_host, sizeof(connection->peer_host));
     frame_reader_init(&connection->frames, options->budget, &options->budget->strangers,
-                      options->max_frame_bytes);
-    buffer_init(&connection->leftover, options->scratch->len * 2);
+                      &connection->loop->spares, options->max_frame_bytes);
+    buffer_init_spare(&connection->leftover, options->scratch->len * 2, &connection->loop->spares);
     list_init(&connection->outgoing);
     list_init(&connection->sent);
     connection->stream->events = &connection_events;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/net/frame_reader.h"
 
-#include <stdlib.h>
-
 enum { FIRST_CHUNK = 16 * 1024, GROWTH = 4, DIRECT_MINIMUM = 16 * 1024 };
 
 void frame_reader_init(struct frame_reader *reader, struct memory_budget *budget,
-                       struct memory_account *account, size_t max_size)
+                       struct memory_account *account, struct spare_pool *spares, size_t max_size)
 {
-    *reader = (struct frame_reader){.max_size = max_size, .budget = budget, .account = account};
+    *reader = (struct frame_reader){
+        .max_size = max_size, .budget = budget, .account = account, .spares = spares};
 }
 
 void frame_reader_done(struct frame_reader *reader)
@@ -17,7 +16,7 @@ void frame_reader_done(struct frame_reader *reader)
         return;
     memory_finished(reader->budget, &reader->is_finisher);
     memory_give(reader->budget, reader->account, reader->capacity);
-    free(reader->data);
+    spare_pool_give(reader->spares, reader->data, reader->capacity);
     reader->data = NULL;
 }
 
@@ -41,7 +40,7 @@ static enum err begin(struct frame_reader *reader)
 
     if (!memory_take(reader->budget, reader->account, capacity))
         return ERR_LIMIT;
-    reader->data = malloc(capacity > 0 ? capacity : 1);
+    reader->data = spare_pool_take(reader->spares, capacity);
     if (reader->data == NULL) {
         memory_give(reader->budget, reader->account, capacity);
         return ERR_NO_MEMORY;
@@ -61,7 +60,7 @@ static enum err grow(struct frame_reader *reader)
 
     if (!memory_take_to_finish(reader->budget, reader->account, &reader->is_finisher, more))
         return ERR_LIMIT;
-    data = realloc(reader->data, capacity);
+    data = spare_pool_resize(reader->spares, reader->data, reader->capacity, capacity);
     if (data == NULL) {
         memory_give(reader->budget, reader->account, more);
         return ERR_NO_MEMORY;
@@ -142,7 +141,13 @@ bool frame_reader_take(struct frame_reader *reader, struct frame *ret_frame)
 {
     if (reader->data == NULL || reader->len < reader->size)
         return false;
-    *ret_frame = (struct frame){reader->data, reader->size, reader->account, reader->is_finisher};
+    *ret_frame = (struct frame){
+        .data = reader->data,
+        .len = reader->size,
+        .account = reader->account,
+        .spares = reader->spares,
+        .is_finisher = reader->is_finisher,
+    };
     reader->is_finisher = false;
     reader->data = NULL;
     reader->size_len = 0;
@@ -160,6 +165,6 @@ void frame_free(struct memory_budget *budget, struct frame *frame)
         return;
     memory_finished(budget, &frame->is_finisher);
     memory_give(budget, frame->account, frame->len);
-    free(frame->data);
+    spare_pool_give(frame->spares, frame->data, frame->len);
     frame->data = NULL;
 }

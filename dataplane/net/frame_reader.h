@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
+#include "common/base/spare_pool.h"
 #include "dataplane/quota/memory_budget.h"
 
 struct frame_reader {
@@ -19,18 +20,20 @@ struct frame_reader {
     size_t max_size; /* 64 KiB before login, 100 MiB after */
     struct memory_budget *budget;
     struct memory_account *account; /* changes between frames only */
-    bool is_finisher;               /* memory_budget.h */
+    struct spare_pool *spares; /* where the memory comes from */
+    bool is_finisher;          /* memory_budget.h */
 };
 
 struct frame {
     uint8_t *data; /* owned by the receiver: frame_free */
     size_t len;
     struct memory_account *account; /* len bytes of it */
+    struct spare_pool *spares;      /* the reader's */
     bool is_finisher;
 };
 
 void frame_reader_init(struct frame_reader *reader, struct memory_budget *budget,
-                       struct memory_account *account, size_t max_size);
+                       struct memory_account *account, struct spare_pool *spares, size_t max_size);
 void frame_reader_done(struct frame_reader *reader);
 /* From the next frame on. */
 void frame_reader_set_account(struct frame_reader *reader, struct memory_account *account);

@@ -10,7 +10,6 @@
 
 #define ENTRY_FRAME_BYTES 8 /* length and CRC */
 #define ENTRY_MIN_BYTES 9   /* durable_below and type */
-#define ENTRY_MAX_BYTES 256
 
 enum err catalogue_append_entry(struct buffer *out, int64_t durable_below, int type,
                                 struct slice payload)
@@ -87,163 +86,145 @@ static void write_segment(struct writer *writer, const struct segment_fact *segm
     writer_i32(writer, segment->generation);
 }
 
-static enum err change_and_free(struct catalogue *catalogue, enum entry_type type,
-                                struct writer *writer)
+static enum err change_if_whole(struct catalogue *catalogue, enum entry_type type,
+                                const struct writer *writer)
 {
-    enum err rc = writer->err;
-
-    if (rc == ERR_OK)
-        rc = change(catalogue, type, writer->buffer);
-    buffer_done(writer->buffer);
-    return rc;
+    return writer->err == ERR_OK ? change(catalogue, type, writer->buffer) : writer->err;
 }
 
-static void start_payload(struct writer *writer, struct buffer *payload,
+static void start_payload(struct writer *writer, struct catalogue *catalogue,
                           const struct log_identity *id)
 {
-    buffer_init(payload, ENTRY_MAX_BYTES);
-    writer_init(writer, payload);
+    buffer_clear(&catalogue->payload);
+    writer_init(writer, &catalogue->payload);
     if (id != NULL)
         write_identity(writer, id);
 }
 
 enum err catalogue_add_log(struct catalogue *catalogue, const struct log_identity *id)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
-    return change_and_free(catalogue, ENTRY_LOG_ADDED, &writer);
+    start_payload(&writer, catalogue, id);
+    return change_if_whole(catalogue, ENTRY_LOG_ADDED, &writer);
 }
 
 enum err catalogue_remove_log(struct catalogue *catalogue, const struct log_identity *id)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
-    return change_and_free(catalogue, ENTRY_LOG_REMOVED, &writer);
+    start_payload(&writer, catalogue, id);
+    return change_if_whole(catalogue, ENTRY_LOG_REMOVED, &writer);
 }
 
 enum err catalogue_set_log_start(struct catalogue *catalogue, const struct log_identity *id,
                                  log_offset log_start)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
+    start_payload(&writer, catalogue, id);
     writer_i64(&writer, log_start);
-    return change_and_free(catalogue, ENTRY_LOG_START, &writer);
+    return change_if_whole(catalogue, ENTRY_LOG_START, &writer);
 }
 
 enum err catalogue_add_epoch(struct catalogue *catalogue, const struct log_identity *id,
                              struct epoch_entry epoch)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
+    start_payload(&writer, catalogue, id);
     writer_i32(&writer, epoch.epoch);
     writer_i64(&writer, epoch.start);
-    return change_and_free(catalogue, ENTRY_EPOCH, &writer);
+    return change_if_whole(catalogue, ENTRY_EPOCH, &writer);
 }
 
 enum err catalogue_add_segment(struct catalogue *catalogue, const struct log_identity *id,
                                const struct segment_fact *segment)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
+    start_payload(&writer, catalogue, id);
     write_segment(&writer, segment);
-    return change_and_free(catalogue, ENTRY_SEGMENT, &writer);
+    return change_if_whole(catalogue, ENTRY_SEGMENT, &writer);
 }
 
 enum err catalogue_replace_segments(struct catalogue *catalogue, const struct log_identity *id,
                                     const struct segment_fact *segment)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
+    start_payload(&writer, catalogue, id);
     write_segment(&writer, segment);
-    return change_and_free(catalogue, ENTRY_SEGMENTS_REPLACED, &writer);
+    return change_if_whole(catalogue, ENTRY_SEGMENTS_REPLACED, &writer);
 }
 
 enum err catalogue_set_cleaned(struct catalogue *catalogue, const struct log_identity *id,
                                log_offset cleaned_end)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
+    start_payload(&writer, catalogue, id);
     writer_i64(&writer, cleaned_end);
-    return change_and_free(catalogue, ENTRY_CLEANED, &writer);
+    return change_if_whole(catalogue, ENTRY_CLEANED, &writer);
 }
 
 enum err catalogue_set_flushed(struct catalogue *catalogue, const struct log_identity *id,
                                const struct segment_fact *flushed)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
+    start_payload(&writer, catalogue, id);
     write_segment(&writer, flushed);
-    return change_and_free(catalogue, ENTRY_FLUSHED, &writer);
+    return change_if_whole(catalogue, ENTRY_FLUSHED, &writer);
 }
 
 enum err catalogue_set_producers(struct catalogue *catalogue, const struct log_identity *id,
                                  const struct producers_fact *producers)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
+    start_payload(&writer, catalogue, id);
     writer_i64(&writer, producers->offset);
     writer_i64(&writer, producers->segment);
     writer_i64(&writer, producers->position);
     writer_i32(&writer, producers->count);
-    return change_and_free(catalogue, ENTRY_PRODUCERS, &writer);
+    return change_if_whole(catalogue, ENTRY_PRODUCERS, &writer);
 }
 
 enum err catalogue_isolate_log(struct catalogue *catalogue, const struct log_identity *id)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, id);
-    return change_and_free(catalogue, ENTRY_LOG_ISOLATED, &writer);
+    start_payload(&writer, catalogue, id);
+    return change_if_whole(catalogue, ENTRY_LOG_ISOLATED, &writer);
 }
 
 enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registration,
                                     int64_t counter)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, NULL);
+    start_payload(&writer, catalogue, NULL);
     writer_i64(&writer, registration);
     writer_i64(&writer, counter);
-    return change_and_free(catalogue, ENTRY_PRODUCER_IDS, &writer);
+    return change_if_whole(catalogue, ENTRY_PRODUCER_IDS, &writer);
 }
 
 enum err catalogue_set_wal_floor(struct catalogue *catalogue, int64_t lsn)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, NULL);
+    start_payload(&writer, catalogue, NULL);
     writer_i64(&writer, lsn);
-    return change_and_free(catalogue, ENTRY_WAL_FLOOR, &writer);
+    return change_if_whole(catalogue, ENTRY_WAL_FLOOR, &writer);
 }
 
 enum err catalogue_mark(struct catalogue *catalogue, bool is_clean)
 {
-    struct buffer payload;
     struct writer writer;
 
-    start_payload(&writer, &payload, NULL);
-    return change_and_free(catalogue, is_clean ? ENTRY_CLEAN : ENTRY_OPENED, &writer);
+    start_payload(&writer, catalogue, NULL);
+    return change_if_whole(catalogue, is_clean ? ENTRY_CLEAN : ENTRY_OPENED, &writer);
 }
 
 bool catalogue_was_clean(const struct catalogue *catalogue)

@@ -140,6 +140,7 @@ enum err catalogue_open(struct disk *disk, struct uuid directory_id, struct hash
     catalogue->compact_at_bytes = COMPACT_MIN_BYTES;
     hash_table_init(&catalogue->logs, seed);
     buffer_init(&catalogue->pending, PENDING_MAX_BYTES);
+    buffer_init(&catalogue->payload, ENTRY_MAX_BYTES);
     if (is_fresh)
         rc = create(catalogue, error);
     if (rc == ERR_OK)
@@ -172,6 +173,7 @@ void catalogue_free(struct catalogue *catalogue)
         return;
     catalogue_forget_facts(catalogue);
     buffer_done(&catalogue->pending);
+    buffer_done(&catalogue->payload);
     if (catalogue->file != NULL)
         catalogue->file->ops->close(catalogue->file);
     free(catalogue);
@@ -208,6 +210,7 @@ static enum err encode_all(const struct catalogue *catalogue, struct buffer *out
 
     hash_table_init(&fresh.logs, catalogue->logs.seed);
     buffer_init(&fresh.pending, CATALOGUE_FILE_MAX_BYTES);
+    buffer_init(&fresh.payload, ENTRY_MAX_BYTES);
     if (catalogue->registration >= 0)
         rc = catalogue_set_producer_ids(&fresh, catalogue->registration, catalogue->counter);
     if (rc == ERR_OK)
@@ -223,6 +226,7 @@ static enum err encode_all(const struct catalogue *catalogue, struct buffer *out
         rc = buffer_append_slice(out, buffer_slice(&fresh.pending));
     catalogue_forget_facts(&fresh);
     buffer_done(&fresh.pending);
+    buffer_done(&fresh.payload);
     return rc;
 }
 

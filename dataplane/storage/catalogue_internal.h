@@ -6,6 +6,8 @@
 
 #include "dataplane/storage/catalogue.h"
 
+#define ENTRY_MAX_BYTES 256
+
 enum entry_type {
     ENTRY_LOG_ADDED = 1,
     ENTRY_LOG_REMOVED = 2,
@@ -29,6 +31,7 @@ struct catalogue {
     struct uuid directory_id;
     struct hash_table logs;
     struct buffer pending;
+    struct buffer payload; /* of the entry that is being made */
     int64_t file_bytes;
     int64_t durable_bytes;
     int64_t compact_at_bytes;

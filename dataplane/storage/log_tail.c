@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/storage/log_tail.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+/* With its header. */
 #define CHUNK_MIN_BYTES ((size_t)512)
 #define CHUNK_MAX_BYTES ((size_t)256 << 10)
 
-void tail_budget_init(struct tail_budget *budget, int64_t bytes_max)
+void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares)
 {
-    *budget = (struct tail_budget){.bytes_max = bytes_max};
+    *budget = (struct tail_budget){.bytes_max = bytes_max, .spares = spares};
     list_init(&budget->chunks);
 }
 
@@ -21,7 +21,7 @@ void tail_chunk_ref(struct tail_chunk *chunk)
 void tail_chunk_unref(struct tail_chunk *chunk)
 {
     if (chunk != NULL && --chunk->refs == 0)
-        free(chunk);
+        spare_pool_give(chunk->spares, chunk, sizeof(*chunk) + chunk->room);
 }
 
 static void drop_chunk(struct tail_chunk *chunk)
@@ -71,26 +71,27 @@ struct tail_chunk *log_tail_last(const struct log_tail *tail)
 static struct tail_chunk *add_chunk(struct log_tail *tail, size_t len, log_offset base_offset)
 {
     struct tail_chunk *last = log_tail_last(tail);
-    size_t room = last == NULL ? CHUNK_MIN_BYTES : last->room * 2;
+    size_t bytes = last == NULL ? CHUNK_MIN_BYTES : (sizeof(*last) + last->room) * 2;
     struct tail_chunk *chunk = NULL;
 
-    if (room > CHUNK_MAX_BYTES)
-        room = CHUNK_MAX_BYTES;
-    if (room < len)
-        room = len;
-    chunk = malloc(sizeof(*chunk) + room);
+    if (bytes > CHUNK_MAX_BYTES)
+        bytes = CHUNK_MAX_BYTES;
+    if (bytes < sizeof(*chunk) + len)
+        bytes = sizeof(*chunk) + len;
+    chunk = spare_pool_take(tail->budget->spares, bytes);
     if (chunk == NULL)
         return NULL;
     *chunk = (struct tail_chunk){
         .tail = tail,
+        .spares = tail->budget->spares,
         .refs = 1,
         .base_offset = base_offset,
         .end_offset = base_offset,
-        .room = room,
+        .room = bytes - sizeof(*chunk),
     };
     list_push_back(&tail->budget->chunks, &chunk->by_age);
     list_push_back(&tail->chunks, &chunk->in_tail);
-    tail->budget->bytes += (int64_t)room;
+    tail->budget->bytes += (int64_t)chunk->room;
     tail->count++;
     return chunk;
 }

@@ -10,6 +10,7 @@
 #define DATAPLANE_STORAGE_LOG_TAIL_H
 
 #include "common/base/list.h"
+#include "common/base/spare_pool.h"
 #include "dataplane/storage/replica.h"
 
 #define LOG_TAIL_CHUNKS_MAX 64
@@ -18,6 +19,7 @@ struct tail_budget {
     struct list chunks; /* of all logs of the loop, oldest first */
     int64_t bytes;
     int64_t bytes_max;
+    struct spare_pool *spares; /* where chunks come from; the loop's */
 };
 
 struct log_tail {
@@ -31,6 +33,7 @@ struct tail_chunk {
     struct list by_age;
     struct list in_tail;
     struct log_tail *tail; /* NULL = dropped from it */
+    struct spare_pool *spares;
     int refs;
     log_offset base_offset;
     log_offset end_offset;
@@ -39,7 +42,7 @@ struct tail_chunk {
     uint8_t data[];
 };
 
-void tail_budget_init(struct tail_budget *budget, int64_t bytes_max);
+void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares);
 /* Drops flushed chunks until the budget is kept. */
 void tail_budget_trim(struct tail_budget *budget);
 

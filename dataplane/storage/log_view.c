@@ -6,14 +6,31 @@
 #include "dataplane/storage/partition_log.h"
 #include "dataplane/storage/shard.h"
 
-struct log_view *partition_log_view(struct partition_log *log, struct shared_config *config,
-                                    log_offset high_watermark, leader_epoch epoch)
+/* A power of two, so that the views of a log that is written to are of one size nearly always. */
+static int room_for(int chunk_count)
 {
-    int count = log->tail.count;
-    struct log_view *view = calloc(1, sizeof(*view) + (size_t)count * sizeof(view->chunks[0]));
+    int room = chunk_count > 0 ? 1 : 0;
+
+    while (room < chunk_count)
+        room *= 2;
+    return room;
+}
+
+static size_t size_of_view(int chunk_room)
+{
+    return sizeof(struct log_view) + (size_t)chunk_room * sizeof(struct tail_view);
+}
+
+struct log_view *partition_log_view(struct partition_log *log, struct shared_config *config,
+                                    log_offset high_watermark, leader_epoch epoch,
+                                    struct spare_pool *spares)
+{
+    int room = room_for(log->tail.count);
+    struct log_view *view = spare_pool_take(spares, size_of_view(room));
 
     if (view == NULL)
         return NULL;
+    *view = (struct log_view){.spares = spares, .chunk_room = room};
     view->snapshot = (struct log_snapshot){
         .log_start = log->log_start,
         .last_stable = high_watermark,
@@ -55,7 +72,7 @@ void log_view_free(struct log_view *view)
     epoch_history_unref(view->epochs);
     if (--view->config->refs == 0)
         free(view->config);
-    free(view);
+    spare_pool_give(view->spares, view, size_of_view(view->chunk_room));
 }
 
 bool log_view_find_segment(const struct log_view *view, log_offset offset,

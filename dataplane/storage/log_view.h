@@ -30,6 +30,8 @@ struct log_view {
     struct epoch_history *epochs;
     struct segment_list *closed;
     struct segment_view active; /* segment NULL = none */
+    struct spare_pool *spares;  /* where its memory goes; NULL = the heap */
+    int chunk_room;
     int chunk_count;
     struct tail_view chunks[];
 };

@@ -113,7 +113,7 @@ static void free_runs(struct partition_log *log, struct write_run *runs)
         log->shard->pending_bytes -= (int64_t)(run->to - run->from);
         shard_segment_unref(log->shard, run->segment);
         tail_chunk_unref(run->chunk);
-        spare_list_give(&log->shard->spare_runs, run);
+        spare_pool_give(&log->shard->loop->spares, run, sizeof(*run));
     }
 }
 
@@ -123,7 +123,7 @@ static void free_undos(struct partition_log *log)
 
     while ((undo = log->undos) != NULL) {
         log->undos = undo->older;
-        spare_list_give(&log->shard->spare_undos, undo);
+        spare_pool_give(&log->shard->loop->spares, undo, sizeof(*undo));
     }
 }
 
@@ -231,7 +231,7 @@ static void note_run(struct partition_log *log, struct write_run *spare, struct 
     if (last != NULL && last->segment == active->segment && last->chunk == chunk &&
         last->to == at) {
         last->to += len;
-        spare_list_give(&log->shard->spare_runs, spare);
+        spare_pool_give(&log->shard->loop->spares, spare, sizeof(*spare));
         return;
     }
     *spare = (struct write_run){
@@ -255,12 +255,12 @@ static enum err remember_producer(struct partition_log *log, const struct record
 
     if (batch->producer_id < 0)
         return ERR_OK;
-    undo = spare_list_take(&log->shard->spare_undos);
+    undo = spare_pool_take(&log->shard->loop->spares, sizeof(*undo));
     if (undo == NULL)
         return ERR_NO_MEMORY;
     rc = producer_state_append(&log->producers, batch, now_ms, &undo->producer);
     if (rc != ERR_OK) {
-        spare_list_give(&log->shard->spare_undos, undo);
+        spare_pool_give(&log->shard->loop->spares, undo, sizeof(*undo));
         return rc;
     }
     undo->base_offset = batch->base_offset;
@@ -275,7 +275,7 @@ static void take_back_newest_undo(struct partition_log *log)
 
     log->undos = undo->older;
     producer_state_revert(&log->producers, &undo->producer);
-    spare_list_give(&log->shard->spare_undos, undo);
+    spare_pool_give(&log->shard->loop->spares, undo, sizeof(*undo));
 }
 
 enum err partition_log_append(struct partition_log *log, const struct log_config *config,
@@ -293,7 +293,7 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
         rc = begin_segment(log, config, now_ms);
     if (rc != ERR_OK)
         return rc;
-    spare = spare_list_take(&log->shard->spare_runs);
+    spare = spare_pool_take(&log->shard->loop->spares, sizeof(*spare));
     if (spare == NULL)
         return ERR_NO_MEMORY;
 
@@ -318,7 +318,7 @@ fail_producer:
     if (batch->producer_id >= 0)
         take_back_newest_undo(log);
 fail_spare:
-    spare_list_give(&log->shard->spare_runs, spare);
+    spare_pool_give(&log->shard->loop->spares, spare, sizeof(*spare));
     return rc;
 }
 
@@ -433,7 +433,7 @@ static void forget_durable_undos(struct partition_log *log)
         struct append_undo *undo = *link;
 
         *link = undo->older;
-        spare_list_give(&log->shard->spare_undos, undo);
+        spare_pool_give(&log->shard->loop->spares, undo, sizeof(*undo));
     }
 }
 

@@ -145,9 +145,10 @@ bool partition_log_roll_if_old(struct partition_log *log, const struct log_confi
 enum err partition_log_exchange(struct partition_log *log,
                                 const struct segment_view *fresh) WARN_UNUSED;
 
-/* A view of durable. NULL = no memory. */
+/* A view of durable. spares are the loop's that calls, and frees the view, or NULL. NULL = no memory. */
 struct log_view *partition_log_view(struct partition_log *log, struct shared_config *config,
-                                    log_offset high_watermark, leader_epoch epoch) WARN_UNUSED;
+                                    log_offset high_watermark, leader_epoch epoch,
+                                    struct spare_pool *spares) WARN_UNUSED;
 void log_view_free(struct log_view *view);
 
 #endif

@@ -38,17 +38,17 @@ bool replica_is_leading(const struct replica *replica)
     return replica->state == REPLICA_OPEN && replica->partition.is_leader;
 }
 
-static struct log_view *make_view(struct replica *replica)
+static struct log_view *make_view(struct replica *replica, struct spare_pool *spares)
 {
     bool is_leading = replica_is_leading(replica);
 
     return partition_log_view(&replica->log, replica->config, replica->partition.high_watermark,
-                              is_leading ? replica->partition.leader_epoch : -1);
+                              is_leading ? replica->partition.leader_epoch : -1, spares);
 }
 
 void replica_publish(struct replica *replica)
 {
-    struct log_view *view = make_view(replica);
+    struct log_view *view = make_view(replica, &replica->shard->loop->spares);
     struct published_node *old = NULL;
 
     if (view == NULL) {
@@ -266,7 +266,7 @@ enum err replica_new(struct log_directory *directory, struct shard *shard, int32
     recovered_log_configure(found, config);
     partition_state_init(&replica->partition, broker_id, found->end);
     partition_log_init(&replica->log, shard, found);
-    view = make_view(replica);
+    view = make_view(replica, NULL); /* this is not its loop */
     if (view == NULL) {
         partition_log_give_back(&replica->log, found);
         goto fail;

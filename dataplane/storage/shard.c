@@ -8,7 +8,6 @@
 #define RETENTION_CHECK_US ((int64_t)30 * 1000 * 1000)
 #define PENDING_MIN_BYTES ((int64_t)4 << 20)
 #define FULL_PAUSE_US 500000
-#define SPARES_MAX 64 /* of a kind: a few KiB a loop */
 
 static void on_kick(struct mail *mail);
 static void on_round_done(struct work *work);
@@ -46,9 +45,7 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
     checkpoint_queue_init(&shard->checkpoints);
     list_init(&shard->leaving);
     shard->deferred_end = &shard->deferred;
-    tail_budget_init(&shard->tail, tail_bytes);
-    spare_list_init(&shard->spare_runs, sizeof(struct write_run), SPARES_MAX);
-    spare_list_init(&shard->spare_undos, sizeof(struct append_undo), SPARES_MAX);
+    tail_budget_init(&shard->tail, tail_bytes, &loop->spares);
     reclaim_init(&shard->reclaim, loop, free_view);
     cleaner_init(&shard->cleaner, shard, cleaner_limits);
 }
@@ -68,8 +65,6 @@ void shard_done(struct shard *shard)
         segment_files_drop(&shard->store->files, segment);
         segment_free(segment);
     }
-    spare_list_done(&shard->spare_runs);
-    spare_list_done(&shard->spare_undos);
 }
 
 /* --- rounds --- */

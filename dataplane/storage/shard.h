@@ -9,7 +9,6 @@
 #ifndef DATAPLANE_STORAGE_SHARD_H
 #define DATAPLANE_STORAGE_SHARD_H
 
-#include "common/base/spare_list.h"
 #include "common/observe/histogram.h"
 #include "dataplane/storage/checkpoint.h"
 #include "dataplane/storage/cleaner/cleaner.h"
@@ -38,8 +37,6 @@ struct shard {
     int64_t pending_bytes_max;
     int64_t full_until_us; /* the disk was full: appends are refused until then */
     struct tail_budget tail;
-    struct spare_list spare_runs;  /* of what is appended: struct write_run */
-    struct spare_list spare_undos; /* struct append_undo */
     struct reclaim reclaim;
     struct checkpoint_queue checkpoints;
     struct list leaving; /* segments whose files are being closed or removed */

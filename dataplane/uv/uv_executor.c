@@ -202,7 +202,8 @@ static enum err loop_setup(struct uv_executor *executor, int index)
 {
     struct uv_executor_loop *loop = &executor->loops[index];
 
-    loop->base = (struct loop){&uv_loop_ops, &executor->base, index};
+    loop->base = (struct loop){.ops = &uv_loop_ops, .executor = &executor->base, .index = index};
+    spare_pool_init(&loop->base.spares, LOOP_SPARE_BYTES);
     loop->is_time_stale = true;
     loop->alarm_us = INT64_MAX;
     mailbox_init(&loop->mailbox);
@@ -337,6 +338,7 @@ void uv_executor_free(struct uv_executor *executor)
     worker_pools_free(executor->workers);
     for (int i = 0; i < executor->base.loop_count; i++) {
         timer_queue_done(&executor->loops[i].timers);
+        spare_pool_done(&executor->loops[i].base.spares);
         invariant(uv_loop_close(&executor->loops[i].uv) == 0);
         (void)close(executor->loops[i].wake_fd);
     }

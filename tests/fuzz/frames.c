@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err rc = ERR_OK;
 
     memory_budget_init(&budget, &limits);
-    frame_reader_init(&reader, &budget, &budget.strangers, MAX_FRAME);
+    frame_reader_init(&reader, &budget, &budget.strangers, NULL, MAX_FRAME);
     while (input.len > 0 && rc == ERR_OK)
         feed(&reader, fuzz_piece(&input), &rc);
     invariant(rc == ERR_OK || rc == ERR_TOO_LARGE);

@@ -71,6 +71,7 @@ void sim_broker_init(struct sim_broker *sim, uint64_t seed, int loop_count)
     sim->loop_count = loop_count;
     sim->wall_ms = 1700000000000;
     sim->limits = broker_limits_default;
+    sim->tail_cache_bytes = 1 << 20;
     sim->cell = sim_cell_new(cell_id, 1);
     sim->disk = sim_disk_new(seed, &sim->trace);
     sim_cell_put(sim->cell, "broker", "0", "{\"id\": 0, \"epoch\": 1, \"rack\": null}");
@@ -111,7 +112,7 @@ void sim_broker_start(struct sim_broker *sim)
     struct log_directory_options directory = {
         .disk = sim->disk,
         .cell_id = cell_id,
-        .tail_cache_bytes = 1 << 20,
+        .tail_cache_bytes = sim->tail_cache_bytes,
         .cleaner_map_bytes = 1 << 16,
         .cleaner_bytes_per_second = 1 << 26,
     };

@@ -25,6 +25,8 @@ struct sim_broker {
     int64_t incarnation;
     int64_t wall_ms;             /* carried over restarts */
     struct broker_limits limits; /* of the next start; the defaults at first */
+    int64_t
+        tail_cache_bytes; /* of the next start; small at first, so that reads go to files, too */
     /* of the running process */
     struct sim_executor *executor;
     struct network *network;

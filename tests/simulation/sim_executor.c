@@ -152,7 +152,9 @@ struct sim_executor *sim_executor_new(const struct sim_executor_options *options
     for (int i = 0; i < options->loop_count; i++) {
         struct sim_loop *loop = &sim->loops[i];
 
-        *loop = (struct sim_loop){.base = {&sim_loop_ops, &sim->base, i}, .sim = sim};
+        *loop = (struct sim_loop){
+            .base = {.ops = &sim_loop_ops, .executor = &sim->base, .index = i}, .sim = sim};
+        spare_pool_init(&loop->base.spares, LOOP_SPARE_BYTES);
         timer_queue_init(&loop->timers);
         sim->loop_pointers[i] = &loop->base;
     }
@@ -169,8 +171,10 @@ void sim_executor_free(struct sim_executor *sim)
         sim->jobs = job->next;
         free(job);
     }
-    for (int i = 0; i < sim->base.loop_count; i++)
+    for (int i = 0; i < sim->base.loop_count; i++) {
         timer_queue_done(&sim->loops[i].timers);
+        spare_pool_done(&sim->loops[i].base.spares);
+    }
     free(sim);
 }
 

@@ -21,10 +21,22 @@ static const char *const instances[SIM_TENANTS] = {"aaaaaaaa-0000-4000-8000-0000
     if (limits->field != 0)                                                                        \
     rig.limits.field = limits->field
 
-void rig_setup_with(const struct broker_limits *limits)
+static void init(void)
 {
     log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT);
     sim_broker_init(&rig, SEED, LOOPS);
+}
+
+static void start(void)
+{
+    sim_broker_start(&rig);
+    sim_broker_connect(&rig, 0, &rig_client);
+    sim_broker_connect(&rig, 1, &rig_other);
+}
+
+void rig_setup_with(const struct broker_limits *limits)
+{
+    init();
     TAKE(topic_mutations_per_second);
     TAKE(connection_memory_bytes);
     TAKE(max_control_frame_bytes);
@@ -32,9 +44,14 @@ void rig_setup_with(const struct broker_limits *limits)
         rig.limits.logins = limits->logins;
     if (limits->memory.limit_bytes != 0)
         rig.limits.memory = limits->memory;
-    sim_broker_start(&rig);
-    sim_broker_connect(&rig, 0, &rig_client);
-    sim_broker_connect(&rig, 1, &rig_other);
+    start();
+}
+
+void rig_setup_with_tail(int64_t tail_cache_bytes)
+{
+    init();
+    rig.tail_cache_bytes = tail_cache_bytes;
+    start();
 }
 
 void rig_setup(void)
@@ -93,28 +110,41 @@ int32_t rig_partition_count(struct sim_kafka *kafka, const char *name)
 
 /* --- records and settings --- */
 
-void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch)
+void rig_send_batches(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch,
+                      const int32_t *partitions, int32_t count)
 {
     struct kafka_produce_request request;
     struct kafka_produce_request_topic data;
-    struct kafka_produce_request_partition partition;
+    struct kafka_produce_request_partition items[RIG_BATCHES_MAX];
     struct buffer records;
+
+    ck_assert_int_le(count, RIG_BATCHES_MAX);
 
     buffer_init(&records, 4 << 20);
     sim_batch_write(batch, &records);
     kafka_produce_request_init_defaults(&request);
     kafka_produce_request_topic_init_defaults(&data);
-    kafka_produce_request_partition_init_defaults(&partition);
-    partition.records = buffer_slice(&records);
+    for (int32_t i = 0; i < count; i++) {
+        kafka_produce_request_partition_init_defaults(&items[i]);
+        items[i].index = partitions[i];
+        items[i].records = buffer_slice(&records);
+    }
     data.name = text(topic);
-    data.partition_data.items = &partition;
-    data.partition_data.count = 1;
+    data.partition_data.items = items;
+    data.partition_data.count = count;
     request.acks = -1;
     request.timeout_ms = 30000;
     request.topic_data.items = &data;
     request.topic_data.count = 1;
     sim_kafka_send(kafka, KAFKA_API_PRODUCE, 9, kafka_produce_request, &request);
     buffer_done(&records);
+}
+
+void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch)
+{
+    static const int32_t first = 0;
+
+    rig_send_batches(kafka, topic, batch, &first, 1);
 }
 
 struct kafka_produce_response_partition rig_take_produce(struct sim_kafka *kafka)

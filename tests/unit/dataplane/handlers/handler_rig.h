@@ -11,6 +11,8 @@
 
 #include <check.h>
 
+enum { RIG_BATCHES_MAX = 64 };
+
 extern struct sim_broker rig;
 extern struct sim_kafka rig_client; /* of tenant 0 */
 extern struct sim_kafka rig_other;  /* of tenant 1 */
@@ -18,6 +20,8 @@ extern struct sim_kafka rig_other;  /* of tenant 1 */
 void rig_setup(void);
 /* With other bounds of the broker, where these are not 0. */
 void rig_setup_with(const struct broker_limits *limits);
+/* With so many bytes of the logs' ends in memory. */
+void rig_setup_with_tail(int64_t tail_cache_bytes);
 void rig_teardown(void);
 
 /* rig_call(&rig_client, HEARTBEAT, heartbeat, 4, &request, &response) */
@@ -35,6 +39,9 @@ int32_t rig_partition_count(struct sim_kafka *kafka, const char *name);
 /* Sends a Produce (version 9, acks -1) of this batch to partition 0 of the topic; its answer is taken with
  * rig_take_produce when it is there. */
 void rig_send_batch(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch);
+/* The same batch to each of these partitions, in one request. */
+void rig_send_batches(struct sim_kafka *kafka, const char *topic, const struct sim_batch *batch,
+                      const int32_t *partitions, int32_t count);
 struct kafka_produce_response_partition rig_take_produce(struct sim_kafka *kafka);
 /* Produces count plain records to partition 0; the error code. */
 int rig_produce(struct sim_kafka *kafka, const char *topic, int32_t count);

@@ -31,7 +31,7 @@ START_TEST(frames_come_out_whole_whatever_the_pieces)
     struct frame_reader reader;
     size_t frames = 0;
 
-    frame_reader_init(&reader, &budget, &budget.strangers, 100);
+    frame_reader_init(&reader, &budget, &budget.strangers, NULL, 100);
     for (size_t at = 0; at < sizeof(bytes); at += step) {
         size_t part = sizeof(bytes) - at < step ? sizeof(bytes) - at : step;
         struct slice piece = slice_of(bytes + at, part);
@@ -60,7 +60,7 @@ START_TEST(a_length_that_is_negative_or_over_the_limit_is_refused)
     struct frame_reader reader;
     struct slice piece = slice_of(bad_sizes[_i], 4);
 
-    frame_reader_init(&reader, &budget, &budget.strangers, 100);
+    frame_reader_init(&reader, &budget, &budget.strangers, NULL, 100);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_TOO_LARGE);
     ck_assert_ptr_null(reader.data);
     frame_reader_done(&reader);
@@ -73,7 +73,7 @@ START_TEST(a_large_announced_length_takes_memory_only_as_bytes_come)
     struct frame_reader reader;
     struct slice piece = slice_of(size, 4);
 
-    frame_reader_init(&reader, &budget, &budget.strangers, 100 * 1048576);
+    frame_reader_init(&reader, &budget, &budget.strangers, NULL, 100 * 1048576);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
     ck_assert_ptr_null(reader.data);
     ck_assert_int_eq(budget.used_bytes, 0);
@@ -96,7 +96,7 @@ START_TEST(a_large_frame_is_read_in_place)
     size_t filled = 1;
     size_t others = 0;
 
-    frame_reader_init(&reader, &budget, &budget.strangers, 100 * 1048576);
+    frame_reader_init(&reader, &budget, &budget.strangers, NULL, 100 * 1048576);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
     for (;;) {
         uint8_t *room = NULL;
@@ -136,7 +136,7 @@ START_TEST(while_memory_is_short_no_byte_is_taken_and_then_all_goes_on)
 
     limits.stranger_bytes = 16000;
     memory_budget_init(&budget, &limits);
-    frame_reader_init(&reader, &budget, &budget.strangers, 100 * 1048576);
+    frame_reader_init(&reader, &budget, &budget.strangers, NULL, 100 * 1048576);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_LIMIT);
     ck_assert_uint_eq(piece.len, 1);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_LIMIT);
