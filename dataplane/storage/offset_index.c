@@ -83,7 +83,8 @@ void offset_index_truncate(struct offset_index *index, int64_t size)
         index->count--; /* is added again with its batch */
 }
 
-int64_t offset_index_find_offset(const struct offset_index *index, int64_t offset)
+const struct offset_index_entry *offset_index_find_offset(const struct offset_index *index,
+                                                          int64_t offset)
 {
     size_t low = 0;
     size_t high = index->count;
@@ -96,10 +97,11 @@ int64_t offset_index_find_offset(const struct offset_index *index, int64_t offse
         else
             high = middle;
     }
-    return low == 0 ? 0 : index->entries[low - 1].position;
+    return low == 0 ? NULL : &index->entries[low - 1];
 }
 
-int64_t offset_index_find_timestamp(const struct offset_index *index, int64_t timestamp)
+const struct offset_index_entry *offset_index_find_timestamp(const struct offset_index *index,
+                                                             int64_t timestamp)
 {
     size_t low = 0;
     size_t high = index->count;
@@ -112,7 +114,7 @@ int64_t offset_index_find_timestamp(const struct offset_index *index, int64_t ti
         else
             high = middle;
     }
-    return low == 0 ? 0 : index->entries[low - 1].position;
+    return low == 0 ? NULL : &index->entries[low - 1];
 }
 
 enum err offset_index_save(const struct offset_index *index, int64_t base_offset,

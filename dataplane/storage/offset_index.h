@@ -40,10 +40,13 @@ void offset_index_add(struct offset_index *index, const struct record_batch *bat
                       int64_t position);
 /* Forgets all that begins at `size` or later. */
 void offset_index_truncate(struct offset_index *index, int64_t size);
-/* A position at or before the batch that contains `offset`. */
-int64_t offset_index_find_offset(const struct offset_index *index, int64_t offset);
-/* A position before which every batch is older than `timestamp`. */
-int64_t offset_index_find_timestamp(const struct offset_index *index, int64_t timestamp);
+/* The last entry at or before the batch that contains `offset`; NULL = the segment's first batch. Valid until the next
+ * change. */
+const struct offset_index_entry *offset_index_find_offset(const struct offset_index *index,
+                                                          int64_t offset);
+/* As above: every batch before it is older than `timestamp`. */
+const struct offset_index_entry *offset_index_find_timestamp(const struct offset_index *index,
+                                                             int64_t timestamp);
 
 /* The batch at `position` gets an entry, when the one before is that of the batch at `last`. */
 static inline bool offset_index_wants(int64_t position, int64_t last, int32_t interval_bytes)

@@ -421,20 +421,29 @@ static enum err replay_segment(struct log_recovery *log, const struct segment_vi
                                log_offset from, struct producer_state *producers)
 {
     struct segment_files *files = &log->recovery->store->files;
+    int64_t position = replay_position(log, view, from);
+    log_offset expected = position == 0 ? view->base_offset : from;
     struct batch_cursor cursor;
-    struct record_batch batch;
     struct file *file = NULL;
     enum err rc = segment_files_acquire(files, view->segment, 0, &file);
 
     if (rc != ERR_OK)
         return rc;
-    batch_cursor_init(&cursor, file, replay_position(log, view, from), view->size_bytes);
-    while ((rc = batch_cursor_next(&cursor, &batch)) == ERR_OK) {
-        if (batch.base_offset < from || batch.producer_id < 0)
-            continue;
-        rc = producer_state_append(producers, &batch, log->recovery->now_ms, NULL);
+    batch_cursor_init(&cursor, file, position, view->size_bytes);
+    while (rc == ERR_OK) {
+        struct record_batch batch;
+        struct slice bytes;
+
+        rc = batch_cursor_next(&cursor, &batch);
+        if (rc == ERR_OK && batch.base_offset != expected)
+            rc = ERR_CORRUPT;
+        if (rc == ERR_OK)
+            rc = batch_cursor_body(&cursor, &batch, &bytes);
         if (rc != ERR_OK)
             break;
+        expected = record_batch_next_offset(&batch);
+        if (batch.base_offset >= from && batch.producer_id >= 0)
+            rc = producer_state_append(producers, &batch, log->recovery->now_ms, NULL);
     }
     batch_cursor_done(&cursor);
     segment_files_release(files, view->segment);

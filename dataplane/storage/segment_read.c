@@ -28,15 +28,43 @@ static bool load_index_file(const struct segment_range *range, struct offset_ind
     return rc == ERR_OK;
 }
 
-/* From what is covered already to the end of the view, header by header. */
+/* A place to start looking: where, and which offset the batch there must begin with. Base offsets are outside the
+ * batches' CRCs: only that each is the one that must come next says that it is right. */
+struct place {
+    int64_t position;
+    log_offset expected;
+};
+
+static struct place place_of(const struct segment_range *range,
+                             const struct offset_index_entry *entry)
+{
+    return entry == NULL ? (struct place){0, range->view.base_offset}
+                         : (struct place){entry->position, entry->offset};
+}
+
+static enum err next_in_order(struct batch_cursor *cursor, log_offset *expected,
+                              struct record_batch *ret_batch)
+{
+    enum err rc = batch_cursor_next(cursor, ret_batch);
+
+    if (rc == ERR_OK && ret_batch->base_offset != *expected)
+        rc = ERR_CORRUPT;
+    if (rc == ERR_OK)
+        *expected = record_batch_next_offset(ret_batch);
+    return rc;
+}
+
+/* From the last entry to the end of the view, header by header. */
 static void scan_index(const struct segment_range *range, struct file *file,
                        struct offset_index *index)
 {
+    struct place from =
+        place_of(range, index->count > 0 ? &index->entries[index->count - 1] : NULL);
     struct batch_cursor cursor;
     struct record_batch batch;
 
-    batch_cursor_init(&cursor, file, index->covered_bytes, range->view.size_bytes);
-    while (batch_cursor_next(&cursor, &batch) == ERR_OK)
+    batch_cursor_init(&cursor, file, from.position, range->view.size_bytes);
+    while (next_in_order(&cursor, &from.expected, &batch) == ERR_OK)
         offset_index_add(index, &batch, cursor.batch_at);
     batch_cursor_done(&cursor);
 }
@@ -88,24 +116,24 @@ static void forget_index(const struct segment_range *range)
     segment_index_truncate(range->files, range->view.segment, 0);
 }
 
-static int64_t find_offset_position(const struct segment_range *range)
+static struct place find_offset(const struct segment_range *range)
 {
-    int64_t position = 0;
+    struct place place;
 
     pthread_mutex_lock(&range->files->lock);
-    position = offset_index_find_offset(&range->view.segment->index, range->start);
+    place = place_of(range, offset_index_find_offset(&range->view.segment->index, range->start));
     pthread_mutex_unlock(&range->files->lock);
-    return position;
+    return place;
 }
 
-static int64_t find_timestamp_position(const struct segment_range *range, int64_t timestamp)
+static struct place find_timestamp(const struct segment_range *range, int64_t timestamp)
 {
-    int64_t position = 0;
+    struct place place;
 
     pthread_mutex_lock(&range->files->lock);
-    position = offset_index_find_timestamp(&range->view.segment->index, timestamp);
+    place = place_of(range, offset_index_find_timestamp(&range->view.segment->index, timestamp));
     pthread_mutex_unlock(&range->files->lock);
-    return position;
+    return place;
 }
 
 /* --- ranges --- */
@@ -113,30 +141,18 @@ static int64_t find_timestamp_position(const struct segment_range *range, int64_
 /* Stops the cursor at the batch that contains range->start. ERR_CORRUPT when what is there does not
  * lead to it. */
 static enum err locate(const struct segment_range *range, struct batch_cursor *cursor,
-                       struct record_batch *ret_batch)
+                       log_offset expected, struct record_batch *ret_batch)
 {
-    int64_t expected = -1;
+    enum err rc = ERR_OK;
 
-    for (;;) {
-        struct record_batch batch;
-        enum err rc = batch_cursor_next(cursor, &batch);
-
-        if (rc != ERR_OK)
-            return rc == ERR_IO || rc == ERR_NO_MEMORY ? rc : ERR_CORRUPT;
-        if (range->files->is_index_trusted) {
-            *ret_batch = batch;
-            return ERR_OK;
-        }
-        if (expected < 0 && cursor->batch_at == 0 && batch.base_offset != range->view.base_offset)
-            return ERR_CORRUPT;
-        if ((expected >= 0 && batch.base_offset != expected) || batch.base_offset > range->start)
-            return ERR_CORRUPT;
-        expected = record_batch_next_offset(&batch);
-        if (expected > range->start) {
-            *ret_batch = batch;
-            return ERR_OK;
-        }
-    }
+    if (range->files->is_index_trusted)
+        return batch_cursor_next(cursor, ret_batch);
+    if (expected > range->start)
+        return ERR_CORRUPT;
+    do {
+        rc = next_in_order(cursor, &expected, ret_batch);
+    } while (rc == ERR_OK && expected <= range->start);
+    return rc == ERR_OK || rc == ERR_IO || rc == ERR_NO_MEMORY ? rc : ERR_CORRUPT;
 }
 
 /* A gap may reach from epochs that went with the beginning of the log into one that is known. */
@@ -203,7 +219,7 @@ static enum err read_from(const struct segment_range *range, struct file *file,
     return ERR_OK;
 }
 
-static enum err read_range(const struct segment_range *range, struct file *file, int64_t position,
+static enum err read_range(const struct segment_range *range, struct file *file, struct place from,
                            size_t max_bytes, bool must_progress, uint8_t **ret_data,
                            size_t *ret_len)
 {
@@ -211,8 +227,8 @@ static enum err read_range(const struct segment_range *range, struct file *file,
     struct record_batch first;
     enum err rc = ERR_OK;
 
-    batch_cursor_init(&cursor, file, position, range->view.size_bytes);
-    rc = locate(range, &cursor, &first);
+    batch_cursor_init(&cursor, file, from.position, range->view.size_bytes);
+    rc = locate(range, &cursor, from.expected, &first);
     if (rc == ERR_OK)
         rc = read_from(range, file, &first, cursor.batch_at, max_bytes, must_progress, ret_data,
                        ret_len);
@@ -224,7 +240,7 @@ static enum err read_segment(const struct segment_range *range, size_t max_bytes
                              bool must_progress, uint8_t **ret_data, size_t *ret_len)
 {
     struct file *file = NULL;
-    int64_t position = 0;
+    struct place from;
     enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
 
     if (rc != ERR_OK)
@@ -232,12 +248,13 @@ static enum err read_segment(const struct segment_range *range, size_t max_bytes
     *ret_data = NULL;
     *ret_len = 0;
     make_index(range, file);
-    position = find_offset_position(range);
-    rc = read_range(range, file, position, max_bytes, must_progress, ret_data, ret_len);
-    if (rc == ERR_CORRUPT && position > 0) {
+    from = find_offset(range);
+    rc = read_range(range, file, from, max_bytes, must_progress, ret_data, ret_len);
+    if (rc == ERR_CORRUPT && from.position > 0) {
         /* Perhaps it is only the index that is wrong. */
         forget_index(range);
-        rc = read_range(range, file, 0, max_bytes, must_progress, ret_data, ret_len);
+        rc = read_range(range, file, place_of(range, NULL), max_bytes, must_progress, ret_data,
+                        ret_len);
     }
     segment_files_release(range->files, range->view.segment);
     return rc;
@@ -319,15 +336,15 @@ static enum err find_in_batch(const struct segment_range *range, struct batch_cu
     return best.offset < 0 ? ERR_NOT_FOUND : ERR_OK;
 }
 
-static enum err find_from(const struct segment_range *range, struct file *file, int64_t position,
+static enum err find_from(const struct segment_range *range, struct file *file, struct place from,
                           int64_t timestamp, struct record_position *ret_record)
 {
     struct batch_cursor cursor;
     struct record_batch batch;
     enum err rc = ERR_OK;
 
-    batch_cursor_init(&cursor, file, position, range->view.size_bytes);
-    while ((rc = batch_cursor_next(&cursor, &batch)) == ERR_OK) {
+    batch_cursor_init(&cursor, file, from.position, range->view.size_bytes);
+    while ((rc = next_in_order(&cursor, &from.expected, &batch)) == ERR_OK) {
         if (batch.base_offset >= range->limit) {
             rc = ERR_NOT_FOUND;
             break;
@@ -346,17 +363,17 @@ enum err segment_find_timestamp(const struct segment_range *range, int64_t times
                                 struct record_position *ret_record)
 {
     struct file *file = NULL;
-    int64_t position = 0;
+    struct place from;
     enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
 
     if (rc != ERR_OK)
         return rc;
     make_index(range, file);
-    position = find_timestamp_position(range, timestamp);
-    rc = find_from(range, file, position, timestamp, ret_record);
-    if (rc == ERR_CORRUPT && position > 0) {
+    from = find_timestamp(range, timestamp);
+    rc = find_from(range, file, from, timestamp, ret_record);
+    if (rc == ERR_CORRUPT && from.position > 0) {
         forget_index(range);
-        rc = find_from(range, file, 0, timestamp, ret_record);
+        rc = find_from(range, file, place_of(range, NULL), timestamp, ret_record);
     }
     segment_files_release(range->files, range->view.segment);
     return rc;
@@ -366,6 +383,7 @@ enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_t
 {
     struct batch_cursor cursor;
     struct record_batch batch;
+    log_offset expected = range->view.base_offset;
     struct file *file = NULL;
     int64_t newest = -1;
     enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
@@ -373,7 +391,7 @@ enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_t
     if (rc != ERR_OK)
         return rc;
     batch_cursor_init(&cursor, file, 0, range->view.size_bytes);
-    while ((rc = batch_cursor_next(&cursor, &batch)) == ERR_OK) {
+    while ((rc = next_in_order(&cursor, &expected, &batch)) == ERR_OK) {
         struct record_position record = {-1, batch.max_timestamp, -1};
 
         if (batch.base_offset >= range->limit)

@@ -202,6 +202,48 @@ START_TEST(a_flipped_bit_is_not_served)
 }
 END_TEST
 
+static enum kafka_error read_error(struct replica *replica, log_offset offset)
+{
+    struct replica_read read = rig_read(&rig, replica, offset, 1 << 20);
+    enum kafka_error error = read.error;
+
+    replica_read_done(&read);
+    return error;
+}
+
+/* The base offset is outside the CRC. */
+START_TEST(a_base_offset_that_flipped_under_an_entry_of_the_index_is_not_served)
+{
+    bool is_index_made_before = _i == 1;
+    struct replica *replica = NULL;
+    int64_t positions[6];
+    char path[128];
+
+    rig.config.index_interval_bytes = 0;
+    replica = rig_open(&rig, 0, 0);
+    rig_path(&rig, 0, 0, ".log", path);
+    for (int i = 0; i < 6; i++) {
+        int64_t size = sim_disk_file_size(rig.disk, path);
+
+        positions[i] = size > 0 ? size : 0;
+        rig_put(&rig, replica, 2);
+    }
+    for (int i = 0; i < 6; i++) {
+        for (int bit = 0; bit < 64; bit++) {
+            restart(RIG_CLEAN);
+            replica = rig_open(&rig, 0, 1);
+            if (is_index_made_before)
+                ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 12);
+            ck_assert(sim_disk_flip_bit(rig.disk, path, positions[i] + bit / 8, bit % 8));
+            ck_assert_int_eq(read_error(replica, 2 * i), KAFKA_KAFKA_STORAGE_ERROR);
+            ck_assert_int_eq(read_error(replica, 2 * i + 1), KAFKA_KAFKA_STORAGE_ERROR);
+            ck_assert(sim_disk_flip_bit(rig.disk, path, positions[i] + bit / 8, bit % 8));
+            ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 12);
+        }
+    }
+}
+END_TEST
+
 START_TEST(a_missing_segment_isolates_and_a_missing_index_does_not)
 {
     struct replica *replica = NULL;
@@ -520,6 +562,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_torn_tail_is_cut);
     tcase_add_test(tc, damage_below_what_was_flushed_isolates_the_partition_for_good_and_no_other);
     tcase_add_test(tc, a_flipped_bit_is_not_served);
+    tcase_add_loop_test(tc, a_base_offset_that_flipped_under_an_entry_of_the_index_is_not_served, 0,
+                        2);
     tcase_add_test(tc, a_missing_segment_isolates_and_a_missing_index_does_not);
     tcase_add_test(tc, a_snapshot_of_producers_beyond_the_end_is_forgotten_before_the_log_goes_on);
     tcase_add_test(tc, a_file_that_comes_back_after_a_clean_end_is_known_with_its_epochs);

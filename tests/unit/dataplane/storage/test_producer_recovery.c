@@ -5,7 +5,8 @@
 
 #define DEATHS 40 /* a round changes the disk less often */
 #define TWO_BATCHES_A_SEGMENT 200
-#define PRODUCERS 20 /* so that a snapshot of them is larger than a batch */
+#define PRODUCER_ID_AT 50 /* the last byte of it, in a batch */
+#define PRODUCERS 20      /* so that a snapshot of them is larger than a batch */
 #define ROOM_ENOUGH_BYTES 4096
 #define STEP_BYTES 128
 #define FULL_PAUSE_IS_OVER_US 1100000
@@ -152,6 +153,29 @@ START_TEST(a_trim_that_finds_the_disk_full_forgets_no_producer)
 }
 END_TEST
 
+/* Without a snapshot the log says what is known of producers; headers that a CRC did not vouch for say nothing. */
+START_TEST(producers_are_read_from_whole_batches_only)
+{
+    struct sim_batch batch = rig_batch(&rig, 1);
+    char path[128];
+
+    batch.producer_id = 77;
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).base_offset, 0);
+    rig_stop(&rig, RIG_CLEAN);
+    rig_path(&rig, 0, 1, ".producers", path);
+    ck_assert_int_eq(rig.disk->ops->remove(rig.disk, path), ERR_OK);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    replica = rig_open(&rig, 0, 2);
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).base_offset, 0);
+    rig_stop(&rig, RIG_CLEAN);
+    ck_assert_int_eq(sim_disk_file_size(rig.disk, path), -1);
+    rig_path(&rig, 0, 0, ".log", path);
+    ck_assert(sim_disk_flip_bit(rig.disk, path, PRODUCER_ID_AT, 0));
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    ck_assert_int_eq(rig.report.corrupt_partitions, 1);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("dataplane/storage/producer_recovery");
@@ -161,6 +185,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, a_trim_that_dies_at_any_step_forgets_no_producer, 0, DEATHS);
     tcase_add_loop_test(tc, a_trim_that_finds_the_disk_full_forgets_no_producer, 0,
                         ROOM_ENOUGH_BYTES / STEP_BYTES);
+    tcase_add_test(tc, producers_are_read_from_whole_batches_only);
     suite_add_tcase(suite, tc);
     return suite;
 }
