@@ -185,33 +185,35 @@ static void burst(int count, int32_t padding)
     }
 }
 
-static void add_spares(struct spare_pool *spares, size_t size, int more)
+/* Takes so many new blocks, and so many in all at least, and gives them back. */
+static void add_spares(struct spare_pool *spares, size_t size, int more, int at_least)
 {
     struct list blocks;
     struct list *block = NULL;
 
     list_init(&blocks);
-    while (more > 0) {
+    while (more > 0 || at_least > 0) {
         size_t before = spares->bytes;
 
         block = spare_pool_take(spares, size);
         ck_assert_ptr_nonnull(block);
-        more -= spares->bytes == before; /* it is a new one */
+        more -= spares->bytes == before;
+        at_least--;
         list_push_back(&blocks, block);
     }
     while ((block = list_pop_front(&blocks)) != NULL)
         spare_pool_give(spares, block, size);
 }
 
-/* How many views wait to be freed at a time is chance, and so is how many logs of a loop begin a chunk at
- * the same time: a few more blocks than were needed so far. */
+/* How many views wait to be freed at a time, and hold chunks, is chance, and so is how many logs of a loop
+ * begin a chunk at the same time: a few more blocks than were needed so far. */
 static void add_some_spares(void *context)
 {
     for (size_t size = 64; size <= 1024; size *= 2) {
         for (size_t quarters = 4; quarters < 8; quarters++)
-            add_spares(context, size / 4 * quarters, MORE_SPARES * partition_count);
+            add_spares(context, size / 4 * quarters, MORE_SPARES * partition_count, 0);
     }
-    add_spares(context, TAIL_CHUNK_BYTES, partition_count / LOOPS);
+    add_spares(context, TAIL_CHUNK_BYTES, 0, MORE_SPARES);
 }
 
 /* First a burst, for more than any round needs. */
