@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/net/frame_reader.h"
 
-enum { FIRST_CHUNK = 16 * 1024, GROWTH = 4, DIRECT_MINIMUM = 16 * 1024 };
+/* The first chunk holds a batch of the size that producers have by default, and what is around it. */
+enum { FIRST_CHUNK = 20 * 1024, GROWTH = 4, DIRECT_MINIMUM = 16 * 1024 };
 
 void frame_reader_init(struct frame_reader *reader, struct memory_budget *budget,
                        struct memory_account *account, struct spare_pool *spares, size_t max_size)

@@ -79,7 +79,7 @@ START_TEST(a_large_announced_length_takes_memory_only_as_bytes_come)
     ck_assert_int_eq(budget.used_bytes, 0);
     piece = SLICE_LITERAL("x");
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
-    ck_assert_uint_le(reader.capacity, 16384);
+    ck_assert_uint_le(reader.capacity, 20480);
     ck_assert_int_eq(budget.used_bytes, (int64_t)reader.capacity);
     ck_assert(frame_reader_is_partial(&reader));
     frame_reader_done(&reader);
@@ -134,16 +134,16 @@ START_TEST(while_memory_is_short_no_byte_is_taken_and_then_all_goes_on)
     struct slice piece = slice_of(size, 5);
     struct frame frame;
 
-    limits.stranger_bytes = 16000;
+    limits.stranger_bytes = 20000;
     memory_budget_init(&budget, &limits);
     frame_reader_init(&reader, &budget, &budget.strangers, NULL, 100 * 1048576);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_LIMIT);
     ck_assert_uint_eq(piece.len, 1);
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_LIMIT);
-    budget.limits.stranger_bytes = 17000;
+    budget.limits.stranger_bytes = 21000;
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
     ck_assert_uint_eq(piece.len, 0);
-    for (int i = 1; i < 16384; i++) {
+    for (int i = 1; i < 20480; i++) {
         piece = SLICE_LITERAL("b");
         ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
     }
@@ -151,7 +151,7 @@ START_TEST(while_memory_is_short_no_byte_is_taken_and_then_all_goes_on)
     ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_LIMIT);
     ck_assert_uint_eq(piece.len, 1);
     budget.limits.stranger_bytes = 25600;
-    for (int i = 16384; i < 25600; i++) {
+    for (int i = 20480; i < 25600; i++) {
         piece = SLICE_LITERAL("d");
         ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
     }
