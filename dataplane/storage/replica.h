@@ -134,11 +134,12 @@ struct replica_read {
     /* private */
     struct work work;
     const struct log_view *view; /* pinned while a worker reads */
+    bool is_spare;               /* records are a spare block of home */
 };
 
 /* On home. */
 void replica_read_submit(struct replica_read *read);
-/* Releases the records. Safe after an error. */
+/* Releases the records. On home. Safe after an error. */
 void replica_read_done(struct replica_read *read);
 
 /* Find an offset by time (ListOffsets); same life as a read. */

@@ -138,11 +138,12 @@ static bool read_tail(struct replica_read *read, const struct log_view *view, lo
     len = sum_fitting(view, first, at, limit, room);
     if (len == 0)
         return true;
-    read->records = malloc(len);
+    read->records = spare_pool_take(&read->home->spares, len);
     if (read->records == NULL) {
         read->error = KAFKA_KAFKA_STORAGE_ERROR;
         return true;
     }
+    read->is_spare = true;
     copy_tail(view, first, at, read->records, len);
     read->records_len = len;
     return true;
@@ -193,6 +194,7 @@ void replica_read_submit(struct replica_read *read)
     read->error = KAFKA_NONE;
     read->records = NULL;
     read->records_len = 0;
+    read->is_spare = false;
     read->high_watermark = snapshot->high_watermark;
     read->last_stable = snapshot->last_stable;
     read->log_start = snapshot->log_start;
@@ -214,7 +216,11 @@ void replica_read_submit(struct replica_read *read)
 
 void replica_read_done(struct replica_read *read)
 {
-    free(read->records);
+    if (read->is_spare)
+        spare_pool_give(&read->home->spares, read->records, read->records_len);
+    else
+        free(read->records);
+    read->is_spare = false;
     read->records = NULL;
     read->records_len = 0;
 }
