@@ -39,6 +39,8 @@ struct stream_ops {
     void (*read_stop)(struct stream *stream);
     void (*write)(struct stream *stream, struct stream_write *write);
     void (*close)(struct stream *stream); /* pending write is done with ERR_CANCELLED first */
+    /* The shortest round trip to the peer that was seen; 0 = unknown. */
+    int64_t (*round_trip_us)(const struct stream *stream);
 };
 
 struct stream {

@@ -16,7 +16,9 @@
 
 enum {
     FETCH_MAX_BYTES = 57671680,
-    LEAST_BYTES = 65536, /* with less memory than this a fetch waits, when it wants so much */
+    NEAR_BYTES = 1 << 20,   /* more at once only spoils the caches when the client is near */
+    LINE_BYTES_A_US = 1000, /* a client that is far gets what a fast line carries in a round trip */
+    LEAST_BYTES = 65536,    /* with less memory than this a fetch waits, when it wants so much */
     MEMORY_RETRY_US = 5000,
     MAX_WAIT_MS = 300000
 };
@@ -213,15 +215,31 @@ static size_t at_most(int32_t bytes, size_t bound)
     return size < bound ? size : bound;
 }
 
-/* What the client would take, at most; at least 1, for the first partition makes progress. */
-static size_t wanted_bytes(const struct fetch *fetch)
+/* What is sent at once, at most: enough to fill the line until the client can ask again. */
+static size_t answer_bytes_max(const struct fetch *fetch)
 {
-    size_t bound = at_most(fetch->body.max_bytes, FETCH_MAX_BYTES);
+    int64_t on_the_line =
+        connection_round_trip_us(fetch->request->session->connection) * LINE_BYTES_A_US;
+
+    if (on_the_line >= FETCH_MAX_BYTES)
+        return FETCH_MAX_BYTES;
+    return on_the_line > NEAR_BYTES ? (size_t)on_the_line : NEAR_BYTES;
+}
+
+/* What the client would take, up to `bound`; at least 1, for the first partition makes progress. */
+static size_t wanted_bytes(struct fetch *fetch, size_t bound)
+{
     size_t wanted = 0;
 
     for (int32_t i = 0; i < fetch->item_count && wanted < bound; i++) {
-        if (fetch->items[i].has_data)
-            wanted += at_most(fetch->items[i].target->max_bytes, bound - wanted);
+        struct fetch_item *item = &fetch->items[i];
+
+        if (!item->has_data)
+            continue;
+        /* No more than there is: what one does not need is the next one's. */
+        item->wanted_bytes = replica_bytes_from(item->replica, item->target->offset,
+                                                at_most(item->target->max_bytes, bound - wanted));
+        wanted += item->wanted_bytes;
     }
     return wanted > 0 ? wanted : 1;
 }
@@ -252,17 +270,18 @@ static size_t get_leave_to_read(struct fetch *fetch, size_t wanted)
 
 static void start_reads(struct fetch *fetch)
 {
-    size_t wanted = wanted_bytes(fetch);
+    size_t most = answer_bytes_max(fetch);
+    size_t wanted = wanted_bytes(fetch, at_most(fetch->body.max_bytes, most));
     size_t left = get_leave_to_read(fetch, wanted);
     bool is_first = true;
 
     if (left == 0)
         return;
-    fetch->is_short = left < wanted;
+    fetch->is_short = left < wanted || wanted == most;
     fetch->state = FETCH_READING;
     for (int32_t i = 0; i < fetch->item_count; i++) {
         struct fetch_item *item = &fetch->items[i];
-        size_t max = at_most(item->target->max_bytes, left);
+        size_t max = item->wanted_bytes < left ? item->wanted_bytes : left;
 
         if (!item->has_data || (left == 0 && !is_first))
             continue;

@@ -22,6 +22,7 @@ struct fetch_item {
     int32_t epoch; /* the leader epoch that we know; for current_leader */
     int32_t leader;
     bool has_data;
+    size_t wanted_bytes; /* of what it has */
     bool is_reading;
     bool has_read; /* read holds records */
     struct replica_read read;

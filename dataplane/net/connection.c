@@ -293,7 +293,7 @@ static void on_written(struct stream_write *write, enum err err)
     /* An idle connection keeps no buffer. */
     if (connection->tls != NULL && tls_stream_pending(connection->tls) == 0 &&
         list_is_empty(&connection->outgoing)) {
-        free(connection->cipher);
+        spare_pool_give(&connection->loop->spares, connection->cipher, CIPHER_BYTES);
         connection->cipher = NULL;
     }
     call_done(connection);
@@ -315,7 +315,7 @@ static void write_cipher(struct connection *connection)
     size_t len = 0;
 
     if (connection->cipher == NULL)
-        connection->cipher = malloc(CIPHER_BYTES);
+        connection->cipher = spare_pool_take(&connection->loop->spares, CIPHER_BYTES);
     if (connection->cipher == NULL) {
         fail(connection, ERR_NO_MEMORY);
         return;
@@ -443,7 +443,7 @@ void connection_unref(struct connection *connection)
     frame_reader_done(&connection->frames);
     buffer_done(&connection->leftover);
     tls_stream_free(connection->tls);
-    free(connection->cipher);
+    spare_pool_give(&connection->loop->spares, connection->cipher, CIPHER_BYTES);
     free(connection);
 }
 
@@ -477,6 +477,11 @@ const char *connection_server_name(const struct connection *connection)
 struct loop *connection_loop(const struct connection *connection)
 {
     return connection->loop;
+}
+
+int64_t connection_round_trip_us(const struct connection *connection)
+{
+    return connection->stream->ops->round_trip_us(connection->stream);
 }
 
 size_t connection_unsent_bytes(const struct connection *connection)

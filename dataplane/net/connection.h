@@ -74,6 +74,7 @@ const char *connection_peer(const struct connection *connection);      /* "127.0
 const char *connection_peer_host(const struct connection *connection); /* "127.0.0.1" */
 const char *connection_server_name(const struct connection *connection);
 struct loop *connection_loop(const struct connection *connection);
+int64_t connection_round_trip_us(const struct connection *connection); /* 0 = unknown */
 /* Bytes handed over and not yet sent: back-pressure. */
 size_t connection_unsent_bytes(const struct connection *connection);
 /* Loop time of the last byte in or out, for idle time-outs. */

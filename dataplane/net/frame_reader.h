@@ -20,8 +20,8 @@ struct frame_reader {
     size_t max_size; /* 64 KiB before login, 100 MiB after */
     struct memory_budget *budget;
     struct memory_account *account; /* changes between frames only */
-    struct spare_pool *spares; /* where the memory comes from */
-    bool is_finisher;          /* memory_budget.h */
+    struct spare_pool *spares;      /* where the memory comes from */
+    bool is_finisher;               /* memory_budget.h */
 };
 
 struct frame {

@@ -20,6 +20,7 @@
 #include "common/base/uuid.h"
 #include "common/kafka/kafka_error.h"
 #include "common/port/executor.h"
+#include "dataplane/storage/read_room.h"
 
 typedef int64_t log_offset;
 typedef int32_t leader_epoch;
@@ -127,19 +128,23 @@ struct replica_read {
     void (*done)(struct replica_read *read); /* on home, never before submit returns */
     /* out */
     enum kafka_error error; /* KAFKA_OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR, … */
-    uint8_t *records;       /* owned by the read until replica_read_done */
+    const uint8_t *records; /* the read's until replica_read_done */
     size_t records_len;
     /* The snapshot's numbers that the records belong to. */
     log_offset high_watermark, last_stable, log_start;
     /* private */
     struct work work;
     const struct log_view *view; /* pinned while a worker reads */
-    bool is_spare;               /* records are a spare block of home */
+    struct read_room room;       /* its block is of home's spares */
 };
+
+/* Any loop: no more than so many bytes can be read from offset on, and never more than max_bytes. Where they are not in
+ * memory it may be more than there is. */
+size_t replica_bytes_from(const struct replica *replica, log_offset offset, size_t max_bytes);
 
 /* On home. */
 void replica_read_submit(struct replica_read *read);
-/* Releases the records. On home. Safe after an error. */
+/* On home: releases the records. Safe after an error. */
 void replica_read_done(struct replica_read *read);
 
 /* Find an offset by time (ListOffsets); same life as a read. */

@@ -122,6 +122,15 @@ static void copy_tail(const struct log_view *view, int first, size_t at, uint8_t
     }
 }
 
+static bool take_room(struct replica_read *read, size_t size)
+{
+    read->room.block = spare_pool_take(&read->home->spares, size);
+    read->room.block_bytes = size;
+    if (read->room.block == NULL)
+        read->error = KAFKA_KAFKA_STORAGE_ERROR;
+    return read->room.block != NULL;
+}
+
 /* False = the tail does not hold the offset. */
 static bool read_tail(struct replica_read *read, const struct log_view *view, log_offset limit)
 {
@@ -138,15 +147,33 @@ static bool read_tail(struct replica_read *read, const struct log_view *view, lo
     len = sum_fitting(view, first, at, limit, room);
     if (len == 0)
         return true;
-    read->records = spare_pool_take(&read->home->spares, len);
-    if (read->records == NULL) {
-        read->error = KAFKA_KAFKA_STORAGE_ERROR;
+    if (!take_room(read, len))
         return true;
-    }
-    read->is_spare = true;
-    copy_tail(view, first, at, read->records, len);
+    copy_tail(view, first, at, read->room.block, len);
+    read->records = read->room.block;
     read->records_len = len;
     return true;
+}
+
+size_t replica_bytes_from(const struct replica *replica, log_offset offset, size_t max_bytes)
+{
+    const struct log_view *view = load_view(replica);
+    int first = find_chunk(view, offset);
+    struct segment_view segment;
+    int64_t first_size = 0;
+    size_t bytes = 0;
+    size_t at = 0;
+
+    if (first < 0 || !locate_in_chunk(&view->chunks[first], offset, &at, &first_size))
+        return log_view_find_segment(view, offset, &segment) &&
+                       segment.end_offset == view->snapshot.log_end &&
+                       segment.size_bytes < (int64_t)max_bytes
+                   ? (size_t)segment.size_bytes
+                   : max_bytes;
+    bytes = view->chunks[first].visible_bytes - at;
+    for (int i = first + 1; i < view->chunk_count && bytes < max_bytes; i++)
+        bytes += view->chunks[i].visible_bytes;
+    return bytes < max_bytes ? bytes : max_bytes;
 }
 
 static void run_read(struct work *work)
@@ -165,14 +192,16 @@ static void run_read(struct work *work)
     /* A gap leads to the next batch. Nothing but a gap up to the limit: its last batch is given, so that
      * the client gets beyond it. */
     while (rc == ERR_OK && gap_end >= 0 && gap_end < range.limit) {
-        replica_read_done(read);
+        free(read->room.larger);
+        read->room.larger = NULL;
         range.start = gap_end;
         rc = log_view_find_segment(view, gap_end, &range.view)
-                 ? segment_read(&range, read->max_bytes, read->must_progress, &read->records,
-                                &read->records_len, &gap_end)
+                 ? segment_read(&range, &read->room, read->must_progress, &gap_end)
                  : ERR_CORRUPT;
     }
     read->error = kafka_error_of(rc);
+    read->records_len = rc == ERR_OK ? read->room.len : 0;
+    read->records = read->records_len > 0 ? read_room_data(&read->room) : NULL;
 }
 
 static void read_done(struct work *work)
@@ -182,6 +211,17 @@ static void read_done(struct work *work)
     published_unpin(pins_of(read->view));
     read->view = NULL;
     read->done(read);
+}
+
+/* No more than the segment has. A gap may lead to a larger one: then less than there is room for is read. */
+static size_t room_wanted(const struct replica_read *read, const struct log_view *view)
+{
+    struct segment_view segment;
+
+    if (!log_view_find_segment(view, read->offset, &segment) ||
+        (int64_t)read->max_bytes < segment.size_bytes)
+        return read->max_bytes;
+    return (size_t)segment.size_bytes;
 }
 
 void replica_read_submit(struct replica_read *read)
@@ -194,7 +234,7 @@ void replica_read_submit(struct replica_read *read)
     read->error = KAFKA_NONE;
     read->records = NULL;
     read->records_len = 0;
-    read->is_spare = false;
+    read->room = (struct read_room){.block = NULL};
     read->high_watermark = snapshot->high_watermark;
     read->last_stable = snapshot->last_stable;
     read->log_start = snapshot->log_start;
@@ -207,6 +247,10 @@ void replica_read_submit(struct replica_read *read)
         read_finish_later(read);
         return;
     }
+    if (!take_room(read, room_wanted(read, view))) {
+        read_finish_later(read);
+        return;
+    }
     published_pin(pins_of(view));
     read->view = view;
     read->work.run = run_read;
@@ -216,11 +260,9 @@ void replica_read_submit(struct replica_read *read)
 
 void replica_read_done(struct replica_read *read)
 {
-    if (read->is_spare)
-        spare_pool_give(&read->home->spares, read->records, read->records_len);
-    else
-        free(read->records);
-    read->is_spare = false;
+    spare_pool_give(&read->home->spares, read->room.block, read->room.block_bytes);
+    free(read->room.larger);
+    read->room = (struct read_room){.block = NULL};
     read->records = NULL;
     read->records_len = 0;
 }

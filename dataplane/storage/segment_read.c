@@ -187,12 +187,11 @@ size_t batches_good_bytes(struct slice bytes, const struct epoch_history *epochs
 }
 
 static enum err read_from(const struct segment_range *range, struct file *file,
-                          const struct record_batch *first, int64_t position, size_t max_bytes,
-                          bool must_progress, uint8_t **ret_data, size_t *ret_len)
+                          const struct record_batch *first, int64_t position, bool must_progress,
+                          struct read_room *room)
 {
     int64_t left = range->view.size_bytes - position;
-    size_t wanted = (int64_t)max_bytes < left ? max_bytes : (size_t)left;
-    uint8_t *data = NULL;
+    size_t wanted = (int64_t)room->block_bytes < left ? room->block_bytes : (size_t)left;
     size_t len = 0;
     enum err rc = ERR_OK;
 
@@ -200,28 +199,21 @@ static enum err read_from(const struct segment_range *range, struct file *file,
         if (!must_progress)
             return ERR_OK;
         wanted = (size_t)first->size_bytes;
+        room->larger = malloc(wanted);
+        if (room->larger == NULL)
+            return ERR_NO_MEMORY;
     }
-    data = malloc(wanted);
-    if (data == NULL)
-        return ERR_NO_MEMORY;
-    rc = file->ops->read_at(file, position, data, wanted, &len);
+    rc = file->ops->read_at(file, position, read_room_data(room), wanted, &len);
     if (rc == ERR_OK) {
-        len = batches_good_bytes(slice_of(data, len), range->epochs, first->base_offset,
-                                 range->limit, wanted);
-        rc = len == 0 ? ERR_CORRUPT : ERR_OK;
+        room->len = batches_good_bytes(slice_of(read_room_data(room), len), range->epochs,
+                                       first->base_offset, range->limit, wanted);
+        rc = room->len == 0 ? ERR_CORRUPT : ERR_OK;
     }
-    if (rc != ERR_OK) {
-        free(data);
-        return rc;
-    }
-    *ret_data = data;
-    *ret_len = len;
-    return ERR_OK;
+    return rc;
 }
 
 static enum err read_range(const struct segment_range *range, struct file *file, struct place from,
-                           size_t max_bytes, bool must_progress, uint8_t **ret_data,
-                           size_t *ret_len)
+                           bool must_progress, struct read_room *room)
 {
     struct batch_cursor cursor;
     struct record_batch first;
@@ -230,14 +222,13 @@ static enum err read_range(const struct segment_range *range, struct file *file,
     batch_cursor_init(&cursor, file, from.position, range->view.size_bytes);
     rc = locate(range, &cursor, from.expected, &first);
     if (rc == ERR_OK)
-        rc = read_from(range, file, &first, cursor.batch_at, max_bytes, must_progress, ret_data,
-                       ret_len);
+        rc = read_from(range, file, &first, cursor.batch_at, must_progress, room);
     batch_cursor_done(&cursor);
     return rc;
 }
 
-static enum err read_segment(const struct segment_range *range, size_t max_bytes,
-                             bool must_progress, uint8_t **ret_data, size_t *ret_len)
+static enum err read_segment(const struct segment_range *range, bool must_progress,
+                             struct read_room *room)
 {
     struct file *file = NULL;
     struct place from;
@@ -245,16 +236,15 @@ static enum err read_segment(const struct segment_range *range, size_t max_bytes
 
     if (rc != ERR_OK)
         return rc;
-    *ret_data = NULL;
-    *ret_len = 0;
     make_index(range, file);
     from = find_offset(range);
-    rc = read_range(range, file, from, max_bytes, must_progress, ret_data, ret_len);
+    rc = read_range(range, file, from, must_progress, room);
     if (rc == ERR_CORRUPT && from.position > 0) {
         /* Perhaps it is only the index that is wrong. */
+        free(room->larger);
+        room->larger = NULL;
         forget_index(range);
-        rc = read_range(range, file, place_of(range, NULL), max_bytes, must_progress, ret_data,
-                        ret_len);
+        rc = read_range(range, file, place_of(range, NULL), must_progress, room);
     }
     segment_files_release(range->files, range->view.segment);
     return rc;
@@ -281,14 +271,18 @@ static void leave_out_gaps(uint8_t *data, size_t *len, log_offset *ret_gap_end)
     *len = kept;
 }
 
-enum err segment_read(const struct segment_range *range, size_t max_bytes, bool must_progress,
-                      uint8_t **ret_data, size_t *ret_len, log_offset *ret_gap_end)
+enum err segment_read(const struct segment_range *range, struct read_room *room, bool must_progress,
+                      log_offset *ret_gap_end)
 {
-    enum err rc = read_segment(range, max_bytes, must_progress, ret_data, ret_len);
+    enum err rc = ERR_OK;
 
+    room->len = 0;
+    rc = read_segment(range, must_progress, room);
     *ret_gap_end = -1;
-    if (rc == ERR_OK && *ret_len > 0 && range->view.segment->generation > 0)
-        leave_out_gaps(*ret_data, ret_len, ret_gap_end);
+    if (rc != ERR_OK)
+        room->len = 0;
+    else if (room->len > 0 && range->view.segment->generation > 0)
+        leave_out_gaps(read_room_data(room), &room->len, ret_gap_end);
     return rc;
 }
 

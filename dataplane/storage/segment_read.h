@@ -8,6 +8,7 @@
 #define DATAPLANE_STORAGE_SEGMENT_READ_H
 
 #include "dataplane/storage/epoch_history.h"
+#include "dataplane/storage/read_room.h"
 #include "dataplane/storage/segment.h"
 
 /* What may be read: the view's size_bytes bound the file, limit bounds the offsets. */
@@ -19,12 +20,12 @@ struct segment_range {
     log_offset limit;                   /* no batch that begins here or later */
 };
 
-/* Whole batches from the one that contains start on, up to max_bytes; with must_progress one batch even
- * if it is larger. *ret_data is owned (free); NULL and 0 when nothing fits. *ret_gap_end is -1, or there
+/* Whole batches from the one that contains start on, as many as the block has room for; with must_progress one batch
+ * even if it is larger. room->len is 0 when nothing fits; `larger` must be NULL before. *ret_gap_end is -1, or there
  * was only a gap, which ends there: the bytes are its last gap batch. ERR_CORRUPT: the first batch is not
  * what was written. ERR_NOT_FOUND, ERR_IO, ERR_NO_MEMORY. */
-enum err segment_read(const struct segment_range *range, size_t max_bytes, bool must_progress,
-                      uint8_t **ret_data, size_t *ret_len, log_offset *ret_gap_end) WARN_UNUSED;
+enum err segment_read(const struct segment_range *range, struct read_room *room, bool must_progress,
+                      log_offset *ret_gap_end) WARN_UNUSED;
 
 struct record_position {
     log_offset offset;

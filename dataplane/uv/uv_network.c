@@ -3,6 +3,7 @@
  * mail to the chosen loop, which opens a uv_tcp on the descriptor and asks the owner to take it. */
 #include "dataplane/uv/uv_network.h"
 
+#include "dataplane/uv/tcp_round_trip.h"
 #include "dataplane/uv/uv_executor_internal.h"
 
 #include <arpa/inet.h>
@@ -155,11 +156,20 @@ static void stream_close(struct stream *base)
     uv_close((uv_handle_t *)&stream->tcp, on_closed);
 }
 
+static int64_t stream_round_trip_us(const struct stream *base)
+{
+    const struct uv_stream *stream = container_of(base, const struct uv_stream, base);
+    uv_os_fd_t fd = -1;
+
+    return uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0 ? tcp_round_trip_us(fd) : 0;
+}
+
 static const struct stream_ops uv_stream_ops = {
     .read_start = stream_read_start,
     .read_stop = stream_read_stop,
     .write = stream_write_start,
     .close = stream_close,
+    .round_trip_us = stream_round_trip_us,
 };
 
 static void name_peer(struct stream *stream, int fd)

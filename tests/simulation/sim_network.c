@@ -35,6 +35,7 @@ struct sim_stream {
     struct network_listener *listener; /* until accepted */
     struct buffer incoming;            /* client to broker */
     struct stream_write *write;
+    int64_t round_trip_us;
     bool is_reading;
     bool client_is_gone;
     bool client_is_stalled;
@@ -91,7 +92,13 @@ static void start_close(struct stream *base)
     poke(stream_of(base));
 }
 
-static const struct stream_ops sim_stream_ops = {read_start, read_stop, start_write, start_close};
+static int64_t round_trip_us(const struct stream *base)
+{
+    return container_of(base, const struct sim_stream, base)->round_trip_us;
+}
+
+static const struct stream_ops sim_stream_ops = {read_start, read_stop, start_write, start_close,
+                                                 round_trip_us};
 
 static void free_stream(struct sim_stream *stream)
 {
@@ -306,6 +313,11 @@ void sim_client_send(struct sim_client *client, const void *data, size_t len)
         return;
     invariant(buffer_append(&client->stream->incoming, data, len) == ERR_OK);
     poke(client->stream);
+}
+
+void sim_client_set_round_trip(struct sim_client *client, int64_t round_trip_us)
+{
+    client->stream->round_trip_us = round_trip_us;
 }
 
 void sim_client_stall(struct sim_client *client)

@@ -22,6 +22,8 @@ void sim_client_free(struct sim_client *client);
 void sim_client_send(struct sim_client *client, const void *data, size_t len);
 /* The client reads nothing more: what the broker writes is never done. */
 void sim_client_stall(struct sim_client *client);
+/* As the broker sees it; 0 at first. */
+void sim_client_set_round_trip(struct sim_client *client, int64_t round_trip_us);
 /* The client goes away: the broker sees the end of the stream. */
 void sim_client_close(struct sim_client *client);
 /* What the broker sent so far; consume with buffer_consume. */

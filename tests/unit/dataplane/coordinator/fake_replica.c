@@ -112,9 +112,10 @@ static void fill_read(struct replica *replica, struct replica_read *read)
             return;
         }
         read->records_len = (size_t)batch.size_bytes;
-        read->records = malloc(read->records_len);
-        invariant(read->records != NULL);
-        memcpy(read->records, log.data, read->records_len);
+        read->room.larger = malloc(read->records_len);
+        invariant(read->room.larger != NULL);
+        memcpy(read->room.larger, log.data, read->records_len);
+        read->records = read->room.larger;
         return;
     }
 }
@@ -124,6 +125,7 @@ void replica_read_submit(struct replica_read *read)
     struct replica *replica = read->replica;
 
     replica->reads++;
+    read->room = (struct read_room){.block = NULL};
     read->records = NULL;
     read->records_len = 0;
     read->error = replica->read_error;
@@ -137,7 +139,8 @@ void replica_read_submit(struct replica_read *read)
 
 void replica_read_done(struct replica_read *read)
 {
-    free(read->records);
+    free(read->room.larger);
+    read->room.larger = NULL;
     read->records = NULL;
 }
 
