@@ -6,6 +6,8 @@
 /* With its header. */
 #define CHUNK_MIN_BYTES ((size_t)512)
 #define CHUNK_MAX_BYTES ((size_t)256 << 10)
+#define MARK_BYTES ((size_t)4 << 10)
+#define MARKED_MIN_BYTES (4 * MARK_BYTES)
 
 void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares)
 {
@@ -18,10 +20,42 @@ void tail_chunk_ref(struct tail_chunk *chunk)
     chunk->refs++;
 }
 
+static size_t size_of_marks(const struct tail_chunk *chunk)
+{
+    return chunk->room / MARK_BYTES * sizeof(chunk->marks[0]);
+}
+
 void tail_chunk_unref(struct tail_chunk *chunk)
 {
-    if (chunk != NULL && --chunk->refs == 0)
-        spare_pool_give(chunk->spares, chunk, sizeof(*chunk) + chunk->room);
+    if (chunk == NULL || --chunk->refs > 0)
+        return;
+    spare_pool_give(chunk->spares, chunk->marks, size_of_marks(chunk));
+    spare_pool_give(chunk->spares, chunk, sizeof(*chunk) + chunk->room);
+}
+
+int tail_chunk_marks(const struct tail_chunk *chunk, size_t used)
+{
+    int count = chunk->mark_count;
+
+    while (count > 0 && chunk->marks[count - 1].at >= used)
+        count--;
+    return count;
+}
+
+size_t tail_chunk_seek(const struct tail_chunk *chunk, int mark_count, log_offset offset)
+{
+    int low = 0;
+    int high = mark_count;
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+
+        if (chunk->marks[middle].offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 ? 0 : chunk->marks[low - 1].at;
 }
 
 static void drop_chunk(struct tail_chunk *chunk)
@@ -89,6 +123,8 @@ static struct tail_chunk *add_chunk(struct log_tail *tail, size_t len, log_offse
         .end_offset = base_offset,
         .room = bytes - sizeof(*chunk),
     };
+    if (bytes >= MARKED_MIN_BYTES)
+        chunk->marks = spare_pool_take(chunk->spares, size_of_marks(chunk)); /* NULL: found later */
     list_push_back(&tail->budget->chunks, &chunk->by_age);
     list_push_back(&tail->chunks, &chunk->in_tail);
     tail->budget->bytes += (int64_t)chunk->room;
@@ -109,6 +145,15 @@ static void bound_count(struct log_tail *tail)
     }
 }
 
+/* A batch begins at the end of what is used. */
+static void mark(struct tail_chunk *chunk, log_offset base_offset)
+{
+    size_t next = (size_t)(chunk->mark_count + 1) * MARK_BYTES;
+
+    if (chunk->marks != NULL && chunk->used >= next && next <= chunk->room)
+        chunk->marks[chunk->mark_count++] = (struct tail_mark){base_offset, chunk->used};
+}
+
 enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
                       log_offset base_offset, log_offset end_offset, struct tail_chunk **ret_chunk,
                       size_t *ret_at)
@@ -121,6 +166,7 @@ enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
     }
     if (chunk == NULL)
         return ERR_NO_MEMORY;
+    mark(chunk, base_offset);
     memcpy(chunk->data + chunk->used, bytes, len);
     *ret_chunk = chunk;
     *ret_at = chunk->used;
@@ -136,6 +182,7 @@ void log_tail_cut(struct log_tail *tail, log_offset end, struct tail_chunk *last
 
         if (chunk == last) {
             chunk->used = used;
+            chunk->mark_count = tail_chunk_marks(chunk, used);
             chunk->end_offset = end;
             return;
         }

@@ -5,7 +5,10 @@
  * A log's tail is a list of chunks; a batch lies in one chunk. Bytes in a chunk never change once they
  * were put, so workers and other loops may read what they were told of while the owner appends behind
  * it. Chunks are counted on the owner's loop: by the log, by snapshots, by a flush round. A budget per
- * loop drops the oldest flushed chunks of any log when there are too many bytes. */
+ * loop drops the oldest flushed chunks of any log when there are too many bytes.
+ *
+ * A chunk that may hold many batches notes every few KiB which one begins there. Who reads knows how many of
+ * these marks belong to the bytes it was told of, and looks at no others. */
 #ifndef DATAPLANE_STORAGE_LOG_TAIL_H
 #define DATAPLANE_STORAGE_LOG_TAIL_H
 
@@ -29,12 +32,19 @@ struct log_tail {
     struct tail_budget *budget;
 };
 
+struct tail_mark {
+    log_offset offset; /* of the batch that begins */
+    size_t at;         /* there */
+};
+
 struct tail_chunk {
     struct list by_age;
     struct list in_tail;
     struct log_tail *tail; /* NULL = dropped from it */
     struct spare_pool *spares;
+    struct tail_mark *marks; /* NULL = a small chunk */
     int refs;
+    int mark_count;
     log_offset base_offset;
     log_offset end_offset;
     size_t used;
@@ -55,6 +65,11 @@ enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
 /* Forgets everything from `end` on; `last` (may be NULL) is cut to `used` bytes. */
 void log_tail_cut(struct log_tail *tail, log_offset end, struct tail_chunk *last, size_t used);
 struct tail_chunk *log_tail_last(const struct log_tail *tail); /* NULL = empty */
+
+/* The owner's loop: how many marks lie below `used`. */
+int tail_chunk_marks(const struct tail_chunk *chunk, size_t used);
+/* Where to begin looking for the batch with `offset`: at one that begins there or before. */
+size_t tail_chunk_seek(const struct tail_chunk *chunk, int mark_count, log_offset offset);
 
 void tail_chunk_ref(struct tail_chunk *chunk);
 void tail_chunk_unref(struct tail_chunk *chunk); /* NULL is fine */

@@ -52,12 +52,13 @@ struct log_view *partition_log_view(struct partition_log *log, struct shared_con
     {
         struct tail_chunk *chunk = container_of(node, struct tail_chunk, in_tail);
         bool is_last = chunk == log->durable.chunk;
+        size_t visible = is_last ? log->durable.chunk_used : chunk->used;
 
         if (chunk->base_offset >= log->durable.end)
             break;
         tail_chunk_ref(chunk);
-        view->chunks[view->chunk_count++] = (struct tail_view){
-            chunk, chunk->base_offset, is_last ? log->durable.chunk_used : chunk->used};
+        view->chunks[view->chunk_count++] = (struct tail_view){chunk, chunk->base_offset, visible,
+                                                               tail_chunk_marks(chunk, visible)};
     }
     return view;
 }

@@ -20,6 +20,7 @@ struct tail_view {
     struct tail_chunk *chunk;
     log_offset base_offset;
     size_t visible_bytes;
+    int mark_count; /* of the chunk's, within them */
 };
 
 struct log_view {

@@ -49,7 +49,7 @@ static void read_finish_later(struct replica_read *read)
 static bool locate_in_chunk(const struct tail_view *chunk, log_offset offset, size_t *ret_at,
                             int64_t *ret_size)
 {
-    size_t at = 0;
+    size_t at = tail_chunk_seek(chunk->chunk, chunk->mark_count, offset);
 
     while (at < chunk->visible_bytes) {
         struct record_batch batch;
