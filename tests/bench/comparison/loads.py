@@ -42,12 +42,14 @@ class Loads:
                 "flush_p50_ms": found["flush_ms"]["p50"]}
 
     def measured(self, verb, server, topic, *options, partitions=PARTITIONS, tls=False):
-        """The figures, and the CPU seconds that the server took from its first request to its last."""
+        """The figures, and of the server, from its first request to its last, CPU seconds and bytes written; its memory."""
         os.sync()
-        cpu = process_figures.cpu_seconds(server.pid)
+        cpu, written = process_figures.cpu_seconds(server.pid), process_figures.written_bytes(server.pid)
         found = self.lean(verb, *server.load_options(tls), "--topic", topic, "--partitions", partitions,
                           "--warm-up", self.times.warm_up, "--seconds", self.times.seconds, *options)
         found["server_cpu"] = process_figures.cpu_seconds(server.pid) - cpu
+        found["server_written"] = process_figures.written_bytes(server.pid) - written
+        found["server_resident"] = process_figures.resident_bytes(server.pid)
         return found
 
     def check_room(self, server):
@@ -63,13 +65,16 @@ class Loads:
         with server.topic(partitions, settings.get(server.name)) as topic:
             return self.measured("produce", server, topic, *options, partitions=partitions)
 
+    def all_bytes(self, found):
+        """Of the load: it is the same in the warm-up, in which the server is measured, too."""
+        return found["bytes_per_second"] * (self.times.warm_up + self.times.seconds)
+
     def cpu_per_gb(self, found):
-        """Seconds; the load is the same in the warm-up, which counts in the CPU and is scaled to here."""
-        all_seconds = self.times.warm_up + self.times.seconds
-        return found["server_cpu"] / (found["bytes_per_second"] * all_seconds / 1e9)
+        return found["server_cpu"] / (self.all_bytes(found) / 1e9)
 
     def produce_default(self, server):
-        return {"produce_default_vs_default": self.produce(server, {})["bytes_per_second"] / 1e6}
+        found = self.produce(server, {})
+        return {"produce_default_vs_default": found["bytes_per_second"] / 1e6, "loaded_rss": found["server_resident"] / (1 << 20)}
 
     def produce_flushed(self, server):
         return {"produce_commit_vs_kafka_flush": self.produce(server, KAFKA_FLUSH)["bytes_per_second"] / 1e6}
@@ -80,7 +85,8 @@ class Loads:
 
     def produce_small(self, server):
         found = self.produce(server, {}, "--record-bytes", 100, "--batch-bytes", 16384)
-        return {"produce_100b": found["bytes_per_second"] / 1e6}
+        return {"produce_100b": found["bytes_per_second"] / 1e6,
+                "written_per_byte_100b": found["server_written"] / self.all_bytes(found)}
 
     def produce_many(self, server):
         """Each partition has some batches already: the first ones make files and indices, which is another question."""

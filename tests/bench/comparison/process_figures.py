@@ -27,6 +27,11 @@ def resident_bytes(pid):
     return 1024 * numbers_of(f"/proc/{pid}/status")["VmRSS"]
 
 
+def written_bytes(pid):
+    """What it made the kernel write to disks."""
+    return numbers_of(f"/proc/{pid}/io")["write_bytes"]
+
+
 class Steal:
     """The share of the machine's time that the host gave to others since this was made."""
 
