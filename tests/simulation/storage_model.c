@@ -141,8 +141,7 @@ int64_t storage_model_check_whole(struct storage_model *model, int64_t log_start
 
     if (model->is_damaged)
         return 0;
-    if (end > model->slot_count)
-        end = model->slot_count;
+    reserve_slots(model, end); /* what nobody was told of may lie beyond all that somebody was */
     for (int64_t key = 0; key < model->key_count; key++) {
         int64_t newest = newest_of(model, key, log_start, end, false);
         int64_t shown = newest_of(model, key, log_start, end, true);
