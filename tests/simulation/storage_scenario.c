@@ -410,9 +410,9 @@ static void end_life(struct scenario *s)
     log_directory_free(s->directory);
     s->directory = NULL;
     cut_power(s, how == 1 && !s->options->sabotage);
+    scenario_forget_operations(s);
     sim_executor_free(s->executor);
     s->executor = NULL;
-    scenario_forget_operations(s);
     if (s->options->has_bit_flips)
         flip_bits(s);
     if (s->options->has_bad_indexes)
