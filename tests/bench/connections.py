@@ -12,7 +12,7 @@ import time
 
 from comparison import process_figures
 from comparison.millrace_server import MillraceServer
-from table import say
+from table import rows_of, say
 
 SETTLE_SECONDS = 3
 
@@ -29,11 +29,11 @@ def run(server, program, count):
     time.sleep(SETTLE_SECONDS)
     held = process_figures.resident_bytes(server.pid)
     load.communicate()
-    return [{"name": name, "value": round(value, 2), "unit": unit, "aim": aim} for name, value, unit, aim in (
+    return rows_of(
         ("connections", count, "", None),
         ("each_idle", (held - empty) / 1024 / count, "KiB", 50),
         ("logins", json.loads(told)["logins_per_second"], "a second", None),
-        ("logins_per_core", count / cpu, "a second of CPU of the broker", 4000))]
+        ("logins_per_core", count / cpu, "a second of CPU of the broker", 4000))
 
 
 def main():

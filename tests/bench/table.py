@@ -4,6 +4,11 @@
 import json
 
 
+def rows_of(*figures):
+    """Of (name, value, unit, aim) each."""
+    return [{"name": name, "value": round(value, 2), "unit": unit, "aim": aim} for name, value, unit, aim in figures]
+
+
 def say(bench, rows, as_json):
     if as_json:
         print(json.dumps({"bench": bench, "rows": rows}))
