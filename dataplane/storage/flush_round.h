@@ -62,6 +62,7 @@ struct flush_item {
     struct list link; /* in the round */
     struct log_identity id;
     bool is_new;            /* directory and catalogue entry are to be made */
+    bool must_make_dir;     /* the directory is; it may be there */
     bool must_sync;         /* FLUSH_COMMIT: its bytes are durable afterwards */
     bool must_sync_end;     /* bytes of earlier rounds in the newest segment, too */
     bool may_be_logged;     /* the write-ahead log may make it durable */

@@ -97,7 +97,7 @@ enum err flush_write_item(struct log_store *store, const struct flush_item *item
     char path[LOG_PATH_BYTES];
     enum err rc = ERR_OK;
 
-    if (item->is_new) {
+    if (item->must_make_dir) {
         log_path(&item->id, path);
         rc = store->disk->ops->make_dir(store->disk, path);
     }

@@ -53,6 +53,8 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
         .epochs = found->epochs,
         .epochs_saved = found->epochs_saved,
         .is_on_disk = found->is_on_disk,
+        .is_dir_doubtful = found->is_dir_doubtful,
+        .has_unsynced_dirs = found->is_dir_doubtful,
         .may_be_on_disk = found->is_on_disk,
         .is_changed = found->is_changed,
         .late_lsn = -1,
@@ -386,6 +388,7 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     *item = (struct flush_item){
         .id = log->id,
         .is_new = !log->is_on_disk,
+        .must_make_dir = !log->is_on_disk || log->is_dir_doubtful,
         .must_sync = flush == FLUSH_COMMIT || is_first,
         .must_sync_end = (log->has_unsynced_bytes && (flush == FLUSH_COMMIT || is_first)) ||
                          (is_last && log->has_logged_bytes),
@@ -523,6 +526,7 @@ void partition_log_flushed(struct partition_log *log, struct flush_item *item)
     position_set(log, &log->durable, &log->taken);
     position_unref(log, &log->taken);
     log->is_on_disk = true;
+    log->is_dir_doubtful = false;
     log->tail.flushed_end = partition_log_written_end(log);
     forget_durable_undos(log);
     tail_budget_trim(log->tail.budget);

@@ -69,6 +69,7 @@ struct partition_log {
     int64_t bytes_since_checkpoint;
     int64_t bytes_since_producers; /* since the last snapshot of them */
     bool is_on_disk;               /* its directory and its entry in the catalogue exist */
+    bool is_dir_doubtful;          /* the catalogue knows it, but its directory may not be there */
     bool may_be_on_disk;           /* they may, though the item that made them failed */
     bool has_unsynced_bytes;       /* written under FLUSH_OS: nothing vouches for them */
     bool has_logged_bytes;         /* only the write-ahead log vouches for them */
@@ -89,7 +90,8 @@ struct recovered_log {
     int epochs_saved;
     struct producer_state producers;
     bool is_on_disk;
-    bool is_changed; /* the catalogue does not say all of this yet */
+    bool is_dir_doubtful; /* it has no files: its directory may not be there, or not durably */
+    bool is_changed;      /* the catalogue does not say all of this yet */
 };
 
 void partition_log_init(struct partition_log *log, struct shard *shard,

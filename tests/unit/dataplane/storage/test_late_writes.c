@@ -264,6 +264,26 @@ START_TEST(a_power_cut_during_a_late_write_loses_nothing)
 }
 END_TEST
 
+/* It dies when the catalogue knows the log and the write-ahead log does not have its first bytes, or later. */
+START_TEST(a_log_whose_first_bytes_were_lost_begins_again_and_is_kept)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct appending first;
+    struct buffer bytes;
+
+    sim_disk_die_after(rig.disk, _i / 2);
+    begin_append(&first, replica, 0, &bytes);
+    buffer_done(&bytes);
+    restart(_i % 2 == 0 ? RIG_KILL : RIG_POWER_CUT);
+    replica = rig_open(&rig, 0, 1);
+    rig.next_number = replica_snapshot(replica)->high_watermark;
+    put_large(replica);
+    sim_executor_run_for(rig.executor, 30 * SECOND_US);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 2), 0, 0), rig.next_number);
+}
+END_TEST
+
 START_TEST(a_clean_end_waits_for_the_late_write_under_way)
 {
     stall_late_write(rig_open(&rig, 0, 0), SHORT_US);
@@ -317,6 +337,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, small_appends_go_on_while_a_late_write_is_under_way_and_large_ones_wait);
     tcase_add_test(tc, an_append_that_finds_the_write_ahead_log_full_waits_for_the_late_write);
     tcase_add_test(tc, a_power_cut_during_a_late_write_loses_nothing);
+    tcase_add_loop_test(tc, a_log_whose_first_bytes_were_lost_begins_again_and_is_kept, 0, 40);
     tcase_add_test(tc, a_clean_end_waits_for_the_late_write_under_way);
     tcase_add_test(tc, a_log_that_is_removed_during_its_late_write_leaves_nothing);
     tcase_add_test(tc, what_is_late_of_a_log_that_is_trimmed_whole_is_forgotten);
