@@ -59,6 +59,11 @@ const struct metric_family broker_families[] = {
          "Logs that were synced so that the write-ahead log can let go of them."},
     [FAMILY_UNSYNCED_LOGS] = {"millrace_unsynced_logs", METRIC_GAUGE,
                               "Logs whose newest records only the write-ahead log has for sure."},
+    [FAMILY_LATE_BYTES] = {"millrace_late_bytes", METRIC_GAUGE,
+                           "Bytes that the write-ahead log made durable and that are not in "
+                           "their segments yet."},
+    [FAMILY_LATE_WRITES] = {"millrace_late_writes_total", METRIC_COUNTER,
+                            "Writes that brought such bytes into a segment."},
     [FAMILY_COMPACTIONS] =
         {"millrace_compactions_total", METRIC_COUNTER,
          "Compactions of a log by result: done, paused (the disk was full or memory "

@@ -137,6 +137,8 @@ static void add_storage(struct scrape *scrape)
     exposition_add(exposition, FAMILY_WAL_BYTES, NULL, counter_read(&sum.wal_bytes));
     exposition_add(exposition, FAMILY_CHECKPOINTS, NULL, counter_read(&sum.checkpoints));
     exposition_add(exposition, FAMILY_UNSYNCED_LOGS, NULL, counter_read(&sum.unsynced_logs));
+    exposition_add(exposition, FAMILY_LATE_BYTES, NULL, counter_read(&sum.late_bytes));
+    exposition_add(exposition, FAMILY_LATE_WRITES, NULL, counter_read(&sum.late_writes));
     add_labelled(scrape, FAMILY_COMPACTIONS, "result", "done", counter_read(&sum.compactions));
     add_labelled(scrape, FAMILY_COMPACTIONS, "result", "paused",
                  counter_read(&sum.compactions_paused));

@@ -29,8 +29,10 @@ static void write_done(struct work *work)
 
     partition_log_late_ended(&replica->log, is_written);
     replica->late.is_item_waiting = false;
-    if (is_written)
+    if (is_written) {
+        counter_add(&shard->metrics.late_writes, 1);
         replica_publish(replica);
+    }
     replica_late_write_ended(replica);
     if (is_written)
         checkpoint_late_written(shard);

@@ -18,6 +18,7 @@ void partition_log_set_written(struct partition_log *log, const struct segment_v
 static void add_late_bytes(struct partition_log *log, int64_t bytes)
 {
     log->shard->late_bytes += bytes;
+    counter_set(&log->shard->metrics.late_bytes, log->shard->late_bytes);
     atomic_fetch_add_explicit(&log->shard->store->late_bytes, bytes, memory_order_relaxed);
 }
 

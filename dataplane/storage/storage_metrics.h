@@ -9,6 +9,8 @@ struct storage_metrics {
     struct counter wal_bytes;          /* written to the write-ahead log by rounds */
     struct counter checkpoints;        /* logs synced by checkpoints */
     struct counter unsynced_logs;      /* gauge: only the write-ahead log vouches for their ends */
+    struct counter late_bytes;         /* gauge: durable there, not in the segments' files yet */
+    struct counter late_writes;        /* that brought some of them there */
     struct counter compactions;        /* passes that came to their end */
     struct counter compactions_paused; /* short of room or memory: tried again */
     struct counter compactions_failed; /* the partition is not compacted any more */

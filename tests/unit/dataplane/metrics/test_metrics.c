@@ -106,6 +106,8 @@ START_TEST(totals_count_what_was_produced_and_hide_who_did)
     has(answer, "\nmillrace_log_directory_failed 0\n");
     has_not(answer, "\nmillrace_wal_bytes_total 0\n");
     has(answer, "\nmillrace_unsynced_logs 1\n");
+    has_not(answer, "\nmillrace_late_bytes 0\n");
+    has(answer, "\nmillrace_late_writes_total 0\n");
     has(answer, "\nmillrace_compactions_total{result=\"done\"} 0\n");
     has_not(answer, "orders");
     has_not(answer, INSTANCE_A);
