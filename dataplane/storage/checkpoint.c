@@ -208,7 +208,7 @@ static void send_away(struct shard *shard, struct checkpoint_entry *entry)
 
     replica_ref(replica); /* until its point is recorded */
     entry->id = replica->id;
-    entry->end = log->written;
+    entry->end = partition_log_written_view(log);
     if (entry->end.segment != NULL)
         entry->end.segment->refs++;
     entry->has_unsynced_dirs = log->has_unsynced_dirs;

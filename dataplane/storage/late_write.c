@@ -3,32 +3,30 @@
 
 #include "dataplane/storage/replica_internal.h"
 
-static struct replica *replica_of(struct work *work)
-{
-    return container_of(container_of(work, struct late_writer, work), struct replica, late);
-}
-
 static void run_write(struct work *work)
 {
-    struct late_writer *late = container_of(work, struct late_writer, work);
-    struct log_store *store = replica_of(work)->shard->store;
+    struct late_writer *writer = container_of(work, struct late_writer, work);
+    struct log_store *store = writer->replica->shard->store;
     enum err rc = ERR_IO;
 
     if (!shared_flag_is_up(&store->failed))
-        rc = flush_write_late(store, &late->write.runs);
-    late->err = rc;
+        rc = flush_write_late(store, &writer->write.runs);
+    writer->err = rc;
     if (rc != ERR_OK && rc != ERR_NO_SPACE && rc != ERR_NO_MEMORY && rc != ERR_UNAVAILABLE)
         log_store_fail(store, "write", rc);
 }
 
 static void write_done(struct work *work)
 {
-    struct replica *replica = replica_of(work);
+    struct late_writer *writer = container_of(work, struct late_writer, work);
+    struct replica *replica = writer->replica;
     struct shard *shard = replica->shard;
-    bool is_written = replica->late.err == ERR_OK;
+    bool is_written = writer->err == ERR_OK;
 
     partition_log_late_ended(&replica->log, is_written);
+    replica->late.away = NULL;
     replica->late.is_item_waiting = false;
+    spare_pool_give(&shard->loop->spares, writer, sizeof(*writer));
     if (is_written) {
         counter_add(&shard->metrics.late_writes, 1);
         replica_publish(replica);
@@ -41,17 +39,29 @@ static void write_done(struct work *work)
     replica_unref(replica);
 }
 
+void late_write_abandon(struct replica *replica)
+{
+    spare_pool_give(&replica->shard->loop->spares, replica->late.away, sizeof(struct late_writer));
+    replica->late.away = NULL;
+}
+
+/* Without memory it is tried again with the next round, or the next checkpoint. */
 static void begin(struct replica *replica)
 {
     struct shard *shard = replica->shard;
+    struct late_writer *writer = spare_pool_take(&shard->loop->spares, sizeof(*writer));
 
     replica->late.is_wanted = false;
+    if (writer == NULL)
+        return;
+    *writer =
+        (struct late_writer){.replica = replica, .work = {.run = run_write, .done = write_done}};
     replica_ref(replica);
     shard->late_writes++;
     shard_work_began(shard);
-    partition_log_take_late(&replica->log, &replica->late.write);
-    replica->late.work = (struct work){.run = run_write, .done = write_done};
-    worker_submit(shard->loop, WORKER_WRITE, &replica->late.work);
+    partition_log_take_late(&replica->log, &writer->write);
+    replica->late.away = writer;
+    worker_submit(shard->loop, WORKER_WRITE, &writer->work);
 }
 
 static bool may_begin(const struct replica *replica)

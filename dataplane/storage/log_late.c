@@ -8,7 +8,8 @@ void partition_log_set_written(struct partition_log *log, const struct segment_v
 {
     struct segment *old = log->written.segment;
 
-    log->written = *view;
+    log->written = (struct written_end){view->segment, view->end_offset, view->size_bytes,
+                                        view->max_timestamp};
     if (view->segment != NULL)
         view->segment->refs++;
     if (old != NULL)
@@ -26,6 +27,21 @@ static void free_late(struct partition_log *log, struct run_list *late)
 {
     add_late_bytes(log, -late->bytes);
     run_list_free(log->shard, late);
+}
+
+struct segment_view partition_log_written_view(const struct partition_log *log)
+{
+    const struct written_end *written = &log->written;
+
+    if (written->segment == NULL)
+        return (struct segment_view){.segment = NULL};
+    return (struct segment_view){
+        .segment = written->segment,
+        .base_offset = written->segment->base_offset,
+        .end_offset = written->end_offset,
+        .size_bytes = written->size_bytes,
+        .max_timestamp = written->max_timestamp,
+    };
 }
 
 int64_t partition_log_written_bytes(const struct partition_log *log)

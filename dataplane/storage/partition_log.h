@@ -36,6 +36,14 @@ struct append_undo {
     struct producer_undo producer;
 };
 
+/* How far a segment is in its file; holds a reference. */
+struct written_end {
+    struct segment *segment; /* NULL = none */
+    log_offset end_offset;
+    int64_t size_bytes;
+    int64_t max_timestamp;
+};
+
 /* What a worker writes to the newest segment while rounds go on. */
 struct late_write {
     struct run_list runs;
@@ -59,12 +67,11 @@ struct partition_log {
     struct epoch_history *taken_epochs; /* as the item under way knows them */
     int epochs_saved;                   /* how many of them the catalogue has */
     struct run_list pending;            /* appended, in no item yet */
-    struct run_list late; /* durable by the write-ahead log, to be written to the segment */
-    struct segment_view
-        written;      /* the newest segment as far as its file has it; holds a reference */
-    int64_t late_lsn; /* the oldest entry with bytes beyond it; -1 = none */
-    struct late_write *late_away;                  /* under way; NULL = none */
-    struct append_undo *undos;                     /* newest first */
+    struct run_list late;         /* durable by the write-ahead log, to be written to the segment */
+    struct written_end written;   /* of the newest segment */
+    int64_t late_lsn;             /* the oldest entry with bytes beyond it; -1 = none */
+    struct late_write *late_away; /* under way; NULL = none */
+    struct append_undo *undos;    /* newest first */
     struct producers_snapshot *producers_snapshot; /* taken at the last roll, to be written */
     int64_t bytes_since_checkpoint;
     int64_t bytes_since_producers; /* since the last snapshot of them */
@@ -135,6 +142,8 @@ bool partition_log_is_loggable(const struct partition_log *log, log_offset log_s
 
 /* The view may be the one that is there. */
 void partition_log_set_written(struct partition_log *log, const struct segment_view *view);
+/* The newest segment as far as its file has it. */
+struct segment_view partition_log_written_view(const struct partition_log *log);
 /* Of the newest segment, what its file has; and the offset that comes after what is in files. */
 int64_t partition_log_written_bytes(const struct partition_log *log);
 log_offset partition_log_written_end(const struct partition_log *log);

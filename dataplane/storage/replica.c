@@ -313,6 +313,7 @@ void replica_free(struct replica *replica)
     if (replica->log.is_taken)
         partition_log_revert(&replica->log, &replica->item);
     partition_log_done(&replica->log);
+    late_write_abandon(replica);
     config_unref(replica->config);
     config_unref(replica->control.config);
     config_unref(replica->control.wanted_config);

@@ -63,7 +63,7 @@ struct replica {
         owed_log_start; /* asked for in vain, but the catalogue may say it: asked for again; -1 = none */
     struct flush_item item;
     struct checkpoint_entry checkpoint;
-    struct late_writer late;
+    struct late_state late;
     struct replica_control control;
     struct replica_removal removal;
     bool is_being_cleaned; /* its removal waits */
