@@ -23,13 +23,18 @@ struct disk;
 struct file;
 
 enum disk_open {
-    DISK_READ = 1,     /* else read and write */
-    DISK_CREATE = 2,   /* make it when it is not there */
-    DISK_EXCLUSIVE = 4 /* with CREATE: ERR_EXISTS when it is there */
+    DISK_READ = 1,      /* else read and write */
+    DISK_CREATE = 2,    /* make it when it is not there */
+    DISK_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS when it is there */
+    DISK_BULK =
+        8 /* grows by large writes that are seldom read soon: they need not stay in memory */
 };
 
 /* name is borrowed for the call. Return false to stop. */
 typedef bool (*disk_list_fn)(void *context, const char *name, bool is_directory);
+
+/* One of several calls that may run at the same time. */
+typedef void (*disk_job_fn)(void *context, int index);
 
 /* One of several that shall become durable together: a file, or the names in a directory. */
 struct disk_sync {
@@ -46,6 +51,8 @@ struct disk_ops {
     enum err (*remove_dir)(struct disk *disk, const char *path); /* with all that is in it */
     enum err (*list)(struct disk *disk, const char *path, disk_list_fn each, void *context);
     enum err (*sync_dir)(struct disk *disk, const char *path);
+    /* job(context, 0), … job(context, count - 1), in any order, several at a time; returns when all have. */
+    void (*at_once)(struct disk *disk, disk_job_fn job, void *context, int count);
     /* As sync and sync_dir one by one, but a disk may do several at once. */
     void (*sync_all)(struct disk *disk, struct disk_sync *syncs, int count);
     /* Held until the process ends; ERR_LOCKED when another holds it. */
@@ -59,9 +66,6 @@ struct file_ops {
     /* All bytes or an error; after an error any prefix may be there. */
     enum err (*write_at)(struct file *file, int64_t offset, const struct iovec *iov, int iov_count);
     enum err (*sync)(struct file *file); /* fdatasync */
-    /* The disk may begin to write these bytes now, so that a sync that comes later has less to wait for. Promises
-     * nothing, fails silently, does not wait. */
-    void (*start_writing)(struct file *file, int64_t offset, int64_t len);
     enum err (*truncate)(struct file *file, int64_t size);
     enum err (*size)(struct file *file, int64_t *ret_size);
     void (*close)(struct file *file);

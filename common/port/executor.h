@@ -44,9 +44,16 @@ struct work {
     struct work *next;               /* queue link of the pool */
 };
 
-/* Which pool: writes of a data directory are one ordered stream; reads must not wait behind them;
- * check is for bytes that take long to look at; slow is for hashing, file deletion and other leisurely things. */
-enum worker_pool { WORKER_FLUSH, WORKER_READ, WORKER_CHECK, WORKER_SLOW, WORKER_POOL_COUNT };
+/* Which pool: what makes a data directory's writes durable is one ordered stream; reads must not wait behind it;
+ * write is for bytes that are durable elsewhere already; check is for bytes that take long to look at; slow is for hashing, file deletion and other leisurely things. */
+enum worker_pool {
+    WORKER_FLUSH,
+    WORKER_READ,
+    WORKER_WRITE,
+    WORKER_CHECK,
+    WORKER_SLOW,
+    WORKER_POOL_COUNT
+};
 
 struct loop_ops {
     void (*post)(struct loop *loop, struct mail *mail);

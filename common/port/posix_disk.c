@@ -2,7 +2,8 @@
 /* The disk port on POSIX: every path is opened below one root directory, O_CLOEXEC, files 0640,
  * directories 0750. errno does not leave this file. Any thread: there is no state but descriptors;
  * the locks are only taken at start.
- * Only flushes of several files at once have threads of their own (sync_pool.h).
+ * What may run at the same time has threads of its own (job_pool.h); large writes may go past the page cache
+ * (direct_write.h).
  *
  * The lock is an open file description lock on a file of ours: held until the process ends or the disk
  * is closed, not inherited by children, and gone with a killed process. */
@@ -20,7 +21,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "common/port/sync_pool.h"
+#include "common/port/direct_write.h"
+#include "common/port/job_pool.h"
 
 #define FILE_MODE 0640
 #define DIRECTORY_MODE 0750
@@ -34,12 +36,22 @@ struct posix_disk {
     int root;
     int locks[LOCKS_MAX]; /* set at start, before other threads */
     int lock_count;
-    struct sync_pool syncs;
+    struct direct_writes direct;
+    struct job_pool jobs;
 };
 
 struct posix_file {
     struct file base;
     int fd;
+    struct posix_disk *disk;
+    bool is_bulk;
+    struct direct_file direct;
+    char path[];
+};
+
+struct posix_syncs {
+    struct disk *disk;
+    struct disk_sync *syncs;
 };
 
 static struct posix_disk *posix_disk_of(struct disk *disk)
@@ -79,57 +91,67 @@ static enum err file_read_at(struct file *file, int64_t offset, void *data, size
     return ERR_OK;
 }
 
-/* Writes what a short pwritev left of the first vectors, one plain write after another. */
-static enum err write_rest(int fd, int64_t offset, const struct iovec *iov, int iov_count,
-                           size_t skip)
+/* Bytes from `from` to `to` of the vectors, the first of which belongs at `offset`: one plain write after another. */
+static enum err write_part(int fd, int64_t offset, const struct iovec *iov, size_t from, size_t to)
 {
-    for (int i = 0; i < iov_count; i++) {
-        const uint8_t *at = iov[i].iov_base;
-        size_t len = iov[i].iov_len;
-        size_t jump = skip < len ? skip : len;
+    size_t begin = 0; /* of this vector, in all of them */
 
-        skip -= jump;
-        at += jump;
-        len -= jump;
-        offset += (int64_t)jump;
-        while (len > 0) {
-            ssize_t n = pwrite(fd, at, len, offset);
+    for (; begin < to; begin += (iov++)->iov_len) {
+        size_t end = begin + iov->iov_len < to ? begin + iov->iov_len : to;
+
+        while (from >= begin && from < end) {
+            const uint8_t *at = (const uint8_t *)iov->iov_base + (from - begin);
+            ssize_t n = pwrite(fd, at, end - from, offset + (int64_t)from);
 
             if (n < 0 && errno == EINTR)
                 continue;
             if (n < 0)
                 return err_from_errno(errno);
-            at += n;
-            len -= (size_t)n;
-            offset += n;
+            from += (size_t)n;
         }
     }
     return ERR_OK;
 }
 
-static enum err file_write_at(struct file *file, int64_t offset, const struct iovec *iov,
-                              int iov_count)
+static size_t bytes_of(const struct iovec *iov, int iov_count)
 {
-    int fd = posix_file_of(file)->fd;
+    size_t bytes = 0;
 
+    for (int i = 0; i < iov_count; i++)
+        bytes += iov[i].iov_len;
+    return bytes;
+}
+
+/* Whole blocks past the page cache, as many as go; the rest through it. */
+static enum err write_large(struct posix_file *file, int64_t offset, const struct iovec *iov,
+                            int iov_count, size_t len)
+{
+    size_t head = direct_write_head(offset);
+    size_t done = 0;
+    enum err rc = write_part(file->fd, offset, iov, 0, head);
+
+    if (rc == ERR_OK)
+        rc = direct_write(&file->disk->direct, &file->direct, file->fd, file->path,
+                          offset + (int64_t)head, iov, iov_count, head, &done);
+    return rc == ERR_OK ? write_part(file->fd, offset, iov, head + done, len) : rc;
+}
+
+static enum err write_small(int fd, int64_t offset, const struct iovec *iov, int iov_count)
+{
     while (iov_count > 0) {
         int count = iov_count < IOV_MAX ? iov_count : IOV_MAX;
-        size_t wanted = 0;
+        size_t wanted = bytes_of(iov, count);
         ssize_t n = 0;
+        enum err rc = ERR_OK;
 
-        for (int i = 0; i < count; i++)
-            wanted += iov[i].iov_len;
         do
             n = pwritev(fd, iov, count, offset);
         while (n < 0 && errno == EINTR);
         if (n < 0)
             return err_from_errno(errno);
-        if ((size_t)n < wanted) {
-            enum err rc = write_rest(fd, offset, iov, count, (size_t)n);
-
-            if (rc != ERR_OK)
-                return rc;
-        }
+        rc = write_part(fd, offset, iov, (size_t)n, wanted);
+        if (rc != ERR_OK)
+            return rc;
         offset += (int64_t)wanted;
         iov += count;
         iov_count -= count;
@@ -137,16 +159,21 @@ static enum err file_write_at(struct file *file, int64_t offset, const struct io
     return ERR_OK;
 }
 
+static enum err file_write_at(struct file *file, int64_t offset, const struct iovec *iov,
+                              int iov_count)
+{
+    struct posix_file *posix = posix_file_of(file);
+    size_t len = posix->is_bulk ? bytes_of(iov, iov_count) : 0;
+
+    if (len >= DIRECT_WRITE_MIN_BYTES)
+        return write_large(posix, offset, iov, iov_count, len);
+    return write_small(posix->fd, offset, iov, iov_count);
+}
+
 static enum err file_sync(struct file *file)
 {
     /* Never repeated, not even after EINTR: a second success would prove nothing. */
     return fdatasync(posix_file_of(file)->fd) == 0 ? ERR_OK : err_from_errno(errno);
-}
-
-static void file_start_writing(struct file *file, int64_t offset, int64_t len)
-{
-    /* It may fail where the file system has no such thing. */
-    (void)sync_file_range(posix_file_of(file)->fd, offset, len, SYNC_FILE_RANGE_WRITE);
 }
 
 static enum err file_truncate(struct file *file, int64_t size)
@@ -168,6 +195,7 @@ static void file_close(struct file *file)
 {
     struct posix_file *posix = posix_file_of(file);
 
+    direct_file_close(&posix->disk->direct, &posix->direct);
     (void)close(posix->fd); /* what mattered was synced; nothing can be done about a failure here */
     free(posix);
 }
@@ -176,7 +204,6 @@ static const struct file_ops posix_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
     .sync = file_sync,
-    .start_writing = file_start_writing,
     .truncate = file_truncate,
     .size = file_size,
     .close = file_close,
@@ -184,7 +211,8 @@ static const struct file_ops posix_file_ops = {
 
 static enum err disk_open(struct disk *disk, const char *path, int flags, struct file **ret_file)
 {
-    struct posix_file *file = malloc(sizeof(*file));
+    size_t path_bytes = strlen(path) + 1;
+    struct posix_file *file = malloc(sizeof(*file) + path_bytes);
     int open_flags = O_CLOEXEC | O_NOFOLLOW | ((flags & DISK_READ) != 0 ? O_RDONLY : O_RDWR);
 
     if (file == NULL)
@@ -194,6 +222,10 @@ static enum err disk_open(struct disk *disk, const char *path, int flags, struct
     if ((flags & DISK_EXCLUSIVE) != 0)
         open_flags |= O_EXCL;
     file->base.ops = &posix_file_ops;
+    file->disk = posix_disk_of(disk);
+    file->is_bulk = (flags & DISK_BULK) != 0;
+    direct_file_init(&file->direct);
+    memcpy(file->path, path, path_bytes);
     file->fd = openat(posix_disk_of(disk)->root, path, open_flags, FILE_MODE);
     if (file->fd < 0) {
         enum err rc = err_from_errno(errno);
@@ -350,14 +382,24 @@ static enum err disk_sync_dir(struct disk *disk, const char *path)
     return rc;
 }
 
-static void sync_one(struct disk *disk, struct disk_sync *sync)
+static void sync_one(void *context, int index)
 {
-    sync->err = sync->file != NULL ? file_sync(sync->file) : disk_sync_dir(disk, sync->dir);
+    struct posix_syncs *syncs = context;
+    struct disk_sync *sync = &syncs->syncs[index];
+
+    sync->err = sync->file != NULL ? file_sync(sync->file) : disk_sync_dir(syncs->disk, sync->dir);
+}
+
+static void disk_at_once(struct disk *disk, disk_job_fn job, void *context, int count)
+{
+    job_pool_run(&posix_disk_of(disk)->jobs, job, context, count);
 }
 
 static void disk_sync_all(struct disk *disk, struct disk_sync *syncs, int count)
 {
-    sync_pool_run(&posix_disk_of(disk)->syncs, syncs, count);
+    struct posix_syncs all = {disk, syncs};
+
+    disk_at_once(disk, sync_one, &all, count);
 }
 
 static enum err disk_lock(struct disk *disk, const char *path)
@@ -401,6 +443,7 @@ static const struct disk_ops posix_disk_ops = {
     .remove_dir = disk_remove_dir,
     .list = disk_list,
     .sync_dir = disk_sync_dir,
+    .at_once = disk_at_once,
     .sync_all = disk_sync_all,
     .lock = disk_lock,
     .free_bytes = disk_free_bytes,
@@ -423,7 +466,8 @@ enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error 
                          "user that runs the broker",
                          root, strerror(number));
     }
-    sync_pool_init(&disk->syncs, &disk->base, sync_one);
+    direct_writes_init(&disk->direct, disk->root);
+    job_pool_init(&disk->jobs);
     *ret_disk = &disk->base;
     return ERR_OK;
 }
@@ -435,7 +479,8 @@ void posix_disk_close(struct disk *disk)
     if (disk == NULL)
         return;
     posix = posix_disk_of(disk);
-    sync_pool_done(&posix->syncs);
+    job_pool_done(&posix->jobs);
+    direct_writes_done(&posix->direct);
     for (int i = 0; i < posix->lock_count; i++)
         (void)close(posix->locks[i]);
     (void)close(posix->root);

@@ -180,7 +180,27 @@ static void checkpoint_done(struct work *work)
     shard_work_ended(shard);
 }
 
-/* Takes what is durable now along. */
+/* Nothing can be synced of it that the write-ahead log would not be needed for all the same. */
+static bool is_late(const struct checkpoint_entry *entry, const struct partition_log *log)
+{
+    return log->late_lsn >= 0 && log->late_lsn <= entry->first_lsn;
+}
+
+void checkpoint_want_late(struct shard *shard, int64_t bytes)
+{
+    list_for_each(&shard->checkpoints.unsynced, node)
+    {
+        struct replica *replica = replica_of(entry_of(node));
+
+        if (bytes <= 0)
+            return;
+        bytes -= replica->log.late.bytes;
+        if (replica->log.late_lsn >= 0)
+            late_write_want(replica);
+    }
+}
+
+/* Takes what is in the file now along. */
 static void send_away(struct shard *shard, struct checkpoint_entry *entry)
 {
     struct replica *replica = replica_of(entry);
@@ -188,12 +208,12 @@ static void send_away(struct shard *shard, struct checkpoint_entry *entry)
 
     replica_ref(replica); /* until its point is recorded */
     entry->id = replica->id;
-    entry->end = log->durable.active;
+    entry->end = log->written;
     if (entry->end.segment != NULL)
         entry->end.segment->refs++;
     entry->has_unsynced_dirs = log->has_unsynced_dirs;
     entry->has_unsynced_name = log->has_unsynced_name;
-    entry->later_lsn = -1;
+    entry->later_lsn = log->late_lsn;
     entry->err = ERR_OK;
     list_push_back(&shard->checkpoints.away, &entry->away);
 }
@@ -210,7 +230,10 @@ static void begin_checkpoint(struct shard *shard, int most)
 
         if (most == 0 || list_is_linked(&entry->point.link))
             break;
-        send_away(shard, entry);
+        if (is_late(entry, &replica_of(entry)->log))
+            late_write_want(replica_of(entry)); /* its turn comes after that */
+        else
+            send_away(shard, entry);
         most--;
     }
     if (list_is_empty(&queue->away))
@@ -249,6 +272,12 @@ static void on_tick(struct timer *timer)
 }
 
 /* --- what rounds say --- */
+
+void checkpoint_late_written(struct shard *shard)
+{
+    if (is_in_hurry(shard))
+        begin_checkpoint(shard, hurry_count(shard));
+}
 
 void checkpoint_note(struct replica *replica, int64_t lsn)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checkpoints of one loop's logs: segments that only the write-ahead log vouches for are synced, a few at a time, so
- * that its files can be used again and a start after a crash has little to replay.
+ * that its files can be used again and a start after a crash has little to replay. What is late of one is written
+ * before that.
  *
  *   round done ──note──▶ unsynced, by LSN ──tick──▶ away: a SLOW worker syncs ──▶ flushed points ──▶ next round
  *
@@ -45,6 +46,10 @@ void checkpoint_entry_init(struct checkpoint_entry *entry);
 
 /* A round ended well: the log has an entry `lsn` in the write-ahead log now. */
 void checkpoint_note(struct replica *replica, int64_t lsn);
+/* About so many bytes that are late shall be written: the oldest. */
+void checkpoint_want_late(struct shard *shard, int64_t bytes);
+/* What is late of a log was written: it can be synced. */
+void checkpoint_late_written(struct shard *shard);
 /* The replica goes. */
 void checkpoint_forget(struct replica *replica);
 /* What a round must know; the points are the round's until they are released. */

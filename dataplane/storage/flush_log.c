@@ -2,18 +2,18 @@
 /* A round's part in the write-ahead log: who goes through it, and what it is told. */
 #include "dataplane/storage/flush_round.h"
 
-/* --- 2 choose --- */
+/* --- 1 choose --- */
 
 static bool is_worth_a_note(const struct flush_item *item)
 {
-    return item->must_sync && item->runs != NULL;
+    return item->must_sync && item->runs.first != NULL;
 }
 
 static int64_t logged_bytes(const struct flush_item *item)
 {
     int64_t bytes = 0;
 
-    for (const struct write_run *run = item->runs; run != NULL; run = run->next)
+    for (const struct write_run *run = item->runs.first; run != NULL; run = run->next)
         bytes += WAL_DATA_OVERHEAD + (int64_t)(run->to - run->from);
     return bytes;
 }
@@ -22,11 +22,6 @@ static bool is_accepted(const struct log_store *store, const struct flush_item *
 {
     return item->err == ERR_OK ||
            (item->err == ERR_NO_SPACE && log_store_is_sabotaged(store, SABOTAGE_LOG_REFUSED));
-}
-
-static bool is_small(const struct log_store *store, const struct flush_item *item)
-{
-    return item->may_be_logged && flush_item_bytes(item) <= store->small_bytes_max;
 }
 
 /* Room for the round. A file that is used again is empty durably first. */
@@ -58,7 +53,7 @@ void flush_choose_ways(struct log_store *store, struct list *items)
         bool counts = is_accepted(store, item);
 
         item->lsn = -1;
-        item->is_logged = counts && is_small(store, item);
+        item->is_logged = counts && item->may_be_logged;
         if (item->is_logged)
             bytes += logged_bytes(item);
         if (counts && is_worth_a_note(item))
@@ -78,6 +73,9 @@ void flush_choose_ways(struct log_store *store, struct list *items)
         item->is_logged = false;
         item->wants_checkpoint |= is_worth_a_note(item); /* the catalogue says it instead */
         item->is_unnoted = true;
+        item->must_wait = item->err == ERR_OK && item->is_late_away;
+        if (item->must_wait)
+            item->err = ERR_UNAVAILABLE;
     }
 }
 
@@ -91,8 +89,8 @@ static enum err log_item(struct write_ahead_log *wal, int shard, struct flush_it
     item->lsn = wal->head_lsn;
     if (wal->needed[shard] > item->lsn)
         wal_set_needed(wal, shard, item->lsn); /* until its loop knows of it */
-    for (const struct write_run *run = item->runs; run != NULL && item->is_logged && rc == ERR_OK;
-         run = run->next) {
+    for (const struct write_run *run = item->runs.first;
+         run != NULL && item->is_logged && rc == ERR_OK; run = run->next) {
         struct wal_data data = {
             .id = item->id,
             .base_offset = run->segment->base_offset,

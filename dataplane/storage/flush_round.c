@@ -5,6 +5,7 @@
 #include "dataplane/storage/sync_batch.h"
 
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
+#define LARGE_ITEMS_AT_ONCE 64
 
 /* --- 3 sync --- */
 
@@ -24,7 +25,7 @@ static void sync_segments(struct sync_batch *batch, struct flush_item *item, boo
 
     for (int i = 0; i < item->closed_count; i++)
         sync_batch_segment(batch, &item->err, item->closed[i].segment);
-    for (const struct write_run *run = item->runs; run != NULL; run = run->next) {
+    for (const struct write_run *run = item->runs.first; run != NULL; run = run->next) {
         if (run->segment == done)
             continue;
         done = run->segment;
@@ -202,7 +203,7 @@ static enum err take_back(struct log_store *store, struct flush_item *item, cons
 {
     enum err rc = settle(store, item, step, err);
 
-    if (rc == ERR_OK || !item->has_producers || item->runs == NULL ||
+    if (rc == ERR_OK || !item->has_producers || item->runs.first == NULL ||
         catalogue_find(store->catalogue, &item->id) == NULL)
         return rc;
     if (catalogue_set_producers(store->catalogue, &item->id, &item->producers_before) != ERR_OK)
@@ -338,7 +339,7 @@ static void sync_items(struct log_store *store, struct list *items)
     {
         const struct flush_item *item = flush_item_of(node);
 
-        if (item->err != ERR_OK && item->err != ERR_NO_SPACE)
+        if (item->err != ERR_OK && item->err != ERR_NO_SPACE && !item->must_wait)
             log_store_fail(store, "sync", item->err);
     }
 }
@@ -357,21 +358,74 @@ static void fail_rest(struct list *items)
 
 /* --- the round --- */
 
+/* Large items that are written at the same time. */
+struct large_items {
+    struct log_store *store;
+    struct flush_item *items[LARGE_ITEMS_AT_ONCE];
+    int count;
+};
+
+static void write_large_item(void *context, int index)
+{
+    struct large_items *large = context;
+
+    large->items[index]->err = flush_write_item(large->store, large->items[index]);
+}
+
+static void write_large_items(struct large_items *large)
+{
+    struct log_store *store = large->store;
+
+    store->disk->ops->at_once(store->disk, write_large_item, large, large->count);
+    for (int i = 0; i < large->count; i++)
+        large->items[i]->err = settle(store, large->items[i], "write", large->items[i]->err);
+    large->count = 0;
+}
+
+static void write_item(struct log_store *store, struct flush_item *item, struct large_items *large)
+{
+    bool is_large =
+        flush_item_is_direct(item) && item->runs.bytes + item->late.bytes > store->small_bytes_max;
+
+    if (!is_large) {
+        item->err = settle(store, item, "write", flush_write_item(store, item));
+        return;
+    }
+    if (large->count == LARGE_ITEMS_AT_ONCE)
+        write_large_items(large);
+    large->items[large->count++] = item;
+}
+
 static void write_items(struct log_store *store, struct list *items)
+{
+    struct large_items large = {.store = store};
+
+    list_for_each(items, node)
+    {
+        struct flush_item *item = flush_item_of(node);
+
+        if (item->err == ERR_OK && shared_flag_is_up(&store->failed))
+            item->err = ERR_IO;
+        if (item->err == ERR_OK)
+            write_item(store, item, &large);
+    }
+    write_large_items(&large);
+}
+
+/* Who finds no room is refused before anything is done. */
+static void refuse_without_room(struct log_store *store, struct list *items)
 {
     int64_t room = flush_room_bytes(store);
 
     list_for_each(items, node)
     {
         struct flush_item *item = flush_item_of(node);
-        int64_t bytes = flush_item_bytes(item);
+        int64_t bytes = item->runs.bytes;
 
         if (shared_flag_is_up(&store->failed))
             item->err = ERR_IO;
         else if (bytes > 0 && bytes > room)
             item->err = ERR_NO_SPACE;
-        else
-            item->err = settle(store, item, "write", flush_write_item(store, item));
         room -= bytes;
     }
 }
@@ -413,9 +467,10 @@ void flush_round_run(struct log_store *store, struct flush_round *round)
     round->wal_bytes = 0;
     record_flushed_points(store, &round->flushed_points);
     wal_set_needed(&store->wal, round->shard, round->needed_lsn);
-    write_items(store, items);
+    refuse_without_room(store, items);
     note_producers(store, items);
     flush_choose_ways(store, items);
+    write_items(store, items);
     sync_items(store, items);
     record_items(store, items);
     if (!shared_flag_is_up(&store->failed))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A flush round: what was dirty on one loop, written and made durable by the FLUSH worker.
  *
- *   1 write     each item's bytes into their segments, with as few calls as they have pieces
- *   2 choose    small items go through the write-ahead log when it has room, the others are synced themselves
+ *   1 choose    small items go through the write-ahead log when it has room, the others are synced themselves
+ *   2 write     the others' bytes into their segments, after what was left for later of them; several at once
  *   3 sync      each of their files, then the directories that got names
  *   4 snapshot  index files and producer snapshots of segments that were closed
  *   5 record    the catalogue's entries: first what somebody waits for, synced; then what is only known
@@ -15,10 +15,11 @@
 #define DATAPLANE_STORAGE_FLUSH_ROUND_H
 
 #include "dataplane/storage/catalogue.h"
-#include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
-#include "dataplane/storage/segment.h"
 #include "dataplane/storage/wal/write_ahead_log.h"
+#include "dataplane/storage/write_run.h"
+
+#include <stdatomic.h>
 
 /* Wrong on purpose, so that tests can show that they would see it. */
 enum storage_sabotage {
@@ -43,18 +44,9 @@ struct log_store {
     struct catalogue *catalogue;
     struct write_ahead_log wal;
     int64_t small_bytes_max; /* of an item: up to here it goes through the write-ahead log */
+    atomic_llong late_bytes; /* of all logs: what only the write-ahead log has on the disk */
     struct shared_flag failed;
     unsigned sabotage;
-};
-
-/* Bytes of one chunk that belong at one place of one segment. */
-struct write_run {
-    struct write_run *next;
-    struct segment *segment;
-    int64_t position;
-    struct tail_chunk *chunk;
-    size_t from;
-    size_t to;
 };
 
 struct producers_snapshot {
@@ -70,12 +62,16 @@ struct flush_item {
     struct list link; /* in the round */
     struct log_identity id;
     bool is_new;            /* directory and catalogue entry are to be made */
+    bool must_make_dir;     /* the directory is; it may be there */
     bool must_sync;         /* FLUSH_COMMIT: its bytes are durable afterwards */
     bool must_sync_end;     /* bytes of earlier rounds in the newest segment, too */
     bool may_be_logged;     /* the write-ahead log may make it durable */
+    bool is_late_away;      /* a late write is under way: it must be logged, or wait */
     bool has_unsynced_dirs; /* of the topic and the log: their names may not be durable */
     bool has_unsynced_name; /* of the newest segment, likewise */
-    struct write_run *runs;
+    struct run_list
+        late; /* of rounds before, written if the item is: only the write-ahead log has them on the disk */
+    struct run_list runs;
     struct segment_view end; /* the newest segment, as it is after this item; may be none */
     const struct segment_view *closed; /* segments closed by this item */
     int closed_count;
@@ -85,9 +81,10 @@ struct flush_item {
     struct producers_snapshot *producers; /* NULL = none */
     bool wants_checkpoint;
     /* the worker's */
-    bool is_logged;     /* its bytes are durable in the write-ahead log, not yet in the segment */
-    bool is_unnoted;    /* there was no room in the write-ahead log, not even for a note */
-    int64_t lsn;        /* of its first entry there; -1 = it has none */
+    bool is_logged;  /* its bytes are durable in the write-ahead log; the segment gets them later */
+    bool must_wait;  /* it cannot be logged, and a late write is under way: nothing was done */
+    bool is_unnoted; /* there was no room in the write-ahead log, not even for a note */
+    int64_t lsn;     /* of its first entry there; -1 = it has none */
     bool has_producers; /* the snapshot is on the disk */
     struct producers_fact producers_before;
     log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
@@ -114,24 +111,25 @@ struct flush_round {
 /* Blocking; the FLUSH worker only. */
 void flush_round_run(struct log_store *store, struct flush_round *round);
 
-/* flush_write.c: step 1. What appends may use of the disk now. */
+/* flush_write.c: step 2. What appends may use of the disk now. */
 int64_t flush_room_bytes(struct log_store *store);
+/* Makes what directories it needs; writes what was left for later and what is new, unless the item is logged. */
 enum err flush_write_item(struct log_store *store, const struct flush_item *item);
-/* Takes a half-written item back: the files are as they were at its first byte. */
+/* Takes a half-written item back: the files are as they were before it. What was left for later still is. */
 enum err flush_undo_item(struct log_store *store, const struct flush_item *item);
 void flush_index_item(struct log_store *store, const struct flush_item *item);
+/* A late write. Any worker. */
+enum err flush_write_late(struct log_store *store, const struct run_list *late);
 
-/* flush_log.c: steps 2 and 6. After 2 nothing that the round needs of the write-ahead log is short of room. */
+/* flush_log.c: steps 1 and 6. After 1 nothing that the round needs of the write-ahead log is short of room. */
 void flush_choose_ways(struct log_store *store, struct list *items);
 void flush_log_items(struct log_store *store, struct flush_round *round);
 
-static inline int64_t flush_item_bytes(const struct flush_item *item)
+/* Its bytes go into the segment now. */
+static inline bool flush_item_is_direct(const struct flush_item *item)
 {
-    int64_t bytes = 0;
-
-    for (const struct write_run *run = item->runs; run != NULL; run = run->next)
-        bytes += (int64_t)(run->to - run->from);
-    return bytes;
+    return !item->is_logged &&
+           (item->runs.first != NULL || item->closed_count > 0 || item->must_sync_end);
 }
 
 static inline bool log_store_is_sabotaged(const struct log_store *store, enum storage_sabotage how)

@@ -3,7 +3,6 @@
 #include "dataplane/storage/flush_round.h"
 
 #define IOV_PER_CALL 64
-#define WRITING_BYTES ((int64_t)256 << 10)
 
 /* Room that appends may not use, so that there is always some for what frees room: log starts, producer
  * snapshots, the catalogue. */
@@ -19,50 +18,56 @@ int64_t flush_room_bytes(struct log_store *store)
 
     if (store->disk->ops->free_bytes(store->disk, &available, &total) != ERR_OK)
         return INT64_MAX;
+    available -= atomic_load_explicit(&store->late_bytes, memory_order_relaxed);
     reserve = total / RESERVE_SHARE < RESERVE_MAX_BYTES ? total / RESERVE_SHARE : RESERVE_MAX_BYTES;
     return available - reserve;
 }
 
-/* The runs of one segment that follow each other, as one call (or few). */
-static enum err write_stretch(struct file *file, const struct write_run **run, int64_t *ret_end)
+/* One item's runs in their order. */
+struct run_cursor {
+    const struct write_run *run; /* NULL = no more */
+    const struct write_run *last_late;
+    const struct write_run *after_late;
+};
+
+static struct run_cursor all_runs(const struct flush_item *item)
 {
-    const struct segment *segment = (*run)->segment;
+    return (struct run_cursor){item->late.first != NULL ? item->late.first : item->runs.first,
+                               item->late.last, item->runs.first};
+}
+
+static void next_run(struct run_cursor *cursor)
+{
+    cursor->run = cursor->run == cursor->last_late ? cursor->after_late : cursor->run->next;
+}
+
+/* The runs of one segment that follow each other, as one call (or few). */
+static enum err write_stretch(struct file *file, struct run_cursor *cursor)
+{
+    const struct segment *segment = cursor->run->segment;
     enum err rc = ERR_OK;
 
-    while (*run != NULL && (*run)->segment == segment && rc == ERR_OK) {
+    while (cursor->run != NULL && cursor->run->segment == segment && rc == ERR_OK) {
         struct iovec iov[IOV_PER_CALL];
-        int64_t position = (*run)->position;
+        int64_t position = cursor->run->position;
         int count = 0;
 
-        while (*run != NULL && (*run)->segment == segment && count < IOV_PER_CALL) {
-            iov[count++] =
-                (struct iovec){(*run)->chunk->data + (*run)->from, (*run)->to - (*run)->from};
-            *ret_end = (*run)->position + (int64_t)((*run)->to - (*run)->from);
-            *run = (*run)->next;
+        while (cursor->run != NULL && cursor->run->segment == segment && count < IOV_PER_CALL) {
+            const struct write_run *run = cursor->run;
+
+            iov[count++] = (struct iovec){run->chunk->data + run->from, run->to - run->from};
+            next_run(cursor);
         }
         rc = file->ops->write_at(file, position, iov, count);
     }
     return rc;
 }
 
-/* Whole stretches begin to go to the disk at once: what a checkpoint has to sync is little, and the write-ahead log's
- * syncs do not wait behind it. */
-static void start_writing(struct file *file, int64_t from, int64_t to)
+static enum err write_segment(struct log_store *store, struct run_cursor *cursor)
 {
-    int64_t begin = from / WRITING_BYTES * WRITING_BYTES;
-    int64_t end = to / WRITING_BYTES * WRITING_BYTES;
-
-    if (end > begin)
-        file->ops->start_writing(file, begin, end - begin);
-}
-
-static enum err write_segment(struct log_store *store, const struct write_run **run)
-{
-    struct segment *segment = (*run)->segment;
-    int64_t position = (*run)->position;
-    bool is_new = position == 0;
+    struct segment *segment = cursor->run->segment;
+    bool is_new = cursor->run->position == 0;
     struct file *file = NULL;
-    int64_t end = 0;
     enum err rc = segment_files_acquire(&store->files, segment, is_new ? DISK_CREATE : 0, &file);
 
     if (rc != ERR_OK)
@@ -71,28 +76,32 @@ static enum err write_segment(struct log_store *store, const struct write_run **
     if (is_new)
         rc = file->ops->truncate(file, 0);
     if (rc == ERR_OK)
-        rc = write_stretch(file, run, &end);
-    if (rc == ERR_OK)
-        start_writing(file, position, end);
+        rc = write_stretch(file, cursor);
     if (log_store_is_sabotaged(store, SABOTAGE_SHORT_WRITE))
         rc = ERR_OK;
     segment_files_release(&store->files, segment);
     return rc;
 }
 
+static enum err write_runs(struct log_store *store, struct run_cursor cursor)
+{
+    enum err rc = ERR_OK;
+
+    while (cursor.run != NULL && rc == ERR_OK)
+        rc = write_segment(store, &cursor);
+    return rc;
+}
+
 enum err flush_write_item(struct log_store *store, const struct flush_item *item)
 {
-    const struct write_run *run = item->runs;
     char path[LOG_PATH_BYTES];
     enum err rc = ERR_OK;
 
-    if (item->is_new) {
+    if (item->must_make_dir) {
         log_path(&item->id, path);
         rc = store->disk->ops->make_dir(store->disk, path);
     }
-    while (run != NULL && rc == ERR_OK)
-        rc = write_segment(store, &run);
-    return rc;
+    return rc == ERR_OK && flush_item_is_direct(item) ? write_runs(store, all_runs(item)) : rc;
 }
 
 /* Durably: the log goes on without it, and a file that came back would look like its next segment. */
@@ -126,23 +135,26 @@ static enum err undo_segment(struct log_store *store, const struct write_run *ru
     return rc;
 }
 
-/* Takes a half-written item back: the files are as they were at its first byte. */
 enum err flush_undo_item(struct log_store *store, const struct flush_item *item)
 {
+    struct run_cursor cursor = all_runs(item);
     const struct segment *done = NULL;
     enum err rc = ERR_OK;
 
-    for (const struct write_run *run = item->runs; run != NULL && rc == ERR_OK; run = run->next) {
-        if (run->segment != done)
-            rc = undo_segment(store, run);
-        done = run->segment;
+    if (!flush_item_is_direct(item))
+        return ERR_OK;
+    for (; cursor.run != NULL && rc == ERR_OK; next_run(&cursor)) {
+        if (cursor.run->segment != done)
+            rc = undo_segment(store, cursor.run);
+        done = cursor.run->segment;
     }
     return rc;
 }
 
-void flush_index_item(struct log_store *store, const struct flush_item *item)
+static void index_runs(struct log_store *store, struct run_cursor cursor)
 {
-    for (const struct write_run *run = item->runs; run != NULL; run = run->next) {
+    for (; cursor.run != NULL; next_run(&cursor)) {
+        const struct write_run *run = cursor.run;
         size_t at = run->from;
 
         while (at < run->to) {
@@ -155,4 +167,20 @@ void flush_index_item(struct log_store *store, const struct flush_item *item)
             at += (size_t)batch.size_bytes;
         }
     }
+}
+
+void flush_index_item(struct log_store *store, const struct flush_item *item)
+{
+    if (flush_item_is_direct(item))
+        index_runs(store, all_runs(item));
+}
+
+enum err flush_write_late(struct log_store *store, const struct run_list *late)
+{
+    struct run_cursor cursor = {late->first, late->last, NULL};
+    enum err rc = write_runs(store, cursor);
+
+    if (rc == ERR_OK)
+        index_runs(store, cursor);
+    return rc;
 }

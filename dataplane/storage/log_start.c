@@ -70,6 +70,7 @@ void partition_log_set_start(struct partition_log *log, log_offset log_start)
     /* Nothing of the newest is left, and nobody is appending to it. */
     if (active != NULL && log->durable.end == log_start && log->head.end == log_start) {
         active->is_doomed = true;
+        partition_log_drop_late(log);
         drop_active(log, &log->durable);
         drop_active(log, &log->head);
     }

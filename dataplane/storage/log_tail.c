@@ -8,6 +8,7 @@
 #define CHUNK_MAX_BYTES ((size_t)256 << 10)
 #define MARK_BYTES ((size_t)4 << 10)
 #define MARKED_MIN_BYTES (4 * MARK_BYTES)
+#define TRIM_LOOKS 16
 
 void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares)
 {
@@ -68,18 +69,24 @@ static void drop_chunk(struct tail_chunk *chunk)
     tail_chunk_unref(chunk);
 }
 
+/* In a tail chunks go from the front, so that what is left has no hole. */
+static bool may_go(const struct tail_chunk *chunk)
+{
+    return chunk->end_offset <= chunk->tail->flushed_end &&
+           chunk->tail->chunks.next == &chunk->in_tail;
+}
+
 void tail_budget_trim(struct tail_budget *budget)
 {
-    list_for_each(&budget->chunks, node)
-    {
-        struct tail_chunk *chunk = container_of(node, struct tail_chunk, by_age);
+    for (int looks = 0; looks < TRIM_LOOKS && budget->bytes > budget->bytes_max; looks++) {
+        struct tail_chunk *chunk = container_of(budget->chunks.next, struct tail_chunk, by_age);
 
-        if (budget->bytes <= budget->bytes_max)
-            return;
-        /* In a tail chunks go from the front, so that what is left has no hole. */
-        if (chunk->end_offset <= chunk->tail->flushed_end &&
-            chunk->tail->chunks.next == &chunk->in_tail)
+        if (may_go(chunk)) {
             drop_chunk(chunk);
+            continue;
+        }
+        list_remove(&chunk->by_age);
+        list_push_back(&budget->chunks, &chunk->by_age);
     }
 }
 

@@ -19,7 +19,8 @@
 #define LOG_TAIL_CHUNKS_MAX 64
 
 struct tail_budget {
-    struct list chunks; /* of all logs of the loop, oldest first */
+    struct list
+        chunks; /* of all logs of the loop, oldest first; what may not go yet comes to the end again */
     int64_t bytes;
     int64_t bytes_max;
     struct spare_pool *spares; /* where chunks come from; the loop's */
@@ -53,7 +54,7 @@ struct tail_chunk {
 };
 
 void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares);
-/* Drops flushed chunks until the budget is kept. */
+/* Drops flushed chunks until the budget is kept, a few at a time. */
 void tail_budget_trim(struct tail_budget *budget);
 
 void log_tail_init(struct log_tail *tail, struct tail_budget *budget, log_offset flushed_end);

@@ -2,6 +2,7 @@
 #include "dataplane/storage/log_view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/storage/partition_log.h"
 #include "dataplane/storage/shard.h"
@@ -46,6 +47,7 @@ struct log_view *partition_log_view(struct partition_log *log, struct shared_con
     view->closed = log->durable.closed;
     view->closed->refs++;
     view->active = log->durable.active;
+    view->written_bytes = partition_log_written_bytes(log);
     if (view->active.segment != NULL)
         view->active.segment->refs++;
     list_for_each(&log->tail.chunks, node)
@@ -95,4 +97,26 @@ bool log_view_find_segment(const struct log_view *view, log_offset offset,
     else
         *ret_segment = view->active;
     return ret_segment->segment != NULL && offset < ret_segment->end_offset;
+}
+
+size_t log_view_read_end(const struct log_view *view, int64_t position, uint8_t *to, size_t len)
+{
+    int64_t back = view->active.size_bytes - position;
+    size_t wanted = (int64_t)len < back ? len : (size_t)back;
+    size_t done = 0;
+    size_t at = 0;
+    int i = view->chunk_count;
+
+    while (back > 0) {
+        invariant(i > 0);
+        back -= (int64_t)view->chunks[--i].visible_bytes;
+    }
+    for (at = (size_t)-back; done < wanted; i++, at = 0) {
+        size_t left = view->chunks[i].visible_bytes - at;
+        size_t part = left < wanted - done ? left : wanted - done;
+
+        memcpy(to + done, view->chunks[i].chunk->data + at, part);
+        done += part;
+    }
+    return done;
 }

@@ -31,7 +31,8 @@ struct log_view {
     struct epoch_history *epochs;
     struct segment_list *closed;
     struct segment_view active; /* segment NULL = none */
-    struct spare_pool *spares;  /* where its memory goes; NULL = the heap */
+    int64_t written_bytes;     /* of it, in its file; what comes after them is in the last chunks */
+    struct spare_pool *spares; /* where its memory goes; NULL = the heap */
     int chunk_room;
     int chunk_count;
     struct tail_view chunks[];
@@ -45,5 +46,9 @@ static inline const struct log_view *log_view_of(const struct published_node *no
 /* The segment that holds `offset`, or the first one after it; false = none. */
 bool log_view_find_segment(const struct log_view *view, log_offset offset,
                            struct segment_view *ret_segment);
+
+/* From `position` of the newest segment on, which must not be in its file; up to the end of the view. How many bytes
+ * there were. */
+size_t log_view_read_end(const struct log_view *view, int64_t position, uint8_t *to, size_t len);
 
 #endif

@@ -53,21 +53,25 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
         .epochs = found->epochs,
         .epochs_saved = found->epochs_saved,
         .is_on_disk = found->is_on_disk,
+        .is_dir_doubtful = found->is_dir_doubtful,
+        .has_unsynced_dirs = found->is_dir_doubtful,
         .may_be_on_disk = found->is_on_disk,
         .is_changed = found->is_changed,
+        .late_lsn = -1,
     };
     producer_state_move(&log->producers, &found->producers);
-    log->runs_end = &log->runs;
     for (int i = 0; i < found->closed->count; i++) {
         if (found->closed->views[i].segment->generation > log->last_generation)
             log->last_generation = found->closed->views[i].segment->generation;
     }
     position_set(log, &log->durable, &log->head);
+    partition_log_set_written(log, &log->durable.active);
     log_tail_init(&log->tail, &shard->tail, found->end);
 }
 
 void partition_log_give_back(struct partition_log *log, struct recovered_log *found)
 {
+    partition_log_set_written(log, &(struct segment_view){.segment = NULL});
     position_unref(log, &log->durable);
     found->closed = log->head.closed;
     found->active = log->head.active;
@@ -104,17 +108,10 @@ void recovered_log_done(struct recovered_log *found, struct segment_files *files
     producer_state_done(&found->producers);
 }
 
-static void free_runs(struct partition_log *log, struct write_run *runs)
+static void free_pending(struct partition_log *log, struct run_list *runs)
 {
-    struct write_run *run = NULL;
-
-    while ((run = runs) != NULL) {
-        runs = run->next;
-        log->shard->pending_bytes -= (int64_t)(run->to - run->from);
-        shard_segment_unref(log->shard, run->segment);
-        tail_chunk_unref(run->chunk);
-        spare_pool_give(&log->shard->loop->spares, run, sizeof(*run));
-    }
+    log->shard->pending_bytes -= runs->bytes;
+    run_list_free(log->shard, runs);
 }
 
 static void free_undos(struct partition_log *log)
@@ -137,7 +134,8 @@ static void free_snapshot(struct producers_snapshot *snapshot)
 
 void partition_log_done(struct partition_log *log)
 {
-    free_runs(log, log->runs);
+    free_pending(log, &log->pending);
+    partition_log_drop_late(log);
     free_undos(log);
     free_snapshot(log->producers_snapshot);
     if (log->is_taken)
@@ -214,37 +212,20 @@ static enum err begin_segment(struct partition_log *log, const struct log_config
     return ERR_OK;
 }
 
-static struct write_run *last_run(const struct partition_log *log)
-{
-    return log->runs == NULL ? NULL : container_of(log->runs_end, struct write_run, next);
-}
-
 /* Notes that bytes [at, at + len) of the chunk go to the end of the active segment. */
 static void note_run(struct partition_log *log, struct write_run *spare, struct tail_chunk *chunk,
                      size_t at, size_t len)
 {
-    struct write_run *last = last_run(log);
-    struct segment_view *active = &log->head.active;
-
-    log->pending_bytes += (int64_t)len;
-    log->shard->pending_bytes += (int64_t)len;
-    if (last != NULL && last->segment == active->segment && last->chunk == chunk &&
-        last->to == at) {
-        last->to += len;
-        spare_pool_give(&log->shard->loop->spares, spare, sizeof(*spare));
-        return;
-    }
-    *spare = (struct write_run){
-        .segment = active->segment,
-        .position = active->size_bytes,
+    struct write_run content = {
+        .segment = log->head.active.segment,
+        .position = log->head.active.size_bytes,
         .chunk = chunk,
         .from = at,
         .to = at + len,
     };
-    active->segment->refs++;
-    tail_chunk_ref(chunk);
-    *log->runs_end = spare;
-    log->runs_end = &spare->next;
+
+    log->shard->pending_bytes += (int64_t)len;
+    run_list_put(log->shard, &log->pending, spare, &content);
 }
 
 static enum err remember_producer(struct partition_log *log, const struct record_batch *batch,
@@ -356,13 +337,31 @@ static int count_new_closed(const struct partition_log *log)
     return count;
 }
 
-void partition_log_take(struct partition_log *log, struct flush_item *item, log_offset log_start,
-                        enum flush_policy flush, bool is_last)
+/* A snapshot that ends with an item takes the place of an older one, and batches that it knows may go: the item's
+ * bytes are durable before the catalogue says so. (One of a roll ends before them.) */
+static bool is_synced_first(const struct partition_log *log, log_offset log_start,
+                            enum flush_policy flush, bool is_last)
 {
-    int new_closed = count_new_closed(log);
-    bool is_synced_first = false;
+    return is_last || log_start >= 0 || (flush == FLUSH_COMMIT && log->producers_snapshot != NULL);
+}
 
-    invariant(!log->is_taken);
+static bool wants_producers(const struct partition_log *log, enum flush_policy flush, bool is_last)
+{
+    return is_last || (flush == FLUSH_COMMIT && log->bytes_since_producers + log->pending.bytes >=
+                                                    PRODUCERS_SNAPSHOT_EVERY_BYTES);
+}
+
+bool partition_log_is_loggable(const struct partition_log *log, log_offset log_start,
+                               enum flush_policy flush, bool is_last)
+{
+    return log->pending.first != NULL && log->pending.bytes <= log->shard->store->small_bytes_max &&
+           flush == FLUSH_COMMIT && count_new_closed(log) == 0 && !log->has_unsynced_bytes &&
+           !wants_producers(log, flush, is_last) &&
+           !is_synced_first(log, log_start, flush, is_last);
+}
+
+static void take_position(struct partition_log *log)
+{
     log->head.chunk = log_tail_last(&log->tail);
     log->head.chunk_used = log->head.chunk != NULL ? log->head.chunk->used : 0;
     log->taken = log->head;
@@ -370,27 +369,35 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     log->head.chunk = NULL;
     log->is_taken = true;
     log->may_be_on_disk = true;
-    log->bytes_since_checkpoint += log->pending_bytes;
-    log->bytes_since_producers += log->pending_bytes;
+}
 
-    if (is_last ||
-        (flush == FLUSH_COMMIT && log->bytes_since_producers >= PRODUCERS_SNAPSHOT_EVERY_BYTES))
+void partition_log_take(struct partition_log *log, struct flush_item *item, log_offset log_start,
+                        enum flush_policy flush, bool is_last)
+{
+    int new_closed = count_new_closed(log);
+    bool is_loggable = partition_log_is_loggable(log, log_start, flush, is_last);
+    bool is_first = false;
+
+    invariant(!log->is_taken && (log->late_away == NULL || is_loggable));
+    if (wants_producers(log, flush, is_last))
         (void)partition_log_snapshot_producers(log); /* a start reads more without it */
-    /* A snapshot that ends with this item takes the place of an older one, and batches that it knows may go: the
-     * item's bytes are durable before the catalogue says so. (One of a roll ends before them.) */
-    is_synced_first =
-        is_last || log_start >= 0 || (flush == FLUSH_COMMIT && log->producers_snapshot != NULL);
+    is_first = is_synced_first(log, log_start, flush, is_last);
+    take_position(log);
+    log->bytes_since_checkpoint += log->pending.bytes;
+    log->bytes_since_producers += log->pending.bytes;
     *item = (struct flush_item){
         .id = log->id,
         .is_new = !log->is_on_disk,
-        .must_sync = flush == FLUSH_COMMIT || is_synced_first,
-        .must_sync_end = (log->has_unsynced_bytes && (flush == FLUSH_COMMIT || is_synced_first)) ||
+        .must_make_dir = !log->is_on_disk || log->is_dir_doubtful,
+        .must_sync = flush == FLUSH_COMMIT || is_first,
+        .must_sync_end = (log->has_unsynced_bytes && (flush == FLUSH_COMMIT || is_first)) ||
                          (is_last && log->has_logged_bytes),
-        .may_be_logged = log->runs != NULL && new_closed == 0 && flush == FLUSH_COMMIT &&
-                         !log->has_unsynced_bytes && !is_synced_first,
+        .may_be_logged = is_loggable,
+        .is_late_away = log->late_away != NULL,
         .has_unsynced_dirs = log->has_unsynced_dirs || !log->is_on_disk,
         .has_unsynced_name = log->has_unsynced_name,
-        .runs = log->runs,
+        .late = log->late,
+        .runs = log->pending,
         .end = log->taken.active,
         .closed = log->taken.closed->views + (log->taken.closed->count - new_closed),
         .closed_count = new_closed,
@@ -402,25 +409,38 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     };
     /* What is claimed to be flushed is synced by this item, or was before. */
     item->wants_checkpoint =
-        item->must_sync && (item->runs != NULL || item->must_sync_end || !log->has_logged_bytes) &&
+        item->must_sync &&
+        (item->runs.first != NULL || item->must_sync_end || !log->has_logged_bytes) &&
         (log->bytes_since_checkpoint >= CHECKPOINT_BYTES || is_last || log_start >= 0 ||
          item->is_new || new_closed > 0);
     log->taken_epochs = epoch_history_ref(log->epochs); /* the worker reads the entries */
     list_init(&item->link);
-    log->runs = NULL;
-    log->runs_end = &log->runs;
-    log->pending_bytes = 0;
+    log->pending = (struct run_list){.first = NULL};
+    log->late = (struct run_list){.first = NULL};
     log->producers_snapshot = NULL;
 }
 
 static void return_item(struct partition_log *log, struct flush_item *item)
 {
-    free_runs(log, item->runs);
+    free_pending(log, &item->runs);
     free_snapshot(item->producers);
     epoch_history_unref(log->taken_epochs);
     log->taken_epochs = NULL;
     *item = (struct flush_item){.err = item->err};
     log->is_taken = false;
+}
+
+void partition_log_untake(struct partition_log *log, struct flush_item *item)
+{
+    log->bytes_since_checkpoint -= item->runs.bytes;
+    log->bytes_since_producers -= item->runs.bytes;
+    run_list_append(log->shard, &item->runs, &log->pending);
+    log->pending = item->runs;
+    item->runs = (struct run_list){.first = NULL};
+    run_list_append(log->shard, &log->late, &item->late);
+    invariant(item->producers == NULL);
+    return_item(log, item);
+    position_unref(log, &log->taken);
 }
 
 static void forget_durable_undos(struct partition_log *log)
@@ -453,12 +473,12 @@ static int count_same(const struct epoch_history *ours, const struct epoch_histo
 /* What vouches for the newest segment's bytes, and for its name, after an item. */
 static void note_durability(struct partition_log *log, const struct flush_item *item)
 {
-    bool has_runs = item->runs != NULL;
+    bool has_runs = item->runs.first != NULL;
 
     if (item->is_logged) {
         log->has_logged_bytes = true;
         log->has_unsynced_dirs |= item->is_new;
-        log->has_unsynced_name |= item->runs->position == 0;
+        log->has_unsynced_name |= item->runs.first->position == 0;
         return;
     }
     if (item->must_sync && (has_runs || item->must_sync_end)) {
@@ -468,7 +488,9 @@ static void note_durability(struct partition_log *log, const struct flush_item *
         log->has_unsynced_bytes = true;
     }
     log->has_unsynced_dirs = false;
-    log->has_unsynced_name = false;
+    /* A file that what is late makes was not there when the names were synced. */
+    log->has_unsynced_name =
+        !flush_item_is_direct(item) && log->late_lsn >= 0 && partition_log_written_bytes(log) == 0;
     if (item->wants_checkpoint)
         log->bytes_since_checkpoint = 0;
 }
@@ -490,15 +512,22 @@ void partition_log_checkpointed(struct partition_log *log, const struct segment_
     log->has_logged_bytes = false;
 }
 
+bool partition_log_is_dirty(const struct partition_log *log)
+{
+    return log->pending.first != NULL || log->head.closed->count > log->durable.closed->count;
+}
+
 void partition_log_flushed(struct partition_log *log, struct flush_item *item)
 {
     note_durability(log, item);
     log->epochs_saved = count_same(log->epochs, log->taken_epochs);
+    partition_log_note_late(log, item);
     return_item(log, item);
     position_set(log, &log->durable, &log->taken);
     position_unref(log, &log->taken);
     log->is_on_disk = true;
-    log->tail.flushed_end = log->durable.end;
+    log->is_dir_doubtful = false;
+    log->tail.flushed_end = partition_log_written_end(log);
     forget_durable_undos(log);
     tail_budget_trim(log->tail.budget);
 }
@@ -522,11 +551,9 @@ static void cut_epochs(struct partition_log *log)
 
 void partition_log_revert(struct partition_log *log, struct flush_item *item)
 {
+    run_list_append(log->shard, &log->late, &item->late);
     return_item(log, item);
-    free_runs(log, log->runs);
-    log->runs = NULL;
-    log->runs_end = &log->runs;
-    log->pending_bytes = 0;
+    free_pending(log, &log->pending);
     position_unref(log, &log->taken);
     position_set(log, &log->head, &log->durable);
     log_tail_cut(&log->tail, log->head.end, log->durable.chunk, log->durable.chunk_used);

@@ -8,7 +8,11 @@
  *                          └──────revert────────┘   head is durable again, producers and tail too
  *
  * head is the log with everything appended, durable the log as of the last round that ended well; what
- * others may see is made of durable. */
+ * others may see is made of durable.
+ *
+ * Of durable, the end of the newest segment may be late: in the write-ahead log and in the tail, not yet in the
+ * segment's file. It is written when it has become much, or when somebody needs it there: a roll, a large item, a
+ * checkpoint, the end. */
 #ifndef DATAPLANE_STORAGE_PARTITION_LOG_H
 #define DATAPLANE_STORAGE_PARTITION_LOG_H
 
@@ -32,6 +36,13 @@ struct append_undo {
     struct producer_undo producer;
 };
 
+/* What a worker writes to the newest segment while rounds go on. */
+struct late_write {
+    struct run_list runs;
+    struct segment_view end; /* the segment as it is then; holds a reference */
+    int64_t later_lsn;       /* the oldest entry that came after it was taken; -1 = none */
+};
+
 struct partition_log {
     struct log_identity id;
     struct shard *shard;
@@ -47,14 +58,18 @@ struct partition_log {
     struct epoch_history *epochs;
     struct epoch_history *taken_epochs; /* as the item under way knows them */
     int epochs_saved;                   /* how many of them the catalogue has */
-    struct write_run *runs;
-    struct write_run **runs_end;
-    int64_t pending_bytes;                         /* in runs */
+    struct run_list pending;            /* appended, in no item yet */
+    struct run_list late; /* durable by the write-ahead log, to be written to the segment */
+    struct segment_view
+        written;      /* the newest segment as far as its file has it; holds a reference */
+    int64_t late_lsn; /* the oldest entry with bytes beyond it; -1 = none */
+    struct late_write *late_away;                  /* under way; NULL = none */
     struct append_undo *undos;                     /* newest first */
     struct producers_snapshot *producers_snapshot; /* taken at the last roll, to be written */
     int64_t bytes_since_checkpoint;
     int64_t bytes_since_producers; /* since the last snapshot of them */
     bool is_on_disk;               /* its directory and its entry in the catalogue exist */
+    bool is_dir_doubtful;          /* the catalogue knows it, but its directory may not be there */
     bool may_be_on_disk;           /* they may, though the item that made them failed */
     bool has_unsynced_bytes;       /* written under FLUSH_OS: nothing vouches for them */
     bool has_logged_bytes;         /* only the write-ahead log vouches for them */
@@ -75,7 +90,8 @@ struct recovered_log {
     int epochs_saved;
     struct producer_state producers;
     bool is_on_disk;
-    bool is_changed; /* the catalogue does not say all of this yet */
+    bool is_dir_doubtful; /* it has no files: its directory may not be there, or not durably */
+    bool is_changed;      /* the catalogue does not say all of this yet */
 };
 
 void partition_log_init(struct partition_log *log, struct shard *shard,
@@ -106,6 +122,35 @@ bool partition_log_snapshot_producers(struct partition_log *log);
 /* Moves what is pending into the item. log_start -1 = does not change. */
 void partition_log_take(struct partition_log *log, struct flush_item *item, log_offset log_start,
                         enum flush_policy flush, bool is_last);
+/* Inverse of take, for an item that must wait. */
+void partition_log_untake(struct partition_log *log, struct flush_item *item);
+/* There is something to be taken. */
+bool partition_log_is_dirty(const struct partition_log *log);
+/* An item of what is pending now can go through the write-ahead log: the only kind that may be taken while a late
+ * write is under way. */
+bool partition_log_is_loggable(const struct partition_log *log, log_offset log_start,
+                               enum flush_policy flush, bool is_last);
+
+/* --- log_late.c --- */
+
+/* The view may be the one that is there. */
+void partition_log_set_written(struct partition_log *log, const struct segment_view *view);
+/* Of the newest segment, what its file has; and the offset that comes after what is in files. */
+int64_t partition_log_written_bytes(const struct partition_log *log);
+log_offset partition_log_written_end(const struct partition_log *log);
+/* An item ended well. If it was written it took along what was late; what was only logged is late now. */
+void partition_log_note_late(struct partition_log *log, struct flush_item *item);
+/* The newest segment goes with all that is in it, or the log does. */
+void partition_log_drop_late(struct partition_log *log);
+/* Moves what is late into `write`, which is log->late_away until it ends. */
+void partition_log_take_late(struct partition_log *log, struct late_write *write);
+/* It ended well, and what it was given is in the file; or nothing is known of it, and it is late as before. */
+void partition_log_late_ended(struct partition_log *log, bool is_written);
+
+/* The newest segment goes with all that is in it. */
+void partition_log_drop_late(struct partition_log *log);
+/* Of the newest segment, what its file has. */
+int64_t partition_log_written_bytes(const struct partition_log *log);
 /* A checkpoint has synced the newest segment up to `end`, and the names. */
 void partition_log_checkpointed(struct partition_log *log, const struct segment_view *end);
 void partition_log_flushed(struct partition_log *log, struct flush_item *item);

@@ -512,6 +512,7 @@ static void remove_old_snapshots(struct log_recovery *log)
 
 static enum err assemble(struct log_recovery *log, struct recovered_log *found)
 {
+    bool is_empty = log->view_count == 0;
     bool is_last_closed =
         log->view_count > 0 && find_fact(log, log->views[log->view_count - 1].base_offset) != NULL;
     int closed_count = log->view_count - (log->view_count > 0 && !is_last_closed ? 1 : 0);
@@ -542,6 +543,7 @@ static enum err assemble(struct log_recovery *log, struct recovered_log *found)
     found->cleaned_end = log->facts->cleaned_end;
     found->end = log->end;
     found->is_on_disk = true;
+    found->is_dir_doubtful = is_empty;
     return ERR_OK;
 }
 

@@ -77,14 +77,19 @@ bool replica_take_item(struct replica *replica, bool is_last)
                                ? replica->owed_log_start
                                : replica->wanted_log_start;
     bool is_end_unknown = is_last && log->is_on_disk && log->is_changed;
-    bool has_rolled = log->head.closed->count > log->durable.closed->count;
+    bool must_wait =
+        replica->late.is_item_waiting ||
+        (log->late_away != NULL &&
+         !partition_log_is_loggable(log, log_start, replica->config->config.flush, is_last));
 
+    if (must_wait)
+        return false;
     if (log_start >= 0 && !partition_log_snapshot_producers(&replica->log)) {
         replica_complete_trims(replica, KAFKA_KAFKA_STORAGE_ERROR);
         log_start = -1;
     }
     if (replica->state != REPLICA_OPEN ||
-        (log->runs == NULL && log_start < 0 && !is_end_unknown && !has_rolled))
+        (!partition_log_is_dirty(log) && log_start < 0 && !is_end_unknown))
         return false;
     replica->taken_log_start = log_start;
     replica->wanted_log_start = -1;
@@ -126,16 +131,34 @@ static void round_failed(struct replica *replica)
     replica_complete_trims(replica, KAFKA_KAFKA_STORAGE_ERROR);
 }
 
+/* Nothing was done: what was taken is as if it had not been. */
+static void round_waits(struct replica *replica)
+{
+    partition_log_untake(&replica->log, &replica->item);
+    replica->late.is_item_waiting = replica->log.late_away != NULL;
+}
+
+void replica_late_write_ended(struct replica *replica)
+{
+    if (replica->state == REPLICA_REMOVING)
+        go_on_removing(replica);
+    else
+        replica_mark_dirty(replica);
+}
+
 void replica_round_done(struct replica *replica)
 {
     if (replica->item.err == ERR_OK)
         round_succeeded(replica);
+    else if (replica->item.must_wait)
+        round_waits(replica);
     else
         round_failed(replica);
+    late_write_round_done(replica);
     cleaner_round_done(&replica->shard->cleaner, replica);
     if (replica->state == REPLICA_REMOVING)
         go_on_removing(replica);
-    else if (replica->log.runs != NULL || replica->wanted_log_start >= 0)
+    else if (replica->log.pending.first != NULL || replica->wanted_log_start >= 0)
         replica_mark_dirty(replica);
 }
 
@@ -397,7 +420,8 @@ static void begin_removal_work(struct replica *replica)
 /* When no flush round and no pass of the cleaner has it, once. */
 static void go_on_removing(struct replica *replica)
 {
-    if (!replica->log.is_taken && !replica->is_being_cleaned && replica->removal.work.run == NULL)
+    if (!replica->log.is_taken && replica->log.late_away == NULL && !replica->is_being_cleaned &&
+        replica->removal.work.run == NULL)
         begin_removal_work(replica);
 }
 

@@ -9,6 +9,7 @@
 #define DATAPLANE_STORAGE_REPLICA_INTERNAL_H
 
 #include "dataplane/partition/partition_state.h"
+#include "dataplane/storage/late_write.h"
 #include "dataplane/storage/partition_log.h"
 #include "dataplane/storage/replica.h"
 #include "dataplane/storage/shard.h"
@@ -62,6 +63,7 @@ struct replica {
         owed_log_start; /* asked for in vain, but the catalogue may say it: asked for again; -1 = none */
     struct flush_item item;
     struct checkpoint_entry checkpoint;
+    struct late_writer late;
     struct replica_control control;
     struct replica_removal removal;
     bool is_being_cleaned; /* its removal waits */
@@ -80,6 +82,8 @@ bool replica_take_item(struct replica *replica, bool is_last);
 /* The round that had the item is over. */
 void replica_round_done(struct replica *replica);
 bool replica_is_leading(const struct replica *replica);
+/* No late write is under way any more: what waited for that goes on. */
+void replica_late_write_ended(struct replica *replica);
 /* The cleaner's pass over it, which had a reference, is over. */
 void replica_cleaning_ended(struct replica *replica);
 

@@ -182,6 +182,7 @@ static void run_read(struct work *work)
     const struct log_view *view = read->view;
     struct segment_range range = {
         .files = &view->shard->store->files,
+        .log = view,
         .epochs = view->epochs,
         .start = read->offset,
         .limit = limit_of(view, read->isolation),
@@ -275,6 +276,7 @@ static struct segment_range range_of(const struct log_view *view,
     return (struct segment_range){
         .files = &view->shard->store->files,
         .view = *segment,
+        .log = view,
         .epochs = view->epochs,
         .start = view->snapshot.log_start,
         .limit = limit,

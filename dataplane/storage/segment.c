@@ -196,7 +196,7 @@ static enum err open_unlocked(struct segment_files *files, struct segment *segme
     char path[LOG_PATH_BYTES];
 
     segment_path(segment, SEGMENT_SUFFIX, path);
-    return files->disk->ops->open(files->disk, path, flags, ret_file);
+    return files->disk->ops->open(files->disk, path, flags | DISK_BULK, ret_file);
 }
 
 enum err segment_files_acquire(struct segment_files *files, struct segment *segment, int flags,

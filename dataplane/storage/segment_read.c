@@ -230,23 +230,23 @@ static enum err read_range(const struct segment_range *range, struct file *file,
 static enum err read_segment(const struct segment_range *range, bool must_progress,
                              struct read_room *room)
 {
-    struct file *file = NULL;
+    struct view_file file;
     struct place from;
-    enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
+    enum err rc = view_file_open(&file, range->files, &range->view, range->log);
 
     if (rc != ERR_OK)
         return rc;
-    make_index(range, file);
+    make_index(range, &file.base);
     from = find_offset(range);
-    rc = read_range(range, file, from, must_progress, room);
+    rc = read_range(range, &file.base, from, must_progress, room);
     if (rc == ERR_CORRUPT && from.position > 0) {
         /* Perhaps it is only the index that is wrong. */
         free(room->larger);
         room->larger = NULL;
         forget_index(range);
-        rc = read_range(range, file, place_of(range, NULL), must_progress, room);
+        rc = read_range(range, &file.base, place_of(range, NULL), must_progress, room);
     }
-    segment_files_release(range->files, range->view.segment);
+    view_file_close(&file);
     return rc;
 }
 
@@ -356,20 +356,20 @@ static enum err find_from(const struct segment_range *range, struct file *file, 
 enum err segment_find_timestamp(const struct segment_range *range, int64_t timestamp,
                                 struct record_position *ret_record)
 {
-    struct file *file = NULL;
+    struct view_file file;
     struct place from;
-    enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
+    enum err rc = view_file_open(&file, range->files, &range->view, range->log);
 
     if (rc != ERR_OK)
         return rc;
-    make_index(range, file);
+    make_index(range, &file.base);
     from = find_timestamp(range, timestamp);
-    rc = find_from(range, file, from, timestamp, ret_record);
+    rc = find_from(range, &file.base, from, timestamp, ret_record);
     if (rc == ERR_CORRUPT && from.position > 0) {
         forget_index(range);
-        rc = find_from(range, file, place_of(range, NULL), timestamp, ret_record);
+        rc = find_from(range, &file.base, place_of(range, NULL), timestamp, ret_record);
     }
-    segment_files_release(range->files, range->view.segment);
+    view_file_close(&file);
     return rc;
 }
 
@@ -378,13 +378,13 @@ enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_t
     struct batch_cursor cursor;
     struct record_batch batch;
     log_offset expected = range->view.base_offset;
-    struct file *file = NULL;
+    struct view_file file;
     int64_t newest = -1;
-    enum err rc = segment_files_acquire(range->files, range->view.segment, 0, &file);
+    enum err rc = view_file_open(&file, range->files, &range->view, range->log);
 
     if (rc != ERR_OK)
         return rc;
-    batch_cursor_init(&cursor, file, 0, range->view.size_bytes);
+    batch_cursor_init(&cursor, &file.base, 0, range->view.size_bytes);
     while ((rc = next_in_order(&cursor, &expected, &batch)) == ERR_OK) {
         struct record_position record = {-1, batch.max_timestamp, -1};
 
@@ -403,7 +403,7 @@ enum err segment_max_timestamp(const struct segment_range *range, int64_t *ret_t
             newest = record.timestamp;
     }
     batch_cursor_done(&cursor);
-    segment_files_release(range->files, range->view.segment);
+    view_file_close(&file);
     if (rc != ERR_OK && rc != ERR_NOT_FOUND)
         return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
     *ret_timestamp = newest;

@@ -9,12 +9,14 @@
 
 #include "dataplane/storage/epoch_history.h"
 #include "dataplane/storage/read_room.h"
-#include "dataplane/storage/segment.h"
+#include "dataplane/storage/view_file.h"
 
 /* What may be read: the view's size_bytes bound the file, limit bounds the offsets. */
 struct segment_range {
     struct segment_files *files;
     struct segment_view view;
+    const struct log_view
+        *log; /* the newest segment may end in its memory; NULL = the file has it all; borrowed */
     const struct epoch_history *epochs; /* borrowed */
     log_offset start;                   /* nothing below it: the log start, or what was asked for */
     log_offset limit;                   /* no batch that begins here or later */

@@ -8,6 +8,11 @@
 #define RETENTION_CHECK_US ((int64_t)30 * 1000 * 1000)
 #define PENDING_MIN_BYTES ((int64_t)4 << 20)
 #define FULL_PAUSE_US 500000
+/* So much of one log is written with one call past the page cache at little cost. */
+#define LATE_ENOUGH_BYTES ((int64_t)256 << 10)
+/* Shares of the tail's memory. */
+#define LATE_SHARE 2
+#define LATE_ENOUGH_SHARE 16
 
 static void on_kick(struct mail *mail);
 static void on_round_done(struct work *work);
@@ -33,6 +38,10 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
         .directory = directory,
         .loop = loop,
         .pending_bytes_max = tail_bytes > PENDING_MIN_BYTES ? tail_bytes : PENDING_MIN_BYTES,
+        .late_bytes_max = tail_bytes / LATE_SHARE,
+        .late_bytes_enough = tail_bytes / LATE_ENOUGH_SHARE < LATE_ENOUGH_BYTES
+                                 ? tail_bytes / LATE_ENOUGH_SHARE
+                                 : LATE_ENOUGH_BYTES,
         .round = {.shard = loop->index},
         .round_work = {.run = run_round, .done = on_round_done},
         .kick = {.deliver = on_kick},
@@ -169,6 +178,8 @@ static void on_round_done(struct work *work)
             shard->full_until_us = loop_now_us(shard->loop) + FULL_PAUSE_US;
         replica_round_done(replica);
     }
+    if (shard->late_bytes > shard->late_bytes_max)
+        checkpoint_want_late(shard, shard->late_bytes - shard->late_bytes_max / 2);
     resume_deferred(shard);
     begin_round(shard);
     if (shard->is_closing && !shard->is_round_running)
@@ -272,9 +283,11 @@ static void on_reclaim_home(struct reclaim *reclaim)
     on_closed(shard);
 }
 
-/* Rounds first, one more in which every log says where it ends, then what travels or leaves. */
+/* Rounds and late writes first, one round more in which every log says where it ends, then what travels or leaves. */
 static void finish_closing(struct shard *shard)
 {
+    if (shard->late_writes > 0)
+        return;
     if (!shard->is_last_round) {
         shard->is_last_round = true;
         list_for_each(&shard->replicas, node)

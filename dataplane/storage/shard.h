@@ -35,10 +35,14 @@ struct shard {
     struct replica_append **deferred_end;
     int64_t pending_bytes; /* appended and not durable */
     int64_t pending_bytes_max;
-    int64_t full_until_us; /* the disk was full: appends are refused until then */
+    int64_t late_bytes; /* durable, and not in the segments' files */
+    int64_t late_bytes_max;
+    int64_t late_bytes_enough; /* of one log: they are written */
+    int64_t full_until_us;     /* the disk was full: appends are refused until then */
     struct tail_budget tail;
     struct reclaim reclaim;
     struct checkpoint_queue checkpoints;
+    int late_writes;     /* under way */
     struct list leaving; /* segments whose files are being closed or removed */
     int works; /* of those, of whole partitions, of a checkpoint, the cleaner's: under way off the loop */
     struct timer retention;

@@ -232,6 +232,7 @@ enum err uv_executor_new(const struct uv_executor_options *options,
         [WORKER_FLUSH] = 1,
         [WORKER_READ] = options->read_workers,
         [WORKER_CHECK] = options->check_workers,
+        [WORKER_WRITE] = options->write_workers,
         [WORKER_SLOW] = options->slow_workers,
     };
     struct uv_executor *executor = calloc(1, sizeof(*executor));

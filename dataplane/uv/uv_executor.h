@@ -16,6 +16,7 @@ struct uv_executor_options {
     int loop_count;
     int read_workers;
     int check_workers;
+    int write_workers;
     int slow_workers;
 };
 

@@ -41,8 +41,6 @@ bool sim_disk_flip_bit(struct disk *disk, const char *path, int64_t offset, int 
 int64_t sim_disk_used_bytes(const struct disk *disk);
 int64_t sim_disk_open_files(const struct disk *disk);
 int64_t sim_disk_sync_count(const struct disk *disk);
-/* How much was asked to be written early. */
-int64_t sim_disk_started_bytes(const struct disk *disk);
 /* -1 = no such file. */
 int64_t sim_disk_file_size(const struct disk *disk, const char *path);
 

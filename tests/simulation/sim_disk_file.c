@@ -194,17 +194,10 @@ static void file_close(struct file *base)
 }
 
 /* What was written may be found after a crash anyway. */
-static void file_start_writing(struct file *base, int64_t offset, int64_t len)
-{
-    (void)offset;
-    sim_file_of(base)->disk->started_bytes += len;
-}
-
 const struct file_ops sim_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
     .sync = file_sync,
-    .start_writing = file_start_writing,
     .truncate = file_truncate,
     .size = file_size,
     .close = file_close,

@@ -45,7 +45,6 @@ struct sim_disk {
     struct sim_disk_faults faults;
     int64_t changes_left; /* -1 = lives for ever */
     int64_t sync_count;
-    int64_t started_bytes;
     int64_t open_files;
     bool is_locked;
 };

@@ -32,10 +32,10 @@ static bool scenario_is_broken(const struct scenario *s)
 
 static void stall(struct scenario *s)
 {
-    static const enum worker_pool pools[] = {WORKER_FLUSH, WORKER_READ, WORKER_SLOW};
+    static const enum worker_pool pools[] = {WORKER_FLUSH, WORKER_READ, WORKER_WRITE, WORKER_SLOW};
 
     s->result->stalls++;
-    sim_executor_stall(s->executor, pools[scenario_draw(s, 3)],
+    sim_executor_stall(s->executor, pools[scenario_draw(s, 4)],
                        (int64_t)scenario_draw(s, STALL_MAX_US));
 }
 

@@ -8,6 +8,8 @@
 #define PATH_BYTES 32
 #define STEP_BYTES ((int64_t)1 << 20) /* a file grows by this */
 #define ZEROS_BYTES 65536
+#define ZEROS_IOV ((int)(STEP_BYTES / ZEROS_BYTES))
+#define BLOCK_BYTES ((int64_t)4096)
 #define FILES_KEPT 2 /* over a start */
 
 static void file_path(int number, char path[PATH_BYTES])
@@ -59,7 +61,7 @@ static enum err open_file(struct write_ahead_log *wal, int number)
 
     file_path(number, path);
     *file = (struct wal_file){.number = number, .first_lsn = -1};
-    rc = wal->disk->ops->open(wal->disk, path, 0, &file->file);
+    rc = wal->disk->ops->open(wal->disk, path, DISK_BULK, &file->file);
     if (rc != ERR_OK)
         return rc;
     wal->file_count++;
@@ -79,7 +81,7 @@ enum err wal_open(struct write_ahead_log *wal, const struct wal_options *options
         .is_unseeded = options->is_unseeded,
         .shard_count = options->shard_count,
     };
-    buffer_init(&wal->staged, (size_t)options->file_bytes);
+    buffer_init(&wal->staged, (size_t)(options->file_bytes + BLOCK_BYTES));
     wal->needed = malloc((size_t)options->shard_count * sizeof(wal->needed[0]));
     if (wal->needed == NULL)
         return ERR_NO_MEMORY;
@@ -226,7 +228,7 @@ static enum err make_file(struct write_ahead_log *wal, struct wal_file **ret_fil
     *file = (struct wal_file){.number = number, .first_lsn = -1};
     rc = wal->disk->ops->make_dir(wal->disk, DIRECTORY);
     if (rc == ERR_OK)
-        rc = wal->disk->ops->open(wal->disk, path, DISK_CREATE, &file->file);
+        rc = wal->disk->ops->open(wal->disk, path, DISK_CREATE | DISK_BULK, &file->file);
     if (rc != ERR_OK)
         return rc;
     wal->file_count++;
@@ -245,30 +247,28 @@ static enum err grow(struct wal_file *file, int64_t bytes, int64_t file_bytes)
     if (wanted > file_bytes)
         wanted = file_bytes;
     while (file->allocated_bytes < wanted && rc == ERR_OK) {
-        int64_t left = wanted - file->allocated_bytes;
-        struct iovec iov = {(void *)(uintptr_t)zeros,
-                            left < ZEROS_BYTES ? (size_t)left : ZEROS_BYTES};
+        struct iovec iov[ZEROS_IOV];
+        int64_t end = file->allocated_bytes;
+        int count = 0;
 
-        rc = file->file->ops->write_at(file->file, file->allocated_bytes, &iov, 1);
+        while (count < ZEROS_IOV && end < wanted) {
+            int64_t part = wanted - end < ZEROS_BYTES ? wanted - end : ZEROS_BYTES;
+
+            iov[count++] = (struct iovec){(void *)(uintptr_t)zeros, (size_t)part};
+            end += part;
+        }
+        rc = file->file->ops->write_at(file->file, file->allocated_bytes, iov, count);
         if (rc == ERR_OK)
-            file->allocated_bytes += (int64_t)iov.iov_len;
+            file->allocated_bytes = end;
     }
     return rc;
 }
 
-static enum err write_header(struct write_ahead_log *wal, struct wal_file *file, int64_t first_lsn)
+static enum err write_header(struct wal_file *file, const struct buffer *header)
 {
-    struct buffer header;
-    struct iovec iov;
-    enum err rc = ERR_OK;
+    struct iovec iov = {header->data, header->len};
 
-    buffer_init(&header, WAL_HEADER_BYTES);
-    rc = wal_header_write(wal->directory_id, first_lsn, &header);
-    iov = (struct iovec){header.data, header.len};
-    if (rc == ERR_OK)
-        rc = file->file->ops->write_at(file->file, 0, &iov, 1);
-    buffer_done(&header);
-    return rc;
+    return file->file->ops->write_at(file->file, 0, &iov, 1);
 }
 
 static int64_t seed_of(const struct write_ahead_log *wal)
@@ -289,18 +289,36 @@ static enum err leave_current(struct write_ahead_log *wal)
     return rc == ERR_OK ? ERR_OK : ERR_IO;
 }
 
-static enum err enter(struct write_ahead_log *wal, struct wal_file *file, int64_t bytes)
+static enum err begin_file(struct write_ahead_log *wal, struct wal_file *file,
+                           const struct buffer *header, int64_t bytes)
 {
-    int64_t first_lsn =
-        wal->current != NULL ? wal->current->first_lsn + wal->file_bytes : wal->begin_lsn;
     enum err rc = grow(file, WAL_HEADER_BYTES + bytes + WAL_END_BYTES, wal->file_bytes);
 
     if (rc == ERR_OK)
-        rc = write_header(wal, file, first_lsn);
+        rc = write_header(file, header);
     if (rc == ERR_OK && wal->current != NULL)
         rc = leave_current(wal);
     if (rc != ERR_OK)
         return rc;
+    buffer_clear(&wal->staged);
+    return buffer_append_slice(&wal->staged, buffer_slice(header));
+}
+
+static enum err enter(struct write_ahead_log *wal, struct wal_file *file, int64_t bytes)
+{
+    int64_t first_lsn =
+        wal->current != NULL ? wal->current->first_lsn + wal->file_bytes : wal->begin_lsn;
+    struct buffer header;
+    enum err rc = ERR_OK;
+
+    buffer_init(&header, WAL_HEADER_BYTES);
+    rc = wal_header_write(wal->directory_id, first_lsn, &header);
+    if (rc == ERR_OK)
+        rc = begin_file(wal, file, &header, bytes);
+    buffer_done(&header);
+    if (rc != ERR_OK)
+        return rc;
+    wal->staged_lsn = first_lsn;
     file->first_lsn = first_lsn;
     wal->current = file;
     wal->head_lsn = first_lsn + WAL_HEADER_BYTES;
@@ -343,19 +361,41 @@ enum err wal_add_note(struct write_ahead_log *wal, const struct wal_note *note)
     return rc;
 }
 
+/* Zeros up to the end of the block, or of the file. */
+static enum err fill_block(struct write_ahead_log *wal)
+{
+    static const uint8_t zeros[BLOCK_BYTES];
+    int64_t offset = wal->staged_lsn - wal->current->first_lsn;
+    int64_t len = (int64_t)wal->staged.len;
+    int64_t filled = (len + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+
+    if (offset + filled > wal->file_bytes)
+        filled = wal->file_bytes - offset;
+    return buffer_append(&wal->staged, zeros, (size_t)(filled - len));
+}
+
 enum err wal_write(struct write_ahead_log *wal)
 {
-    struct iovec iov = {wal->staged.data, wal->staged.len};
     struct file *file = wal->current->file;
+    size_t len = wal->staged.len;
+    size_t begun = 0; /* of the last block */
+    struct iovec iov;
     enum err rc = ERR_OK;
 
-    if (iov.iov_len == 0)
+    if (wal->written_lsn == wal->head_lsn)
         return ERR_OK;
-    rc = file->ops->write_at(file, wal->written_lsn - wal->current->first_lsn, &iov, 1);
+    rc = fill_block(wal);
+    iov = (struct iovec){wal->staged.data, wal->staged.len};
     if (rc == ERR_OK)
-        wal->written_lsn = wal->head_lsn;
-    buffer_clear(&wal->staged);
-    return rc;
+        rc = file->ops->write_at(file, wal->staged_lsn - wal->current->first_lsn, &iov, 1);
+    if (rc != ERR_OK)
+        return rc;
+    begun = len % (size_t)BLOCK_BYTES;
+    wal->staged.len = len;
+    buffer_consume(&wal->staged, len - begun);
+    wal->staged_lsn += (int64_t)(len - begun);
+    wal->written_lsn = wal->head_lsn;
+    return ERR_OK;
 }
 
 enum err wal_sync(struct write_ahead_log *wal)

@@ -6,6 +6,8 @@
  *   reserve ──▶ add data, notes ──▶ write ──▶ sync        one flush round
  *      └ another file when this one is full: one that nobody needs any more, else a new one
  *
+ * Whole blocks are written, the last one of before once more: so large writes can go past the page cache, and none
+ * has to read what it writes a part of.
  * Files grow by steps of zeros, ahead of what is written, and are used again: an entry overwrites blocks that
  * exist, so its sync commits nothing to the file system's journal. Who needs what: each shard says which LSN is
  * the oldest whose segment is not synced.
@@ -39,8 +41,10 @@ struct write_ahead_log {
     int64_t head_lsn;         /* where the next entry goes */
     int64_t written_lsn;
     int64_t synced_lsn;
-    struct buffer staged; /* from written_lsn to head_lsn */
-    int64_t *needed;      /* by shard; INT64_MAX = nothing */
+    struct buffer
+        staged; /* from staged_lsn to head_lsn: what is not written, and the block in which it begins */
+    int64_t staged_lsn;
+    int64_t *needed; /* by shard; INT64_MAX = nothing */
     int shard_count;
 };
 

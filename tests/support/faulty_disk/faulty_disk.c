@@ -29,32 +29,13 @@
 #include <unistd.h>
 
 #include "tests/support/faulty_disk/faults.h"
-#include "tests/support/faulty_disk/journal.h"
+#include "tests/support/faulty_disk/shim.h"
 
-#define DESCRIPTORS 65536
-#define COPY_BYTES 65536
 #define IOV_COUNT 1024
 
-/* The shim's own calls must not come back to it. */
-#define REAL(name)                                                                                 \
-    ({                                                                                             \
-        static __typeof__(&(name)) _Atomic real;                                                   \
-        if (real == NULL)                                                                          \
-            real = (__typeof__(&(name)))dlsym(RTLD_NEXT, #name);                                   \
-        (__typeof__(&(name)))real;                                                                 \
-    })
+struct shim shim = {.journal = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct {
-    char data[PATH_MAX]; /* "" = nothing is watched */
-    size_t data_len;
-    const char *journal_dir;
-    int journal; /* -1 = not made yet */
-    uint64_t number;
-    pthread_mutex_t lock; /* of the journal, and held over each change */
-    _Atomic bool is_watched[DESCRIPTORS];
-} shim = {.journal = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
-
-__attribute__((noreturn)) static void give_up(const char *what)
+void give_up(const char *what)
 {
     dprintf(STDERR_FILENO, "faulty_disk: %s: %s\n", what, strerror(errno));
     abort();
@@ -131,89 +112,6 @@ static bool has_faults(int fd, char ret_path[JOURNAL_PATH_BYTES])
     return faults_are_on() && path_of_descriptor(fd, path) && below_data(path, ret_path);
 }
 
-/* --- the journal; all with the lock --- */
-
-static bool is_journaled(void)
-{
-    return shim.journal_dir != NULL;
-}
-
-static void open_journal(void)
-{
-    char path[PATH_MAX];
-
-    snprintf(path, sizeof(path), "%s/" JOURNAL_INODES, shim.journal_dir);
-    if ((REAL(mkdirat)(AT_FDCWD, shim.journal_dir, 0750) != 0 && errno != EEXIST) ||
-        (REAL(mkdirat)(AT_FDCWD, path, 0750) != 0 && errno != EEXIST))
-        give_up("the journal cannot be made");
-    for (int i = 1; shim.journal < 0; i++) {
-        snprintf(path, sizeof(path), "%s/%08d" JOURNAL_SUFFIX, shim.journal_dir, i);
-        shim.journal =
-            REAL(openat)(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
-        if (shim.journal < 0 && errno != EEXIST)
-            give_up("the journal cannot be made");
-    }
-}
-
-static void put(struct journal_record *record, const char *path, const void *data)
-{
-    struct iovec iov[] = {{record, sizeof(*record)},
-                          {(void *)(uintptr_t)path, record->path_len},
-                          {(void *)(uintptr_t)data, record->data_len}};
-    size_t len = sizeof(*record) + record->path_len + record->data_len;
-
-    if (shim.journal < 0)
-        open_journal();
-    record->magic = JOURNAL_MAGIC;
-    record->number = ++shim.number;
-    if (writev(shim.journal, iov, 3) != (ssize_t)len)
-        give_up("the journal cannot be written");
-}
-
-/* [offset, offset + len) is about to change, or to go. */
-static void note_bytes(int fd, const struct stat *before, int64_t offset, int64_t len)
-{
-    static uint8_t old[COPY_BYTES];
-    int64_t end = offset + len < before->st_size ? offset + len : before->st_size;
-
-    do {
-        int64_t part = end - offset < COPY_BYTES ? end - offset : COPY_BYTES;
-        struct journal_record record = {.type = JOURNAL_BYTES,
-                                        .inode = before->st_ino,
-                                        .offset = offset,
-                                        .old_size = before->st_size};
-
-        if (part > 0 && REAL(pread)(fd, old, (size_t)part, offset) != part)
-            give_up("old bytes cannot be read");
-        record.data_len = part > 0 ? (uint32_t)part : 0;
-        put(&record, "", old);
-        offset += part;
-    } while (offset < end);
-}
-
-/* `path` is about to lead elsewhere. A file that it leads to now is kept. */
-static void note_name(const char *path)
-{
-    struct journal_record record = {.type = JOURNAL_NAME, .path_len = (uint32_t)strlen(path) + 1};
-    char full[2 * PATH_MAX];
-    char kept[PATH_MAX];
-    struct stat status;
-
-    snprintf(full, sizeof(full), "%s/%s", shim.data, path);
-    if (lstat(full, &status) == 0 && S_ISDIR(status.st_mode)) {
-        record.inode = JOURNAL_DIRECTORY;
-    } else if (lstat(full, &status) == 0) {
-        record.inode = status.st_ino;
-        if (shim.journal < 0)
-            open_journal();
-        snprintf(kept, sizeof(kept), "%s/" JOURNAL_INODES "/%llu", shim.journal_dir,
-                 (unsigned long long)status.st_ino);
-        if (link(full, kept) != 0 && errno != EEXIST)
-            give_up("a file that loses its name cannot be kept");
-    }
-    put(&record, path, "");
-}
-
 static void lock_changes(void)
 {
     pthread_mutex_lock(&shim.lock);
@@ -258,8 +156,8 @@ static int open_watched(int dir, const char *name, int flags, mode_t mode, const
     if (is_new && is_full(path))
         return fail(ENOSPC);
     lock_changes();
-    if (is_new && is_journaled())
-        note_name(path);
+    if (is_new && journal_is_kept())
+        journal_note_name(path);
     fd = REAL(openat)(dir, name, flags, mode);
     unlock_changes();
     if (fd >= DESCRIPTORS)
@@ -319,11 +217,11 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
     if (is_from != is_to ||
         (is_from && fstatat(from_dir, from, &status, 0) == 0 && S_ISDIR(status.st_mode)))
         give_up("a rename across the border, or of a directory");
-    if (!is_from || !is_journaled())
+    if (!is_from || !journal_is_kept())
         return REAL(renameat)(from_dir, from, to_dir, to);
     lock_changes();
-    note_name(old_path);
-    note_name(new_path);
+    journal_note_name(old_path);
+    journal_note_name(new_path);
     rc = REAL(renameat)(from_dir, from, to_dir, to);
     unlock_changes();
     return rc;
@@ -339,10 +237,10 @@ int unlinkat(int dir, const char *name, int flags)
     char path[JOURNAL_PATH_BYTES];
     int rc = 0;
 
-    if (!is_journaled() || !resolve(dir, name, path) || !is_name_there(dir, name))
+    if (!journal_is_kept() || !resolve(dir, name, path) || !is_name_there(dir, name))
         return REAL(unlinkat)(dir, name, flags);
     lock_changes();
-    note_name(path);
+    journal_note_name(path);
     rc = REAL(unlinkat)(dir, name, flags);
     unlock_changes();
     return rc;
@@ -367,10 +265,10 @@ int mkdirat(int dir, const char *name, mode_t mode)
         return REAL(mkdirat)(dir, name, mode);
     if (is_full(path))
         return fail(ENOSPC);
-    if (!is_journaled())
+    if (!journal_is_kept())
         return REAL(mkdirat)(dir, name, mode);
     lock_changes();
-    note_name(path);
+    journal_note_name(path);
     rc = REAL(mkdirat)(dir, name, mode);
     unlock_changes();
     return rc;
@@ -429,8 +327,8 @@ ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
     lock_changes();
     if (fstat(fd, &before) != 0)
         give_up("a file cannot be looked at");
-    if (is_journaled())
-        note_bytes(fd, &before, offset, len);
+    if (journal_is_kept())
+        journal_note_bytes(fd, &before, offset, len);
     done = REAL(pwritev)(fd, cut, count, offset);
     unlock_changes();
     return done;
@@ -464,13 +362,13 @@ int ftruncate(int fd, off_t size)
     struct stat before;
     int rc = 0;
 
-    if (!is_watched(fd) || !is_journaled())
+    if (!is_watched(fd) || !journal_is_kept())
         return REAL(ftruncate)(fd, size);
     lock_changes();
     if (fstat(fd, &before) != 0)
         give_up("a file cannot be looked at");
     if (before.st_size != size)
-        note_bytes(fd, &before, size, before.st_size > size ? before.st_size - size : 0);
+        journal_note_bytes(fd, &before, size, before.st_size > size ? before.st_size - size : 0);
     rc = REAL(ftruncate)(fd, size);
     unlock_changes();
     return rc;
@@ -493,8 +391,8 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
     lock_changes();
     if (fstat(fd, &before) != 0)
         give_up("a file cannot be looked at");
-    if (is_journaled())
-        note_bytes(fd, &before, before.st_size, 0);
+    if (journal_is_kept())
+        journal_note_bytes(fd, &before, before.st_size, 0);
     rc = REAL(fallocate)(fd, mode, offset, len);
     unlock_changes();
     return rc;
@@ -537,11 +435,11 @@ static int sync_watched(int fd, int (*sync_now)(int fd), const struct stat *stat
     }
     if (sync_now(fd) != 0)
         return -1;
-    if (!is_journaled())
+    if (!journal_is_kept())
         return 0;
     lock_changes();
     record.path_len = is_directory ? (uint32_t)strlen(path) + 1 : 0;
-    put(&record, path, "");
+    journal_put(&record, path, "");
     unlock_changes();
     return 0;
 }

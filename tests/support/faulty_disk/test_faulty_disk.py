@@ -121,6 +121,22 @@ os.pwrite(file, b'1' * 100, 50); os.pwrite(file, b'2' * 600, 100)""", "a")
         wanted = {(first[:512] + second[512:],) for first in (old, new) for second in (old, new)}
         self.assertEqual(set(found), wanted)
 
+    def test_what_was_written_past_the_page_cache_is_old_or_new_until_it_is_synced_by_either_descriptor(self):
+        direct = """
+import mmap
+file = make('a'); os.pwrite(file, b'o' * 5000, 0); os.fdatasync(file); sync_names()
+past = os.open('a', os.O_WRONLY | os.O_DIRECT, dir_fd=root)
+blocks = mmap.mmap(-1, 8192); blocks.write(b'n' * 8192)
+os.pwritev(past, [blocks], 0)
+"""
+        self.assertEqual(after_power_cuts(direct + "os.fdatasync(file)", "a"), {(b"n" * 8192,): SEEDS})
+        found = after_power_cuts(direct, "a")
+        self.assertGreater(len(found), 6)
+        for (content,) in found:
+            self.assertTrue(5000 <= len(content) <= 8192)
+            for at in range(0, 4096, SECTOR):
+                self.assertIn(content[at:at + SECTOR], (b"o" * SECTOR, b"n" * SECTOR))
+
     def test_a_cut_tail_comes_back_or_not(self):
         found = after_power_cuts("""
 file = make('a'); os.pwrite(file, b'o' * 1000, 0); os.fdatasync(file); sync_names(); os.ftruncate(file, 512)""", "a")

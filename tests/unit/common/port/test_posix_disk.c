@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +209,162 @@ START_TEST(callers_that_sync_at_the_same_time_get_their_own_answers)
 }
 END_TEST
 
+/* --- large writes of files that grow --- */
+
+enum { BULK_BYTES = 3 << 20 };
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+/* Cuts `len` bytes into pieces. */
+static int cut(uint8_t *bytes, size_t len, uint64_t *random, struct iovec iov[100])
+{
+    int count = 0;
+
+    while (len > 0 && count < 99) {
+        size_t part = next_random(random) % 40000;
+
+        part = part > len ? len : part;
+        iov[count++] = (struct iovec){bytes, part};
+        bytes += part;
+        len -= part;
+    }
+    iov[count] = (struct iovec){bytes, len};
+    return count + 1;
+}
+
+static void check_content(const char *path, const uint8_t *expected, size_t len)
+{
+    uint8_t *data = NULL;
+    size_t found = 0;
+
+    ck_assert_int_eq(disk_read_file(disk, path, BULK_BYTES, &data, &found), ERR_OK);
+    ck_assert_uint_eq(found, len);
+    ck_assert(memcmp(data, expected, len) == 0);
+    free(data);
+}
+
+START_TEST(a_file_has_exactly_the_bytes_it_was_given_however_large_the_writes_were)
+{
+    uint8_t *bytes = malloc(BULK_BYTES);
+    struct file *file = NULL;
+    uint64_t random = (uint64_t)_i + 1;
+    size_t at = 0;
+
+    ck_assert_int_eq(disk->ops->open(disk, "bulk", DISK_CREATE | DISK_BULK, &file), ERR_OK);
+    for (size_t i = 0; i < BULK_BYTES; i++)
+        bytes[i] = (uint8_t)next_random(&random);
+    while (at < BULK_BYTES) {
+        size_t part = next_random(&random) % (next_random(&random) % 2 == 0 ? 600000 : 9000) + 1;
+        struct iovec iov[100];
+
+        part = part > BULK_BYTES - at ? BULK_BYTES - at : part;
+        ck_assert_int_eq(
+            file->ops->write_at(file, (int64_t)at, iov, cut(bytes + at, part, &random, iov)),
+            ERR_OK);
+        at += part;
+        if (next_random(&random) % 3 == 0)
+            ck_assert_int_eq(file->ops->sync(file), ERR_OK);
+    }
+    check_content("bulk", bytes, BULK_BYTES);
+    /* And over what is there. */
+    for (int i = 0; i < 10; i++) {
+        size_t from = next_random(&random) % (BULK_BYTES - 400000);
+        size_t part = 66000 + next_random(&random) % 300000;
+        struct iovec iov = {bytes + from, part};
+
+        for (size_t b = from; b < from + part; b++)
+            bytes[b] = (uint8_t)(bytes[b] + 1);
+        ck_assert_int_eq(file->ops->write_at(file, (int64_t)from, &iov, 1), ERR_OK);
+    }
+    check_content("bulk", bytes, BULK_BYTES);
+    file->ops->close(file);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_large_write_goes_into_the_file_that_was_opened_whatever_its_name_leads_to_now)
+{
+    static uint8_t bytes[200000];
+    struct iovec iov = {bytes, sizeof(bytes)};
+    struct file *file = NULL;
+
+    memset(bytes, 7, sizeof(bytes));
+    ck_assert_int_eq(disk->ops->open(disk, "one", DISK_CREATE | DISK_BULK, &file), ERR_OK);
+    ck_assert_int_eq(disk->ops->rename(disk, "one", "other"), ERR_OK);
+    ck_assert_int_eq(disk_replace_file(disk, "", "one", "mine", 4), ERR_OK);
+    ck_assert_int_eq(file->ops->write_at(file, 0, &iov, 1), ERR_OK);
+    file->ops->close(file);
+    check_content("one", (const uint8_t *)"mine", 4);
+    check_content("other", bytes, sizeof(bytes));
+}
+END_TEST
+
+START_TEST(a_large_write_to_a_file_without_a_name_is_written)
+{
+    static uint8_t bytes[200000];
+    struct iovec iov = {bytes, sizeof(bytes)};
+    struct file *file = NULL;
+    uint8_t last = 0;
+    size_t len = 0;
+
+    memset(bytes, 9, sizeof(bytes));
+    ck_assert_int_eq(disk->ops->open(disk, "gone", DISK_CREATE | DISK_BULK, &file), ERR_OK);
+    ck_assert_int_eq(disk->ops->remove(disk, "gone"), ERR_OK);
+    ck_assert_int_eq(file->ops->write_at(file, 0, &iov, 1), ERR_OK);
+    ck_assert_int_eq(file->ops->read_at(file, sizeof(bytes) - 1, &last, 1, &len), ERR_OK);
+    ck_assert_uint_eq(last, 9);
+    file->ops->close(file);
+}
+END_TEST
+
+/* More files than have a way past the page cache at a time. */
+START_TEST(many_files_may_be_written_to_at_once)
+{
+    enum { FILES = 300 };
+    static uint8_t bytes[70000];
+    struct iovec iov = {bytes, sizeof(bytes)};
+    struct file *files[FILES];
+    char path[32];
+
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof(path), "file-%d", i);
+        ck_assert_int_eq(disk->ops->open(disk, path, DISK_CREATE | DISK_BULK, &files[i]), ERR_OK);
+        memset(bytes, i, sizeof(bytes));
+        ck_assert_int_eq(files[i]->ops->write_at(files[i], 0, &iov, 1), ERR_OK);
+    }
+    for (int i = 0; i < FILES; i++) {
+        files[i]->ops->close(files[i]);
+        snprintf(path, sizeof(path), "file-%d", i);
+        memset(bytes, i, sizeof(bytes));
+        check_content(path, bytes, sizeof(bytes));
+    }
+}
+END_TEST
+
+enum { JOBS = 100 };
+
+static void count_job(void *context, int index)
+{
+    atomic_int *counts = context;
+
+    atomic_fetch_add(&counts[index], 1);
+}
+
+START_TEST(jobs_at_once_run_each_of_them_once)
+{
+    atomic_int counts[JOBS] = {0};
+
+    for (int count = 0; count <= JOBS; count += 25)
+        disk->ops->at_once(disk, count_job, counts, count);
+    for (int i = 0; i < JOBS; i++)
+        ck_assert_int_eq(counts[i], 4 - i / 25);
+}
+END_TEST
+
 START_TEST(a_missing_root_says_what_to_do)
 {
     struct disk *other = NULL;
@@ -232,6 +389,13 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_whole_file_is_replaced_and_read_up_to_a_maximum);
     tcase_add_test(tc, many_syncs_at_once_answer_each_for_itself);
     tcase_add_test(tc, callers_that_sync_at_the_same_time_get_their_own_answers);
+    tcase_add_loop_test(tc, a_file_has_exactly_the_bytes_it_was_given_however_large_the_writes_were,
+                        0, 8);
+    tcase_add_test(tc,
+                   a_large_write_goes_into_the_file_that_was_opened_whatever_its_name_leads_to_now);
+    tcase_add_test(tc, a_large_write_to_a_file_without_a_name_is_written);
+    tcase_add_test(tc, many_files_may_be_written_to_at_once);
+    tcase_add_test(tc, jobs_at_once_run_each_of_them_once);
     tcase_add_test(tc, a_missing_root_says_what_to_do);
     suite_add_tcase(suite, tc);
     return suite;

@@ -570,6 +570,8 @@ START_TEST(old_files_may_come_back_when_all_of_the_log_was_trimmed)
 
     rig.config.segment_bytes = 1 << 20;
     rig.config.max_compaction_lag_ms = 12000;
+    rig.small_bytes_max = 1;
+    restart(RIG_CLEAN);
     set_policy(CLEANUP_COMPACT);
     put(40, KEYS);
     ck_assert_int_eq(disk_read_file(rig.disk, path_of(0, ".log"), 1 << 20, &bytes, &len), ERR_OK);

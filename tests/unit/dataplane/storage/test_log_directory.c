@@ -127,12 +127,15 @@ END_TEST
 
 START_TEST(a_torn_tail_is_cut)
 {
-    struct replica *replica = rig_open(&rig, 0, 0);
+    struct replica *replica = NULL;
     struct file *file = NULL;
     struct iovec iov = {(void *)(uintptr_t) "\0\0\0\0\0\0\0\5garbage", 15};
     int64_t size = 0;
     char path[128];
 
+    rig.small_bytes_max = 1;
+    restart(RIG_CLEAN);
+    replica = rig_open(&rig, 0, 0);
     rig_put(&rig, replica, 5);
     rig_path(&rig, 0, 0, ".log", path);
     size = sim_disk_file_size(rig.disk, path);
@@ -220,6 +223,8 @@ START_TEST(a_base_offset_that_flipped_under_an_entry_of_the_index_is_not_served)
     char path[128];
 
     rig.config.index_interval_bytes = 0;
+    rig.small_bytes_max = 1;
+    restart(RIG_CLEAN);
     replica = rig_open(&rig, 0, 0);
     rig_path(&rig, 0, 0, ".log", path);
     for (int i = 0; i < 6; i++) {

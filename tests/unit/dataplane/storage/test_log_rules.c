@@ -82,7 +82,8 @@ static void pass_seconds(int64_t seconds)
 
 START_TEST(a_segment_ends_before_the_batch_that_would_make_it_larger_than_segment_bytes)
 {
-    open_log();
+    rig.small_bytes_max = 1;
+    restart(RIG_CLEAN);
     put(1);
     rig.config.segment_bytes = 3 * file_size(0, ".log");
     restart(RIG_CLEAN);
@@ -213,7 +214,8 @@ START_TEST(a_segment_ends_before_an_offset_2_to_the_31_above_its_first)
 {
     log_offset last = INT32_MAX;
 
-    open_log();
+    rig.small_bytes_max = 1;
+    restart(RIG_CLEAN);
     put(1);
     rig_stop(&rig, RIG_KILL);
     append_gap_batch(1, last);

@@ -81,9 +81,13 @@ END_TEST
 
 START_TEST(nothing_is_on_disk_before_the_first_write_and_nothing_is_open_after_a_read_of_nothing)
 {
-    struct replica *replica = rig_open(&rig, 0, 0);
+    struct replica *replica = NULL;
     char path[128];
 
+    rig.small_bytes_max = 1;
+    rig_stop(&rig, RIG_CLEAN);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+    replica = rig_open(&rig, 0, 0);
     rig_path(&rig, 0, 0, ".log", path);
     ck_assert_int_eq(sim_disk_file_size(rig.disk, path), -1);
     rig_put(&rig, replica, 1);

@@ -248,7 +248,7 @@ static void open_replicas(leader_epoch epoch)
 
 static void open_directory(struct log_directory_report *report)
 {
-    struct uv_executor_options options = {LOOPS, 2, 1, 2};
+    struct uv_executor_options options = {LOOPS, 2, 1, 2, 2};
     struct log_directory_options directory_options = {
         .broker_id = 1,
         .tail_cache_bytes = 60000,

@@ -223,26 +223,6 @@ START_TEST(what_was_logged_during_the_checkpoint_of_an_empty_log_is_kept)
 }
 END_TEST
 
-START_TEST(what_is_written_to_a_segment_begins_to_go_to_the_disk_long_before_its_checkpoint)
-{
-    struct replica *replica = NULL;
-    int64_t written = 0;
-
-    rig.wal_file_bytes = 16 << 20;
-    restart(RIG_CLEAN);
-    replica = rig_open(&rig, 0, 0);
-    for (int i = 0; i < 400; i++) {
-        struct sim_batch batch = rig_batch(&rig, 1);
-
-        batch.padding = 10000;
-        ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
-        written += 10000;
-        ck_assert_int_ge(sim_disk_started_bytes(rig.disk), written - (256 << 10));
-        ck_assert_int_le(sim_disk_started_bytes(rig.disk), written + i * 200);
-    }
-}
-END_TEST
-
 START_TEST(a_segment_is_synced_within_twenty_seconds)
 {
     struct replica *replica = rig_open(&rig, 0, 0);
@@ -425,8 +405,6 @@ Suite *test_suite(void)
     tcase_add_test(tc, files_are_used_again_when_checkpoints_have_synced_what_they_hold);
     tcase_add_test(tc, what_was_logged_during_the_checkpoint_of_an_empty_log_is_kept);
     tcase_add_test(tc, what_larger_files_held_is_replayed_when_files_are_smaller_now);
-    tcase_add_test(
-        tc, what_is_written_to_a_segment_begins_to_go_to_the_disk_long_before_its_checkpoint);
     tcase_add_test(tc, a_segment_is_synced_within_twenty_seconds);
     tcase_add_test(tc, nothing_is_replayed_after_a_clean_end);
     tcase_add_test(tc, a_deleted_partition_is_not_replayed_into_being);

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/port/sync_pool.h"
+#include "common/port/job_pool.h"
 
 struct batch {
-    struct list link; /* while syncs are left to be taken */
-    struct disk_sync *syncs;
+    struct list link; /* while jobs are left to be taken */
+    disk_job_fn job;
+    void *context;
     int count;
     int taken;
     int finished;
     pthread_cond_t is_finished;
 };
 
-void sync_pool_init(struct sync_pool *pool, struct disk *disk, sync_one_fn sync_one)
+void job_pool_init(struct job_pool *pool)
 {
-    *pool = (struct sync_pool){.disk = disk, .sync_one = sync_one};
+    *pool = (struct job_pool){.thread_count = 0};
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->has_work, NULL);
     list_init(&pool->batches);
 }
 
-void sync_pool_done(struct sync_pool *pool)
+void job_pool_done(struct job_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->is_ending = true;
@@ -31,14 +32,14 @@ void sync_pool_done(struct sync_pool *pool)
 }
 
 /* Holding the lock, which is let go meanwhile. */
-static void sync_next(struct sync_pool *pool, struct batch *batch)
+static void run_next(struct job_pool *pool, struct batch *batch)
 {
-    struct disk_sync *sync = &batch->syncs[batch->taken++];
+    int index = batch->taken++;
 
     if (batch->taken == batch->count)
         list_remove(&batch->link);
     pthread_mutex_unlock(&pool->lock);
-    pool->sync_one(pool->disk, sync);
+    batch->job(batch->context, index);
     pthread_mutex_lock(&pool->lock);
     if (++batch->finished == batch->count)
         pthread_cond_signal(&batch->is_finished);
@@ -46,24 +47,24 @@ static void sync_next(struct sync_pool *pool, struct batch *batch)
 
 static void *run_thread(void *context)
 {
-    struct sync_pool *pool = context;
+    struct job_pool *pool = context;
 
     pthread_mutex_lock(&pool->lock);
     while (!pool->is_ending) {
         if (list_is_empty(&pool->batches))
             pthread_cond_wait(&pool->has_work, &pool->lock);
         else
-            sync_next(pool, container_of(pool->batches.next, struct batch, link));
+            run_next(pool, container_of(pool->batches.next, struct batch, link));
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
 /* As many as `wanted` and no more than there may be; holding the lock. */
-static void get_threads(struct sync_pool *pool, int wanted)
+static void get_threads(struct job_pool *pool, int wanted)
 {
-    if (wanted > SYNC_POOL_THREADS_MAX)
-        wanted = SYNC_POOL_THREADS_MAX;
+    if (wanted > JOB_POOL_THREADS_MAX)
+        wanted = JOB_POOL_THREADS_MAX;
     while (pool->thread_count < wanted &&
            pthread_create(&pool->threads[pool->thread_count], NULL, run_thread, pool) == 0)
         pool->thread_count++;
@@ -71,12 +72,12 @@ static void get_threads(struct sync_pool *pool, int wanted)
         pthread_cond_signal(&pool->has_work);
 }
 
-void sync_pool_run(struct sync_pool *pool, struct disk_sync *syncs, int count)
+void job_pool_run(struct job_pool *pool, disk_job_fn job, void *context, int count)
 {
-    struct batch batch = {.syncs = syncs, .count = count};
+    struct batch batch = {.job = job, .context = context, .count = count};
 
     if (count == 1)
-        pool->sync_one(pool->disk, syncs);
+        job(context, 0);
     if (count <= 1)
         return;
     pthread_cond_init(&batch.is_finished, NULL);
@@ -84,7 +85,7 @@ void sync_pool_run(struct sync_pool *pool, struct disk_sync *syncs, int count)
     list_push_back(&pool->batches, &batch.link);
     get_threads(pool, count - 1);
     while (batch.taken < batch.count)
-        sync_next(pool, &batch);
+        run_next(pool, &batch);
     while (batch.finished < batch.count)
         pthread_cond_wait(&batch.is_finished, &pool->lock);
     pthread_mutex_unlock(&pool->lock);

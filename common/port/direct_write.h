@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Large writes that go to the disk past the page cache (O_DIRECT).
+ *
+ * The page cache costs a copy into memory that may never have been touched, and a flush that comes later, all at
+ * once. Past it bytes go in whole blocks from a few aligned buffers that are used again and again. What is no whole
+ * block at either end goes through the page cache as ever, so a file has exactly the bytes it was given, and its
+ * sync covers both.
+ *
+ * A second descriptor is opened when a file first gets a large write, by its path, and only if that still leads to
+ * the same file. Where that fails, or the file system wants nothing of it, writes go through the page cache. */
+#ifndef COMMON_PORT_DIRECT_WRITE_H
+#define COMMON_PORT_DIRECT_WRITE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "common/base/error.h"
+
+#define DIRECT_WRITE_MIN_BYTES ((size_t)64 << 10)
+
+struct direct_buffer;
+
+/* Of one disk. */
+struct direct_writes {
+    int root;
+    atomic_int open_count;
+    atomic_bool is_refused; /* by the file system */
+    pthread_mutex_t lock;
+    struct direct_buffer *spares; /* under it */
+};
+
+/* Of one file. */
+struct direct_file {
+    atomic_int fd; /* -1 = not opened yet, -2 = not to be had */
+};
+
+void direct_writes_init(struct direct_writes *writes, int root);
+/* All files are closed. */
+void direct_writes_done(struct direct_writes *writes);
+void direct_file_init(struct direct_file *file);
+void direct_file_close(struct direct_writes *writes, struct direct_file *file);
+
+/* Any thread. The whole blocks of iov from block-aligned `offset` on, skipping `skip` bytes of iov: *ret_len of them,
+ * 0 when it must go another way. `fd` and `path` are the file's. Errors as of write_at. */
+enum err direct_write(struct direct_writes *writes, struct direct_file *file, int fd,
+                      const char *path, int64_t offset, const struct iovec *iov, int iov_count,
+                      size_t skip, size_t *ret_len) WARN_UNUSED;
+
+/* How many bytes come before the next block. */
+size_t direct_write_head(int64_t offset);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is durable in the write-ahead log and not yet in its segment: read, written, lost by nothing. */
+#include "tests/support/check_main.h"
+#include "tests/unit/dataplane/storage/storage_rig.h"
+
+#define SECOND_US ((int64_t)1000000)
+#define LONG_US (1000 * SECOND_US)
+#define SHORT_US 300000 /* one call of the rig does not see its end, two do */
+#define BATCH_BYTES 10000
+#define ENOUGH_BYTES (64 << 10)    /* a sixteenth of the rig's tail */
+#define LATE_MAX_BYTES (512 << 10) /* half of it */
+
+enum { LOGS = 20 };
+
+static struct storage_rig rig;
+
+static void setup(void)
+{
+    rig_init(&rig, 1);
+    rig.wal_file_bytes = 16 << 20;
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+}
+
+static void teardown(void)
+{
+    rig_done(&rig);
+}
+
+static void restart(enum rig_end end)
+{
+    rig_stop(&rig, end);
+    ck_assert_int_eq(rig_start(&rig, NULL), ERR_OK);
+}
+
+static int64_t file_size(int32_t partition)
+{
+    char path[128];
+    int64_t size = 0;
+
+    rig_path(&rig, partition, 0, ".log", path);
+    size = sim_disk_file_size(rig.disk, path);
+    return size > 0 ? size : 0;
+}
+
+static void put_large(struct replica *replica)
+{
+    struct sim_batch batch = rig_batch(&rig, 1);
+
+    batch.padding = BATCH_BYTES;
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
+}
+
+/* --- reading --- */
+
+START_TEST(what_is_late_is_read_from_memory)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    for (int i = 0; i < 10; i++)
+        rig_put(&rig, replica, 3);
+    ck_assert_int_eq(file_size(0), 0);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 30);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 15, 15), 15);
+}
+END_TEST
+
+START_TEST(times_are_found_in_what_is_late)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    for (int i = 0; i < 10; i++) {
+        struct sim_batch batch = rig_batch(&rig, 1);
+
+        batch.timestamp_ms = 1000 * i;
+        /* Half of it is in the file. */
+        batch.padding = i == 4 ? 2 * ENOUGH_BYTES / 3 : 20000 / (i + 1);
+        ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
+    }
+    ck_assert_int_gt(file_size(0), 0);
+    ck_assert_int_lt(file_size(0), (int64_t)replica_snapshot(replica)->size_bytes);
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(rig_lookup(&rig, replica, 1000 * i).offset, i);
+        if (i > 0)
+            ck_assert_int_eq(rig_lookup(&rig, replica, 1000 * i - 1).offset, i);
+    }
+    ck_assert_int_eq(rig_lookup(&rig, replica, -3).found_timestamp, 9000); /* the newest of all */
+}
+END_TEST
+
+/* --- writing --- */
+
+START_TEST(what_is_late_is_written_when_it_has_become_much)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    for (int i = 0; i < 100; i++) {
+        put_large(replica);
+        ck_assert_int_ge(file_size(0),
+                         replica_snapshot(replica)->size_bytes - ENOUGH_BYTES - BATCH_BYTES);
+    }
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 100);
+}
+END_TEST
+
+START_TEST(what_is_late_of_many_logs_is_bounded)
+{
+    int64_t late = 0;
+
+    for (int i = 0; i < LOGS; i++) {
+        struct replica *replica = rig_open(&rig, i, 0);
+
+        for (int n = 0; n < 6; n++)
+            put_large(replica); /* not enough in any */
+    }
+    for (int i = 0; i < LOGS; i++)
+        late += 6 * BATCH_BYTES - (file_size(i) > 0 ? 6 * BATCH_BYTES : 0);
+    ck_assert_int_le(late, LATE_MAX_BYTES);
+    ck_assert_int_gt(late, 0);
+}
+END_TEST
+
+START_TEST(a_checkpoint_writes_what_is_late_and_then_needs_no_write_ahead_log)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    rig_put(&rig, replica, 5);
+    ck_assert_int_eq(file_size(0), 0);
+    sim_executor_run_for(rig.executor, 21 * SECOND_US);
+    ck_assert_int_eq(file_size(0), replica_snapshot(replica)->size_bytes);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig.report.replayed_bytes, 0);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 5);
+}
+END_TEST
+
+START_TEST(a_clean_end_writes_what_is_late)
+{
+    rig_put(&rig, rig_open(&rig, 0, 0), 5);
+    restart(RIG_CLEAN);
+    ck_assert(rig.report.was_clean);
+    ck_assert_int_eq(rig.report.replayed_bytes, 0);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 5);
+}
+END_TEST
+
+START_TEST(a_late_write_that_finds_no_room_is_tried_again)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct sim_disk_faults faults = {.capacity_bytes = 1};
+
+    for (int i = 0; i < 5; i++)
+        put_large(replica);
+    sim_disk_set_faults(rig.disk, &faults);
+    sim_executor_run_for(rig.executor, 25 * SECOND_US);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 5);
+    faults.capacity_bytes = 0;
+    sim_disk_set_faults(rig.disk, &faults);
+    sim_executor_run_for(rig.executor, 25 * SECOND_US);
+    ck_assert_int_eq(file_size(0), replica_snapshot(replica)->size_bytes);
+    put_large(replica);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 6);
+}
+END_TEST
+
+/* --- while one is under way --- */
+
+struct appending {
+    struct replica_append append;
+    bool is_done;
+};
+
+static void append_ended(struct replica_append *append)
+{
+    container_of(append, struct appending, append)->is_done = true;
+}
+
+static void submit(void *context)
+{
+    replica_append_submit(context);
+}
+
+static void prepare_append(struct appending *appending, struct replica *replica, size_t padding,
+                           struct buffer *bytes)
+{
+    struct sim_batch batch = rig_batch(&rig, 1);
+
+    batch.padding = (int)padding;
+    buffer_init(bytes, 1 << 20);
+    sim_batch_write(&batch, bytes);
+    *appending = (struct appending){.append = {.replica = replica,
+                                               .records = bytes->data,
+                                               .records_len = bytes->len,
+                                               .acks = -1,
+                                               .produce_version = 9,
+                                               .home = sim_executor_loop(rig.executor, 0),
+                                               .done = append_ended}};
+}
+
+static void begin_append(struct appending *appending, struct replica *replica, size_t padding,
+                         struct buffer *bytes)
+{
+    prepare_append(appending, replica, padding, bytes);
+    rig_call(&rig, submit, &appending->append);
+}
+
+/* Seven batches; a late write of them begins, and ends after so long. */
+static void stall_late_write(struct replica *replica, int64_t duration_us)
+{
+    for (int i = 0; i < 6; i++)
+        put_large(replica);
+    sim_executor_stall(rig.executor, WORKER_WRITE, duration_us);
+    put_large(replica);
+    ck_assert_int_eq(file_size(0), 0);
+}
+
+START_TEST(small_appends_go_on_while_a_late_write_is_under_way_and_large_ones_wait)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct appending large;
+    struct buffer bytes;
+
+    stall_late_write(replica, LONG_US);
+    for (int i = 0; i < 7; i++)
+        put_large(replica);
+    begin_append(&large, replica, 100000, &bytes);
+    ck_assert(!large.is_done);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 14);
+    sim_executor_run_for(rig.executor, LONG_US + SECOND_US);
+    ck_assert(large.is_done);
+    ck_assert_int_eq(large.append.error, KAFKA_NONE);
+    ck_assert_int_eq(large.append.base_offset, 14);
+    buffer_done(&bytes);
+    ck_assert_int_eq(file_size(0), replica_snapshot(replica)->size_bytes);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 15);
+}
+END_TEST
+
+START_TEST(an_append_that_finds_the_write_ahead_log_full_waits_for_the_late_write)
+{
+    struct replica *replica = NULL;
+    struct appending waiting;
+    struct buffer bytes;
+    int64_t put = 0;
+
+    rig.wal_file_bytes = 100000;
+    restart(RIG_CLEAN);
+    replica = rig_open(&rig, 0, 0);
+    sim_executor_stall(rig.executor, WORKER_WRITE, LONG_US);
+    do {
+        begin_append(&waiting, replica, BATCH_BYTES, &bytes);
+        buffer_done(&bytes);
+        put++;
+        ck_assert_int_lt(put, 100);
+    } while (waiting.is_done);
+    ck_assert_int_eq(replica_snapshot(replica)->high_watermark, put - 1);
+    sim_executor_run_for(rig.executor, LONG_US + SECOND_US);
+    ck_assert(waiting.is_done);
+    ck_assert_int_eq(waiting.append.error, KAFKA_NONE);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), put);
+}
+END_TEST
+
+START_TEST(a_power_cut_during_a_late_write_loses_nothing)
+{
+    stall_late_write(rig_open(&rig, 0, 0), LONG_US);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 7);
+}
+END_TEST
+
+static void submit_all(void *context)
+{
+    struct appending *appendings = context;
+
+    for (int i = 0; i < LOGS; i++)
+        replica_append_submit(&appendings[i].append);
+}
+
+/* Logs that begin in one round, which does not end. */
+static void begin_logs(int64_t changes)
+{
+    struct appending appendings[LOGS];
+    struct buffer bytes[LOGS];
+
+    for (int i = 0; i < LOGS; i++)
+        prepare_append(&appendings[i], rig_open(&rig, i, 0), 0, &bytes[i]);
+    sim_disk_die_after(rig.disk, changes);
+    rig_call(&rig, submit_all, appendings);
+    for (int i = 0; i < LOGS; i++)
+        buffer_done(&bytes[i]);
+}
+
+/* It dies when the catalogue knows the logs and the write-ahead log does not have their first bytes, or later. */
+START_TEST(a_log_whose_first_bytes_were_lost_begins_again_and_is_kept)
+{
+    log_offset ends[LOGS];
+
+    begin_logs(_i / 2);
+    restart(_i % 2 == 0 ? RIG_KILL : RIG_POWER_CUT);
+    for (int i = 0; i < LOGS; i++) {
+        struct replica *replica = rig_open(&rig, i, 1);
+
+        put_large(replica);
+        ends[i] = replica_snapshot(replica)->high_watermark;
+    }
+    sim_executor_run_for(rig.executor, 30 * SECOND_US);
+    rig_put(&rig, rig_open(&rig, LOGS, 1), 1); /* so that the checkpoints are durable */
+    restart(RIG_POWER_CUT);
+    for (int i = 0; i < LOGS; i++) {
+        struct replica *replica = rig_open(&rig, i, 2);
+
+        ck_assert_ptr_nonnull(replica);
+        ck_assert_int_eq(replica_snapshot(replica)->high_watermark, ends[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_clean_end_waits_for_the_late_write_under_way)
+{
+    stall_late_write(rig_open(&rig, 0, 0), SHORT_US);
+    restart(RIG_CLEAN);
+    ck_assert(rig.report.was_clean);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 7);
+}
+END_TEST
+
+START_TEST(a_log_that_is_removed_during_its_late_write_leaves_nothing)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    stall_late_write(replica, SHORT_US);
+    rig_remove(&rig, replica);
+    sim_executor_run_for(rig.executor, 30 * SECOND_US);
+    ck_assert_int_eq(file_size(0), 0);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig.report.partitions, 0);
+}
+END_TEST
+
+START_TEST(what_is_late_of_a_log_that_is_trimmed_whole_is_forgotten)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    rig_put(&rig, replica, 5);
+    ck_assert_int_eq(rig_trim(&rig, replica, -1).error, KAFKA_NONE);
+    ck_assert_int_eq(rig_put(&rig, replica, 1), 5);
+    sim_executor_run_for(rig.executor, 30 * SECOND_US);
+    ck_assert_int_eq(file_size(0), 0);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 5, 5), 1);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 5, 5), 1);
+}
+END_TEST
+
+Suite *test_suite(void)
+{
+    Suite *suite = suite_create("dataplane/storage/late_writes");
+    TCase *tc = tcase_create("late_writes");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, what_is_late_is_read_from_memory);
+    tcase_add_test(tc, times_are_found_in_what_is_late);
+    tcase_add_test(tc, what_is_late_is_written_when_it_has_become_much);
+    tcase_add_test(tc, what_is_late_of_many_logs_is_bounded);
+    tcase_add_test(tc, a_checkpoint_writes_what_is_late_and_then_needs_no_write_ahead_log);
+    tcase_add_test(tc, a_clean_end_writes_what_is_late);
+    tcase_add_test(tc, a_late_write_that_finds_no_room_is_tried_again);
+    tcase_add_test(tc, small_appends_go_on_while_a_late_write_is_under_way_and_large_ones_wait);
+    tcase_add_test(tc, an_append_that_finds_the_write_ahead_log_full_waits_for_the_late_write);
+    tcase_add_test(tc, a_power_cut_during_a_late_write_loses_nothing);
+    tcase_add_loop_test(tc, a_log_whose_first_bytes_were_lost_begins_again_and_is_kept, 52, 70);
+    tcase_add_test(tc, a_clean_end_waits_for_the_late_write_under_way);
+    tcase_add_test(tc, a_log_that_is_removed_during_its_late_write_leaves_nothing);
+    tcase_add_test(tc, what_is_late_of_a_log_that_is_trimmed_whole_is_forgotten);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
