@@ -20,7 +20,7 @@ struct network;
 struct network_listener;
 
 struct stream_write {
-    const struct iovec *iov; /* borrowed until done */
+    struct iovec *iov; /* borrowed until done; moved forward as bytes leave */
     int iov_count;
     void (*done)(struct stream_write *write, enum err err);
 };

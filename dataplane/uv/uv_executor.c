@@ -174,6 +174,7 @@ static void note_turn(struct uv_executor_loop *loop)
         histogram_note(
             &loop->busy,
             (int64_t)(now_ns - loop->turn_began_ns - (idle_ns - loop->turn_began_idle_ns)) / 1000);
+    loop->turn++;
     loop->turn_began_ns = now_ns;
     loop->turn_began_idle_ns = idle_ns;
 }

@@ -26,6 +26,7 @@ struct uv_executor_loop {
     int64_t now_us;
     int64_t wall_ms;
     bool is_time_stale;
+    uint64_t turn;          /* which one it is; the first is 0 */
     uint64_t turn_began_ns; /* 0 = the first turn */
     uint64_t turn_began_idle_ns;
     struct histogram busy;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One uv_poll a listening socket, accept4 until it says "no more" or the turn's share is used; then a
- * mail to the chosen loop, which opens a uv_tcp on the descriptor and asks the owner to take it. */
+ * mail to the chosen loop, which opens a uv_tcp on the descriptor and asks the owner to take it.
+ *
+ * What the socket takes at once is written at once, and its done comes by mail: libuv's own way costs two
+ * system calls more (it sets the socket's poll mask anew, and polls without waiting). Once a turn for each
+ * stream: who has much to send lets the others have theirs between two writes. */
 #include "dataplane/uv/uv_network.h"
 
 #include "dataplane/uv/tcp_round_trip.h"
@@ -38,7 +42,10 @@ struct uv_stream {
     uv_tcp_t tcp;
     uv_write_t request;
     struct stream_write *write; /* under way, or NULL */
+    struct mail written;        /* it is sent: done is next */
+    uint64_t written_turn;      /* of the loop, when this was last used */
     bool is_closing;
+    bool is_closed; /* by libuv; `written` is under way still */
 };
 
 struct handover {
@@ -110,13 +117,64 @@ static void stream_read_stop(struct stream *base)
         uv_read_stop((uv_stream_t *)&stream->tcp);
 }
 
-static void on_written(uv_write_t *request, int status)
+static void end_write(struct uv_stream *stream, enum err err)
 {
-    struct uv_stream *stream = request->data;
     struct stream_write *write = stream->write;
 
     stream->write = NULL;
-    write->done(write, status == 0 ? ERR_OK : err_from_errno(-status));
+    write->done(write, err);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    end_write(request->data, status == 0 ? ERR_OK : err_from_errno(-status));
+}
+
+static void gone(struct uv_stream *stream)
+{
+    atomic_fetch_sub_explicit(&stream->network->stream_counts[stream->base.loop->index], 1,
+                              memory_order_relaxed);
+    if (stream->base.events != NULL)
+        stream->base.events->on_closed(stream->base.owner);
+    free(stream);
+}
+
+static void on_written_at_once(struct mail *mail)
+{
+    struct uv_stream *stream = container_of(mail, struct uv_stream, written);
+
+    end_write(stream, ERR_OK);
+    if (stream->is_closed)
+        gone(stream);
+}
+
+static void move_forward(struct stream_write *write, size_t len)
+{
+    while (write->iov_count > 0 && len >= write->iov->iov_len) {
+        len -= write->iov->iov_len;
+        write->iov++;
+        write->iov_count--;
+    }
+    if (write->iov_count > 0) {
+        write->iov->iov_base = (uint8_t *)write->iov->iov_base + len;
+        write->iov->iov_len -= len;
+    }
+}
+
+/* True = all of it is with the socket. */
+static bool write_at_once(struct uv_stream *stream, struct stream_write *write)
+{
+    const struct uv_executor_loop *loop = uv_loop_of(stream->base.loop);
+    int sent = 0;
+
+    if (stream->written_turn == loop->turn)
+        return false;
+    stream->written_turn = loop->turn;
+    sent = uv_try_write((uv_stream_t *)&stream->tcp, (const uv_buf_t *)(const void *)write->iov,
+                        (unsigned)write->iov_count);
+    if (sent > 0) /* else uv_write says what is wrong */
+        move_forward(write, (size_t)sent);
+    return write->iov_count == 0;
 }
 
 static void stream_write_start(struct stream *base, struct stream_write *write)
@@ -129,6 +187,11 @@ static void stream_write_start(struct stream *base, struct stream_write *write)
                    "libuv promises this layout on Unix");
     invariant(stream->write == NULL && !stream->is_closing);
     stream->write = write;
+    if (write_at_once(stream, write)) {
+        stream->written.deliver = on_written_at_once;
+        loop_post(base->loop, &stream->written);
+        return;
+    }
     stream->request.data = stream;
     invariant(uv_write(&stream->request, (uv_stream_t *)&stream->tcp,
                        (const uv_buf_t *)(const void *)write->iov, (unsigned)write->iov_count,
@@ -139,11 +202,11 @@ static void on_closed(uv_handle_t *handle)
 {
     struct uv_stream *stream = handle->data;
 
-    atomic_fetch_sub_explicit(&stream->network->stream_counts[stream->base.loop->index], 1,
-                              memory_order_relaxed);
-    if (stream->base.events != NULL)
-        stream->base.events->on_closed(stream->base.owner);
-    free(stream);
+    /* libuv has told of its own writes by now. */
+    if (stream->write == NULL)
+        gone(stream);
+    else
+        stream->is_closed = true;
 }
 
 static void stream_close(struct stream *base)

@@ -2,6 +2,7 @@
 /* A load generator that costs next to nothing: one thread, record batches that were built before, answers that are
  * looked at for errors only. It speaks nothing but the public protocol, so that any server can be measured by it. */
 #include <err.h>
+#include <signal.h>
 #include <string.h>
 
 #include "tests/bench/load/loads.h"
@@ -18,6 +19,7 @@ int main(int argc, char **argv)
 {
     static struct load_options options;
 
+    (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL: it is to say why */
     load_options_read(&options, argc, argv);
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(verbs[i].name, options.verb) == 0) {

@@ -13,12 +13,24 @@ static char certificate_path[] = "/tmp/millrace-tls-cert-XXXXXX";
 static char key_path[] = "/tmp/millrace-tls-key-XXXXXX";
 static struct tls_context *server;
 static SSL_CTX *client_context;
+static SSL_SESSION *session; /* the last that the server offered for later; owned */
+static int session_count;
 
-static void write_file(char *path, const char *text)
+static int on_session(SSL *client, SSL_SESSION *offered)
+{
+    (void)client;
+    SSL_SESSION_free(session);
+    session = offered;
+    session_count++;
+    return 1; /* ours now */
+}
+
+static void write_file(char *path, const char *text, const char *more)
 {
     int fd = mkstemp(path);
 
     ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    ck_assert_int_eq(write(fd, more, strlen(more)), (ssize_t)strlen(more));
     close(fd);
 }
 
@@ -33,10 +45,14 @@ static void setup(void)
     memcpy(key_path + sizeof(key_path) - 7, "XXXXXX", 6);
     ck_assert_int_eq(certificate_make_ca("test CA", 1, &ca, &ca_key, &error), ERR_OK);
     ck_assert_int_eq(certificate_issue(ca, ca_key, &request, &leaf, &leaf_key, &error), ERR_OK);
-    write_file(certificate_path, leaf);
-    write_file(key_path, leaf_key);
+    write_file(certificate_path, leaf, ca);
+    write_file(key_path, leaf_key, "");
     ck_assert_int_eq(tls_context_new(certificate_path, key_path, &server, &error), ERR_OK);
     client_context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_session_cache_mode(client_context,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(client_context, on_session);
+    session_count = 0;
     free(ca);
     free(ca_key);
     free(leaf);
@@ -47,6 +63,8 @@ static void teardown(void)
 {
     tls_context_free(server);
     SSL_CTX_free(client_context);
+    SSL_SESSION_free(session);
+    session = NULL;
     unlink(certificate_path);
     unlink(key_path);
 }
@@ -94,29 +112,92 @@ static enum err turn(struct pair *pair, uint8_t *plain, size_t max, size_t *ret_
     return rc;
 }
 
+static void shake_hands(struct pair *pair)
+{
+    uint8_t plain[64];
+    size_t len = 0;
+
+    for (int i = 0; i < 5 && SSL_do_handshake(pair->client) != 1; i++)
+        ck_assert_int_eq(turn(pair, plain, sizeof(plain), &len), ERR_OK);
+    ck_assert_int_eq(SSL_is_init_finished(pair->client), 1);
+}
+
+/* "hello" from the client to the server, "world" back. */
+static void talk(struct pair *pair)
+{
+    uint8_t plain[64];
+    size_t len = 0;
+    char answer[16];
+
+    ck_assert_int_eq(SSL_write(pair->client, "hello", 5), 5);
+    ck_assert_int_eq(turn(pair, plain, sizeof(plain), &len), ERR_OK);
+    ck_assert_uint_eq(len, 5);
+    ck_assert_mem_eq(plain, "hello", 5);
+    ck_assert_int_eq(tls_stream_write(pair->stream, (const uint8_t *)"world", 5), ERR_OK);
+    ck_assert_uint_gt(tls_stream_pending(pair->stream), 5);
+    ck_assert_int_eq(turn(pair, plain, sizeof(plain), &len), ERR_OK);
+    ck_assert_int_eq(SSL_read(pair->client, answer, sizeof(answer)), 5);
+    ck_assert_mem_eq(answer, "world", 5);
+}
+
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 START_TEST(bytes_pass_both_ways_and_the_server_name_is_seen)
 {
     struct pair pair;
-    uint8_t plain[64];
-    size_t len = 0;
-    char answer[16];
 
     pair_init(&pair, versions[_i]);
-    for (int i = 0; i < 5 && SSL_do_handshake(pair.client) != 1; i++)
-        ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
+    shake_hands(&pair);
     ck_assert_int_eq(SSL_version(pair.client), versions[_i]);
     ck_assert_str_eq(tls_stream_server_name(pair.stream), "b0-x.pool.example");
-    ck_assert_int_eq(SSL_write(pair.client, "hello", 5), 5);
-    ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
-    ck_assert_uint_eq(len, 5);
-    ck_assert_mem_eq(plain, "hello", 5);
-    ck_assert_int_eq(tls_stream_write(pair.stream, (const uint8_t *)"world", 5), ERR_OK);
-    ck_assert_uint_gt(tls_stream_pending(pair.stream), 5);
-    ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
-    ck_assert_int_eq(SSL_read(pair.client, answer, sizeof(answer)), 5);
-    ck_assert_mem_eq(answer, "world", 5);
+    talk(&pair);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(a_full_handshake_offers_one_session_for_later)
+{
+    struct pair pair;
+
+    pair_init(&pair, versions[_i]);
+    shake_hands(&pair);
+    talk(&pair);
+    ck_assert_int_eq(session_count, 1);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(a_session_is_resumed_and_the_next_one_offered)
+{
+    struct pair pair;
+    SSL_SESSION *first = NULL;
+
+    pair_init(&pair, TLS1_3_VERSION);
+    shake_hands(&pair);
+    talk(&pair);
+    SSL_set_shutdown(pair.client, SSL_SENT_SHUTDOWN); /* else OpenSSL forgets its session */
+    pair_done(&pair);
+    first = session;
+    session = NULL;
+    pair_init(&pair, TLS1_3_VERSION);
+    ck_assert_int_eq(SSL_set_session(pair.client, first), 1);
+    SSL_SESSION_free(first);
+    shake_hands(&pair);
+    talk(&pair);
+    ck_assert_int_eq(SSL_session_reused(pair.client), 1);
+    ck_assert_str_eq(tls_stream_server_name(pair.stream), "b0-x.pool.example");
+    ck_assert_int_eq(session_count, 2);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(the_client_is_shown_every_certificate_of_the_file)
+{
+    struct pair pair;
+
+    pair_init(&pair, versions[_i]);
+    shake_hands(&pair);
+    ck_assert_int_eq(sk_X509_num(SSL_get_peer_cert_chain(pair.client)), 2);
     pair_done(&pair);
 }
 END_TEST
@@ -160,8 +241,7 @@ START_TEST(the_peers_goodbye_is_told_as_closed)
     size_t len = 0;
 
     pair_init(&pair, TLS1_3_VERSION);
-    for (int i = 0; i < 5 && SSL_do_handshake(pair.client) != 1; i++)
-        ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_OK);
+    shake_hands(&pair);
     SSL_shutdown(pair.client);
     ck_assert_int_eq(turn(&pair, plain, sizeof(plain), &len), ERR_CLOSED);
     pair_done(&pair);
@@ -186,6 +266,9 @@ Suite *test_suite(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, bytes_pass_both_ways_and_the_server_name_is_seen, 0, 2);
+    tcase_add_loop_test(tc, a_full_handshake_offers_one_session_for_later, 0, 2);
+    tcase_add_test(tc, a_session_is_resumed_and_the_next_one_offered);
+    tcase_add_loop_test(tc, the_client_is_shown_every_certificate_of_the_file, 0, 2);
     tcase_add_test(tc, tls_1_1_is_refused);
     tcase_add_test(tc, bytes_that_are_not_tls_are_an_error_not_a_crash);
     tcase_add_test(tc, the_peers_goodbye_is_told_as_closed);
