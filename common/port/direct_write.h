@@ -18,7 +18,7 @@
 
 #include "common/base/error.h"
 
-#define DIRECT_WRITE_MIN_BYTES ((size_t)64 << 10)
+#define DIRECT_WRITE_MIN_BYTES ((size_t)32 << 10)
 
 struct direct_buffer;
 

@@ -6,6 +6,7 @@
 
 #define INDEX_FILE_MAX_BYTES ((size_t)16 << 20)
 #define LARGE_ITEMS_AT_ONCE 64
+#define LARGE_BYTES ((int64_t)32 << 10) /* worth a thread */
 
 /* --- 3 sync --- */
 
@@ -384,8 +385,8 @@ static void write_large_items(struct large_items *large)
 
 static void write_item(struct log_store *store, struct flush_item *item, struct large_items *large)
 {
-    bool is_large =
-        flush_item_is_direct(item) && item->runs.bytes + item->late.bytes > store->small_bytes_max;
+    int64_t small = store->small_bytes_max < LARGE_BYTES ? store->small_bytes_max : LARGE_BYTES;
+    bool is_large = flush_item_is_direct(item) && item->runs.bytes + item->late.bytes > small;
 
     if (!is_large) {
         item->err = settle(store, item, "write", flush_write_item(store, item));

@@ -16,9 +16,17 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from lone_broker import LoneBroker
 
 PATIENCE_SECONDS = 120
+LOADED_BYTES = 1 << 20
 AGAIN = (KafkaError.NOT_CONTROLLER, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART,
          KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError._NOENT)
 numbers = itertools.count()
+
+
+def size_of(path):
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
 
 
 class Server:
@@ -86,5 +94,6 @@ class Server:
         LoneBroker.wait_for(f"the end of the files of {name}", lambda: self.log_files() <= before, PATIENCE_SECONDS)
 
     def log_files(self):
-        """How many there are."""
-        return sum(name.endswith(".log") for _, _, names in os.walk(self.data) for name in names)
+        """How many there are that a load filled. (Small ones of others may come meanwhile: Millrace writes them late.)"""
+        return sum(name.endswith(".log") and size_of(os.path.join(path, name)) > LOADED_BYTES
+                   for path, _, names in os.walk(self.data) for name in names)
