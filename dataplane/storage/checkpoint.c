@@ -267,6 +267,7 @@ static void on_tick(struct timer *timer)
     struct shard *shard = container_of(queue, struct shard, checkpoints);
 
     begin_checkpoint(shard, is_in_hurry(shard) ? hurry_count(shard) : due_count(shard));
+    shard_bound_late(shard);
     if (!list_is_empty(&queue->unsynced) && !shard->is_closing)
         timer_start_in(shard->loop, &queue->tick, TICK_US);
 }

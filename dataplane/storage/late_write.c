@@ -21,7 +21,8 @@ static void write_done(struct work *work)
     struct late_writer *writer = container_of(work, struct late_writer, work);
     struct replica *replica = writer->replica;
     struct shard *shard = replica->shard;
-    bool is_written = writer->err == ERR_OK;
+    enum err err = writer->err;
+    bool is_written = err == ERR_OK;
 
     partition_log_late_ended(&replica->log, is_written);
     replica->late.away = NULL;
@@ -34,6 +35,7 @@ static void write_done(struct work *work)
     replica_late_write_ended(replica);
     if (is_written)
         checkpoint_late_written(shard);
+    shard_late_write_ended(shard, err);
     shard->late_writes--;
     shard_work_ended(shard);
     replica_unref(replica);

@@ -60,7 +60,7 @@ void partition_log_set_start(struct partition_log *log, log_offset log_start)
     int gone = count_below(log->durable.closed, log_start);
     struct segment *active = log->durable.active.segment;
 
-    invariant(!log->is_taken && log_start <= log->durable.end);
+    invariant(!log->is_taken && log->late_away == NULL && log_start <= log->durable.end);
     log->log_start = log_start;
     drop_epochs(log);
     for (int i = 0; i < gone; i++)

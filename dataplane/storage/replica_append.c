@@ -190,7 +190,7 @@ static void append_on_owner(struct replica_append *append)
 {
     struct shard *shard = append->replica->shard;
 
-    if (shard->deferred == NULL && shard->pending_bytes < shard->pending_bytes_max) {
+    if (shard->deferred == NULL && shard_has_room(shard)) {
         replica_append_resume(append);
         return;
     }

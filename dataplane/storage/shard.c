@@ -140,12 +140,25 @@ void shard_kick(struct shard *shard)
     loop_post(shard->loop, &shard->kick);
 }
 
-/* Appends that found no room, in their order, as far as there is room now. */
+bool shard_has_room(const struct shard *shard)
+{
+    return shard->pending_bytes < shard->pending_bytes_max &&
+           shard->late_bytes < shard->pending_bytes_max;
+}
+
+void shard_bound_late(struct shard *shard)
+{
+    if (shard->late_bytes > shard->late_bytes_max)
+        checkpoint_want_late(shard, shard->late_bytes - shard->late_bytes_max / 2);
+}
+
+/* Appends that found no room, in their order, as far as there is room now, or they are refused. */
 static void resume_deferred(struct shard *shard)
 {
     struct replica_append *append = NULL;
 
-    while ((append = shard->deferred) != NULL && shard->pending_bytes < shard->pending_bytes_max) {
+    while ((append = shard->deferred) != NULL &&
+           (shard_has_room(shard) || loop_now_us(shard->loop) < shard->full_until_us)) {
         shard->deferred = append->next;
         if (shard->deferred == NULL)
             shard->deferred_end = &shard->deferred;
@@ -178,12 +191,20 @@ static void on_round_done(struct work *work)
             shard->full_until_us = loop_now_us(shard->loop) + FULL_PAUSE_US;
         replica_round_done(replica);
     }
-    if (shard->late_bytes > shard->late_bytes_max)
-        checkpoint_want_late(shard, shard->late_bytes - shard->late_bytes_max / 2);
+    shard_bound_late(shard);
     resume_deferred(shard);
     begin_round(shard);
     if (shard->is_closing && !shard->is_round_running)
         finish_closing(shard);
+}
+
+void shard_late_write_ended(struct shard *shard, enum err err)
+{
+    if (err == ERR_OK)
+        shard_bound_late(shard);
+    else if (err == ERR_NO_SPACE)
+        shard->full_until_us = loop_now_us(shard->loop) + FULL_PAUSE_US;
+    resume_deferred(shard);
 }
 
 /* --- retention --- */

@@ -65,6 +65,13 @@ void shard_close(struct shard *shard, void (*on_closed)(struct shard *shard));
 
 struct replica;
 
+/* For what is appended: it is bounded what waits to be durable, and what waits to be written after that. */
+bool shard_has_room(const struct shard *shard);
+/* When there is much that is late, the oldest of it is written. */
+void shard_bound_late(struct shard *shard);
+/* A late write ended; appends may have waited for it. */
+void shard_late_write_ended(struct shard *shard, enum err err);
+
 /* A replica lives here from now on. */
 void shard_adopt(struct shard *shard, struct replica *replica);
 /* Something is done for the shard off its loop: closing waits for it. */

@@ -50,6 +50,59 @@ static void put_large(struct replica *replica)
     ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
 }
 
+struct appending {
+    struct replica_append append;
+    bool is_done;
+};
+
+static void append_ended(struct replica_append *append)
+{
+    container_of(append, struct appending, append)->is_done = true;
+}
+
+static void submit(void *context)
+{
+    replica_append_submit(context);
+}
+
+static void prepare_append(struct appending *appending, struct replica *replica, size_t padding,
+                           struct buffer *bytes)
+{
+    struct sim_batch batch = rig_batch(&rig, 1);
+
+    batch.padding = (int)padding;
+    buffer_init(bytes, 1 << 20);
+    sim_batch_write(&batch, bytes);
+    *appending = (struct appending){.append = {.replica = replica,
+                                               .records = bytes->data,
+                                               .records_len = bytes->len,
+                                               .acks = -1,
+                                               .produce_version = 9,
+                                               .home = sim_executor_loop(rig.executor, 0),
+                                               .done = append_ended}};
+}
+
+static void begin_append(struct appending *appending, struct replica *replica, size_t padding,
+                         struct buffer *bytes)
+{
+    prepare_append(appending, replica, padding, bytes);
+    rig_call(&rig, submit, &appending->append);
+}
+
+/* How many it takes, with the one that waits, whose bytes stay. */
+static int64_t append_until_one_waits(struct replica *replica, size_t padding,
+                                      struct appending *waiting, struct buffer *bytes)
+{
+    for (int64_t count = 1;; count++) {
+        ck_assert_int_lt(count, 200);
+        begin_append(waiting, replica, padding, bytes);
+        if (!waiting->is_done)
+            return count;
+        ck_assert_int_eq(waiting->append.error, KAFKA_NONE);
+        buffer_done(bytes);
+    }
+}
+
 /* --- reading --- */
 
 START_TEST(what_is_late_is_read_from_memory)
@@ -163,46 +216,47 @@ START_TEST(a_late_write_that_finds_no_room_is_tried_again)
 }
 END_TEST
 
+/* Four mebibytes are what the rig's loop may keep; a log keeps at most its share of them. */
+START_TEST(appends_wait_when_there_is_too_much_that_is_late_and_go_on_after_it)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct appending waiting;
+    struct buffer bytes;
+    int64_t put = 0;
+
+    sim_executor_stall(rig.executor, WORKER_WRITE, LONG_US);
+    put = append_until_one_waits(replica, 60000, &waiting, &bytes);
+    ck_assert_int_gt(put, (4 << 20) / 60000 - 1);
+    sim_executor_run_for(rig.executor, LONG_US + SECOND_US);
+    ck_assert(waiting.is_done);
+    buffer_done(&bytes);
+    ck_assert_int_eq(waiting.append.error, KAFKA_NONE);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), put);
+}
+END_TEST
+
+START_TEST(appends_are_refused_when_what_is_late_finds_no_room_on_the_disk)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    struct sim_disk_faults faults = {.capacity_bytes = 1};
+    struct appending waiting;
+    struct buffer bytes;
+
+    sim_executor_stall(rig.executor, WORKER_WRITE, LONG_US);
+    (void)append_until_one_waits(replica, 60000, &waiting, &bytes);
+    sim_disk_set_faults(rig.disk, &faults);
+    sim_executor_run_for(rig.executor, LONG_US + SECOND_US);
+    ck_assert(waiting.is_done);
+    buffer_done(&bytes);
+    ck_assert_int_eq(waiting.append.error, KAFKA_KAFKA_STORAGE_ERROR);
+    faults.capacity_bytes = 0;
+    sim_disk_set_faults(rig.disk, &faults);
+    sim_executor_run_for(rig.executor, 2 * SECOND_US);
+    put_large(replica);
+}
+END_TEST
+
 /* --- while one is under way --- */
-
-struct appending {
-    struct replica_append append;
-    bool is_done;
-};
-
-static void append_ended(struct replica_append *append)
-{
-    container_of(append, struct appending, append)->is_done = true;
-}
-
-static void submit(void *context)
-{
-    replica_append_submit(context);
-}
-
-static void prepare_append(struct appending *appending, struct replica *replica, size_t padding,
-                           struct buffer *bytes)
-{
-    struct sim_batch batch = rig_batch(&rig, 1);
-
-    batch.padding = (int)padding;
-    buffer_init(bytes, 1 << 20);
-    sim_batch_write(&batch, bytes);
-    *appending = (struct appending){.append = {.replica = replica,
-                                               .records = bytes->data,
-                                               .records_len = bytes->len,
-                                               .acks = -1,
-                                               .produce_version = 9,
-                                               .home = sim_executor_loop(rig.executor, 0),
-                                               .done = append_ended}};
-}
-
-static void begin_append(struct appending *appending, struct replica *replica, size_t padding,
-                         struct buffer *bytes)
-{
-    prepare_append(appending, replica, padding, bytes);
-    rig_call(&rig, submit, &appending->append);
-}
 
 /* Seven batches; a late write of them begins, and ends after so long. */
 static void stall_late_write(struct replica *replica, int64_t duration_us)
@@ -248,15 +302,11 @@ START_TEST(an_append_that_finds_the_write_ahead_log_full_waits_for_the_late_writ
     restart(RIG_CLEAN);
     replica = rig_open(&rig, 0, 0);
     sim_executor_stall(rig.executor, WORKER_WRITE, LONG_US);
-    do {
-        begin_append(&waiting, replica, BATCH_BYTES, &bytes);
-        buffer_done(&bytes);
-        put++;
-        ck_assert_int_lt(put, 100);
-    } while (waiting.is_done);
+    put = append_until_one_waits(replica, BATCH_BYTES, &waiting, &bytes);
     ck_assert_int_eq(replica_snapshot(replica)->high_watermark, put - 1);
     sim_executor_run_for(rig.executor, LONG_US + SECOND_US);
     ck_assert(waiting.is_done);
+    buffer_done(&bytes);
     ck_assert_int_eq(waiting.append.error, KAFKA_NONE);
     restart(RIG_POWER_CUT);
     ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), put);
@@ -368,6 +418,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_checkpoint_writes_what_is_late_and_then_needs_no_write_ahead_log);
     tcase_add_test(tc, a_clean_end_writes_what_is_late);
     tcase_add_test(tc, a_late_write_that_finds_no_room_is_tried_again);
+    tcase_add_test(tc, appends_wait_when_there_is_too_much_that_is_late_and_go_on_after_it);
+    tcase_add_test(tc, appends_are_refused_when_what_is_late_finds_no_room_on_the_disk);
     tcase_add_test(tc, small_appends_go_on_while_a_late_write_is_under_way_and_large_ones_wait);
     tcase_add_test(tc, an_append_that_finds_the_write_ahead_log_full_waits_for_the_late_write);
     tcase_add_test(tc, a_power_cut_during_a_late_write_loses_nothing);
