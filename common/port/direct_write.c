@@ -189,15 +189,6 @@ static enum err write_blocks(int fd, int64_t offset, const uint8_t *bytes, size_
     return ERR_OK;
 }
 
-static size_t bytes_of(const struct iovec *iov, int iov_count)
-{
-    size_t bytes = 0;
-
-    for (int i = 0; i < iov_count; i++)
-        bytes += iov[i].iov_len;
-    return bytes;
-}
-
 static enum err write_pieces(int fd, int64_t offset, struct source *source, size_t len,
                              uint8_t *buffer, size_t *ret_len)
 {
@@ -217,10 +208,9 @@ static enum err write_pieces(int fd, int64_t offset, struct source *source, size
 }
 
 enum err direct_write(struct direct_writes *writes, struct direct_file *file, int fd,
-                      const char *path, int64_t offset, const struct iovec *iov, int iov_count,
-                      size_t skip, size_t *ret_len)
+                      const char *path, int64_t offset, const struct iovec *iov, size_t skip,
+                      size_t len, size_t *ret_len)
 {
-    size_t len = (bytes_of(iov, iov_count) - skip) / BLOCK_BYTES * BLOCK_BYTES;
     struct source source = {.iov = iov};
     uint8_t *buffer = NULL;
     int direct = 0;
@@ -234,7 +224,7 @@ enum err direct_write(struct direct_writes *writes, struct direct_file *file, in
     if (buffer == NULL)
         return ERR_OK;
     skip_bytes(&source, skip);
-    rc = write_pieces(direct, offset, &source, len, buffer, ret_len);
+    rc = write_pieces(direct, offset, &source, len / BLOCK_BYTES * BLOCK_BYTES, buffer, ret_len);
     give_buffer(writes, buffer);
     if (rc != ERR_INVALID || *ret_len > 0)
         return rc;

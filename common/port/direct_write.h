@@ -42,11 +42,11 @@ void direct_writes_done(struct direct_writes *writes);
 void direct_file_init(struct direct_file *file);
 void direct_file_close(struct direct_writes *writes, struct direct_file *file);
 
-/* Any thread. The whole blocks of iov from block-aligned `offset` on, skipping `skip` bytes of iov: *ret_len of them,
- * 0 when it must go another way. `fd` and `path` are the file's. Errors as of write_at. */
+/* Any thread. The whole blocks of `len` bytes of iov that come after `skip` of them, from block-aligned `offset` on:
+ * *ret_len bytes of them, 0 when it must go another way. `fd` and `path` are the file's. Errors as of write_at. */
 enum err direct_write(struct direct_writes *writes, struct direct_file *file, int fd,
-                      const char *path, int64_t offset, const struct iovec *iov, int iov_count,
-                      size_t skip, size_t *ret_len) WARN_UNUSED;
+                      const char *path, int64_t offset, const struct iovec *iov, size_t skip,
+                      size_t len, size_t *ret_len) WARN_UNUSED;
 
 /* How many bytes come before the next block. */
 size_t direct_write_head(int64_t offset);

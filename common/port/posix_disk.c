@@ -124,7 +124,7 @@ static size_t bytes_of(const struct iovec *iov, int iov_count)
 
 /* Whole blocks past the page cache, as many as go; the rest through it. */
 static enum err write_large(struct posix_file *file, int64_t offset, const struct iovec *iov,
-                            int iov_count, size_t len)
+                            size_t len)
 {
     size_t head = direct_write_head(offset);
     size_t done = 0;
@@ -132,7 +132,7 @@ static enum err write_large(struct posix_file *file, int64_t offset, const struc
 
     if (rc == ERR_OK)
         rc = direct_write(&file->disk->direct, &file->direct, file->fd, file->path,
-                          offset + (int64_t)head, iov, iov_count, head, &done);
+                          offset + (int64_t)head, iov, head, len - head, &done);
     return rc == ERR_OK ? write_part(file->fd, offset, iov, head + done, len) : rc;
 }
 
@@ -166,7 +166,7 @@ static enum err file_write_at(struct file *file, int64_t offset, const struct io
     size_t len = posix->is_bulk ? bytes_of(iov, iov_count) : 0;
 
     if (len >= DIRECT_WRITE_MIN_BYTES)
-        return write_large(posix, offset, iov, iov_count, len);
+        return write_large(posix, offset, iov, len);
     return write_small(posix->fd, offset, iov, iov_count);
 }
 
