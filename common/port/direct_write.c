@@ -70,15 +70,15 @@ static bool is_same_file(int one, int other)
 /* NOT_TO_BE_HAD when it is not. */
 static int open_again(struct direct_writes *writes, int fd, const char *path)
 {
-    int again = NOT_TO_BE_HAD;
+    bool may_open = atomic_fetch_add(&writes->open_count, 1) < OPEN_MAX;
+    int again = may_open ? openat(writes->root, path, O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW)
+                         : NOT_TO_BE_HAD;
 
-    if (atomic_fetch_add(&writes->open_count, 1) < OPEN_MAX)
-        again = openat(writes->root, path, O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
     if (again >= 0 && is_same_file(fd, again))
         return again;
     if (again >= 0)
         (void)close(again);
-    else if (errno == EINVAL)
+    else if (may_open && errno == EINVAL)
         atomic_store(&writes->is_refused, true);
     atomic_fetch_sub(&writes->open_count, 1);
     return NOT_TO_BE_HAD;

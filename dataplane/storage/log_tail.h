@@ -2,6 +2,8 @@
 /* The newest bytes of logs, in memory: what was appended and not yet flushed, and what readers at the end
  * want.
  *
+ * What the write-ahead log made durable and the segment does not have yet counts as not flushed.
+ *
  * A log's tail is a list of chunks; a batch lies in one chunk. Bytes in a chunk never change once they
  * were put, so workers and other loops may read what they were told of while the owner appends behind
  * it. Chunks are counted on the owner's loop: by the log, by snapshots, by a flush round. A budget per
