@@ -25,7 +25,6 @@ static void write_done(struct work *work)
     bool is_written = err == ERR_OK;
 
     partition_log_late_ended(&replica->log, is_written);
-    replica->late.away = NULL;
     replica->late.is_item_waiting = false;
     spare_pool_give(&shard->loop->spares, writer, sizeof(*writer));
     if (is_written) {
@@ -43,8 +42,13 @@ static void write_done(struct work *work)
 
 void late_write_abandon(struct replica *replica)
 {
-    spare_pool_give(&replica->shard->loop->spares, replica->late.away, sizeof(struct late_writer));
-    replica->late.away = NULL;
+    struct late_write *write = replica->log.late_away;
+
+    if (write == NULL)
+        return;
+    partition_log_late_ended(&replica->log, false);
+    spare_pool_give(&replica->shard->loop->spares, container_of(write, struct late_writer, write),
+                    sizeof(struct late_writer));
 }
 
 /* Without memory it is tried again with the next round, or the next checkpoint. */
@@ -62,7 +66,6 @@ static void begin(struct replica *replica)
     shard->late_writes++;
     shard_work_began(shard);
     partition_log_take_late(&replica->log, &writer->write);
-    replica->late.away = writer;
     worker_submit(shard->loop, WORKER_WRITE, &writer->work);
 }
 

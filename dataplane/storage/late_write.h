@@ -23,16 +23,15 @@ struct late_writer {
 
 /* One log's part; embedded in its replica. */
 struct late_state {
-    struct late_writer *away; /* NULL = none */
-    bool is_wanted;           /* as soon as it may begin */
-    bool is_item_waiting;     /* an item of the log must wait for its end */
+    bool is_wanted;       /* as soon as it may begin */
+    bool is_item_waiting; /* an item of the log must wait for its end */
 };
 
 /* Whatever there is of it. Now, or when the item under way is back. */
 void late_write_want(struct replica *replica);
 /* A round is done with the log. */
 void late_write_round_done(struct replica *replica);
-/* No loop runs any more, and the log is gone: frees the one that nobody brings home. */
+/* No loop runs any more: takes back the one that nobody brings home, if there is one. */
 void late_write_abandon(struct replica *replica);
 
 #endif

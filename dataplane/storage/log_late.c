@@ -113,8 +113,7 @@ void partition_log_late_ended(struct partition_log *log, bool is_written)
 
 void partition_log_drop_late(struct partition_log *log)
 {
-    if (log->late_away != NULL)
-        partition_log_late_ended(log, false);
+    invariant(log->late_away == NULL);
     free_late(log, &log->late);
     partition_log_set_written(log, &(struct segment_view){.segment = NULL});
     log->late_lsn = -1;

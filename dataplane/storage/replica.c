@@ -312,8 +312,8 @@ void replica_free(struct replica *replica)
     checkpoint_forget(replica);
     if (replica->log.is_taken)
         partition_log_revert(&replica->log, &replica->item);
-    partition_log_done(&replica->log);
     late_write_abandon(replica);
+    partition_log_done(&replica->log);
     config_unref(replica->config);
     config_unref(replica->control.config);
     config_unref(replica->control.wanted_config);
