@@ -408,6 +408,13 @@ static int64_t acknowledged(void)
     return run("SELECT acknowledged_version FROM cell_admin.v1_status('" CELL_ID "')");
 }
 
+static bool is_acknowledged(void *context)
+{
+    const struct broker *broker = context;
+
+    return acknowledged() == broker->version;
+}
+
 static int64_t has_lease(void)
 {
     return run("SELECT has_lease::int FROM cell_admin.v1_status('" CELL_ID "')");
@@ -420,8 +427,7 @@ START_TEST(acknowledgement_and_lease_are_seen_by_the_control_plane)
     start_broker(&broker, 0);
     wait_for(is_up, &broker);
     port(&broker)->ops->acknowledge(port(&broker), broker.version);
-    mail_loop_run_for(loop, 200);
-    ck_assert_int_eq(acknowledged(), broker.version);
+    wait_for(is_acknowledged, &broker);
     mail_loop_run_for(loop, 4000);
     ck_assert_int_eq(has_lease(), 1);
     stop_broker(&broker);
@@ -436,7 +442,8 @@ START_TEST(with_postgresql_killed_requests_fail_and_all_comes_back)
     start_broker(&broker, 0);
     wait_for(is_up, &broker);
     port(&broker)->ops->acknowledge(port(&broker), broker.version);
-    mail_loop_run_for(loop, 200);
+    wait_for(is_acknowledged, &broker);
+    run("UPDATE cell_private.broker_lease SET acknowledged_version = 0"); /* so that it is seen to come again */
     tool("kill", "");
     wait_for(is_down, &broker);
     ask(&broker, &asked, META_CREATE_TOPICS, REQUEST_1, NEW_TOPIC);
@@ -445,11 +452,9 @@ START_TEST(with_postgresql_killed_requests_fail_and_all_comes_back)
     mail_loop_run_for(loop, 1000);
     tool("start", "");
     connect_admin();
-    run("UPDATE cell_private.broker_lease SET acknowledged_version = 0");
     wait_for(is_up, &broker);
     ck_assert_int_eq(broker.registered, 2);
-    mail_loop_run_for(loop, 300);
-    ck_assert_int_eq(acknowledged(), broker.version);
+    wait_for(is_acknowledged, &broker);
     ask(&broker, &asked, META_CREATE_TOPICS, REQUEST_1, NEW_TOPIC);
     wait_for(is_done, &asked);
     ck_assert_int_eq(asked.err, ERR_OK);
