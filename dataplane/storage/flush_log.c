@@ -106,7 +106,7 @@ void flush_place_items(struct log_store *store, struct flush_round *round)
 
         bytes += is_told(store, item) ? logged_bytes(item) : 0;
     }
-    if (bytes == 0 || shared_flag_is_up(&store->failed)) {
+    if (bytes == 0) {
         wal_give_up(wal, round->stretch);
         round->stretch = NULL;
         return;
