@@ -242,7 +242,7 @@ static enum err open_all(struct process *process, struct error *error)
         .loop_count = (int)process->config.loops,
         .read_workers = (int)process->config.read_workers,
         .check_workers = (int)process->config.check_workers,
-        .write_workers = 4,
+        .write_workers = 2,
         .slow_workers = 1,
     };
     enum err rc = uv_executor_new(&executor, &process->executor, error);

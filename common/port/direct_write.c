@@ -189,17 +189,34 @@ static enum err write_blocks(int fd, int64_t offset, const uint8_t *bytes, size_
     return ERR_OK;
 }
 
+/* Whole blocks that lie in memory as the disk wants them, as many as follow each other; 0 = none. */
+static size_t aligned_bytes(const struct source *source, size_t len)
+{
+    const uint8_t *at = (const uint8_t *)source->iov->iov_base + source->at;
+    size_t left = source->iov->iov_len - source->at;
+
+    if ((uintptr_t)at % BLOCK_BYTES != 0)
+        return 0;
+    return (left < len ? left : len) / BLOCK_BYTES * BLOCK_BYTES;
+}
+
 static enum err write_pieces(int fd, int64_t offset, struct source *source, size_t len,
                              uint8_t *buffer, size_t *ret_len)
 {
     enum err rc = ERR_OK;
 
     while (*ret_len < len && rc == ERR_OK) {
-        size_t part = len - *ret_len < BUFFER_BYTES ? len - *ret_len : BUFFER_BYTES;
+        size_t part = aligned_bytes(source, len - *ret_len);
+        const uint8_t *bytes = buffer;
         size_t done = 0;
 
-        copy_bytes(source, buffer, part);
-        rc = write_blocks(fd, offset + (int64_t)*ret_len, buffer, part, &done);
+        if (part > 0) {
+            next_bytes(source, part, &bytes);
+        } else {
+            part = len - *ret_len < BUFFER_BYTES ? len - *ret_len : BUFFER_BYTES;
+            copy_bytes(source, buffer, part);
+        }
+        rc = write_blocks(fd, offset + (int64_t)*ret_len, bytes, part, &done);
         *ret_len += done;
         if (done < part)
             break;

@@ -44,7 +44,7 @@ struct work {
     struct work *next;               /* queue link of the pool */
 };
 
-/* Which pool: what makes a data directory's writes durable is one ordered stream; reads must not wait behind it;
+/* Which pool: flush makes a data directory's writes durable; reads must not wait behind it;
  * write is for bytes that are durable elsewhere already; check is for bytes that take long to look at; slow is for hashing, file deletion and other leisurely things. */
 enum worker_pool {
     WORKER_FLUSH,
@@ -129,7 +129,7 @@ static inline bool timer_is_armed(const struct timer *timer)
     return timer->heap_index != 0;
 }
 
-/* WORKER_FLUSH runs in submission order per executor, one at a time; the others in parallel. */
+/* All run in parallel, each pool's in the order of submission as they begin. */
 static inline void worker_submit(struct loop *loop, enum worker_pool pool, struct work *work)
 {
     work->home = loop;

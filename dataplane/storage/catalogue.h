@@ -11,7 +11,7 @@
  * and say so), else it is a torn tail, and is cut.
  *
  * Facts live in memory, too; when the file is mostly history it is written anew beside and renamed over.
- * Used by one thread at a time: at start, then by the FLUSH worker only. */
+ * Used by one thread at a time: at start, then by the FLUSH worker that holds the store's lock. */
 #ifndef DATAPLANE_STORAGE_CATALOGUE_H
 #define DATAPLANE_STORAGE_CATALOGUE_H
 

@@ -461,30 +461,35 @@ static void record_flushed_points(struct log_store *store, const struct list *po
     }
 }
 
-void flush_round_run(struct log_store *store, struct flush_round *round)
+/* Up to where its part of the write-ahead log has its place. */
+static void run_locked(struct log_store *store, struct flush_round *round)
 {
     struct list *items = &round->items;
 
-    round->wal_bytes = 0;
     record_flushed_points(store, &round->flushed_points);
     wal_set_needed(&store->wal, round->shard, round->needed_lsn);
     refuse_without_room(store, items);
     note_producers(store, items);
-    flush_choose_ways(store, items);
+    flush_choose_ways(store, round);
     write_items(store, items);
     sync_items(store, items);
     record_items(store, items);
     if (!shared_flag_is_up(&store->failed))
         commit_rest(store, items);
-    else
+    if (shared_flag_is_up(&store->failed))
         fail_rest(items);
-    if (!shared_flag_is_up(&store->failed))
-        flush_log_items(store, round);
-    else
-        fail_rest(items);
+    flush_place_items(store, round);
 }
 
-enum err flush_remove_log(struct log_store *store, const struct log_identity *id)
+void flush_round_run(struct log_store *store, struct flush_round *round)
+{
+    log_store_lock(store);
+    run_locked(store, round);
+    log_store_unlock(store);
+    flush_log_items(store, round);
+}
+
+static enum err remove_log(struct log_store *store, const struct log_identity *id)
 {
     enum err rc = ERR_OK;
 
@@ -497,5 +502,15 @@ enum err flush_remove_log(struct log_store *store, const struct log_identity *id
         rc = catalogue_commit(store->catalogue, true);
     if (rc != ERR_OK && rc != ERR_NO_SPACE)
         log_store_fail(store, "catalogue", rc);
+    return rc;
+}
+
+enum err flush_remove_log(struct log_store *store, const struct log_identity *id)
+{
+    enum err rc = ERR_OK;
+
+    log_store_lock(store);
+    rc = remove_log(store, id);
+    log_store_unlock(store);
     return rc;
 }

@@ -8,6 +8,8 @@
  *   5 record    the catalogue's entries: first what somebody waits for, synced; then what is only known
  *   6 log       small items and notes into the write-ahead log; one sync
  *
+ * One round at a time does 1 to 5; the store's lock sees to that. Any number are in 6.
+ *
  * An item ends with ERR_OK, with ERR_NO_SPACE (its files are as they were before), or with anything else:
  * then the directory has failed for good, because after a failed write or sync nobody knows what is on
  * the disk. */
@@ -19,6 +21,7 @@
 #include "dataplane/storage/wal/write_ahead_log.h"
 #include "dataplane/storage/write_run.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* Wrong on purpose, so that tests can show that they would see it. */
@@ -37,14 +40,15 @@ enum storage_sabotage {
     SABOTAGE_TRUST_INDEX = 256     /* a reader serves what lies where the index says, unseen */
 };
 
-/* What the FLUSH worker needs of a data directory. */
+/* What the FLUSH workers need of a data directory. */
 struct log_store {
     struct disk *disk;
     struct segment_files files;
+    pthread_mutex_t lock; /* of the FLUSH workers: who uses the next two holds it */
     struct catalogue *catalogue;
-    struct write_ahead_log wal;
-    int64_t small_bytes_max; /* of an item: up to here it goes through the write-ahead log */
-    atomic_llong late_bytes; /* of all logs: what only the write-ahead log has on the disk */
+    struct write_ahead_log wal; /* but what is placed there is written without it */
+    int64_t small_bytes_max;    /* of an item: up to here it goes through the write-ahead log */
+    atomic_llong late_bytes;    /* of all logs: what only the write-ahead log has on the disk */
     struct shared_flag failed;
     unsigned sabotage;
 };
@@ -81,10 +85,9 @@ struct flush_item {
     struct producers_snapshot *producers; /* NULL = none */
     bool wants_checkpoint;
     /* the worker's */
-    bool is_logged;  /* its bytes are durable in the write-ahead log; the segment gets them later */
-    bool must_wait;  /* it cannot be logged, and a late write is under way: nothing was done */
-    bool is_unnoted; /* there was no room in the write-ahead log, not even for a note */
-    int64_t lsn;     /* of its first entry there; -1 = it has none */
+    bool is_logged; /* its bytes are durable in the write-ahead log; the segment gets them later */
+    bool must_wait; /* it cannot be logged, and a late write is under way: nothing was done */
+    int64_t lsn;    /* its entries are there or later; -1 = it has none */
     bool has_producers; /* the snapshot is on the disk */
     struct producers_fact producers_before;
     log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
@@ -105,10 +108,11 @@ struct flush_round {
     int shard;
     int64_t
         needed_lsn; /* the oldest entry that a segment of the shard needs, but for this round's; INT64_MAX = none */
-    int64_t wal_bytes; /* out: written to the write-ahead log */
+    struct wal_stretch *stretch; /* the worker's: its part of the write-ahead log; NULL = none */
+    int64_t wal_bytes;           /* out: written to the write-ahead log */
 };
 
-/* Blocking; the FLUSH worker only. */
+/* Blocking; a FLUSH worker only. Takes the lock. */
 void flush_round_run(struct log_store *store, struct flush_round *round);
 
 /* flush_write.c: step 2. What appends may use of the disk now. */
@@ -121,8 +125,10 @@ void flush_index_item(struct log_store *store, const struct flush_item *item);
 /* A late write. Any worker. */
 enum err flush_write_late(struct log_store *store, const struct run_list *late);
 
-/* flush_log.c: steps 1 and 6. After 1 nothing that the round needs of the write-ahead log is short of room. */
-void flush_choose_ways(struct log_store *store, struct list *items);
+/* flush_log.c: steps 1 and 6. After 1 nothing that the round needs of the write-ahead log is short of room. Between
+ * placing and logging the lock may be let go. */
+void flush_choose_ways(struct log_store *store, struct flush_round *round);
+void flush_place_items(struct log_store *store, struct flush_round *round);
 void flush_log_items(struct log_store *store, struct flush_round *round);
 
 /* Its bytes go into the segment now. */
@@ -145,7 +151,17 @@ static inline struct flush_item *flush_item_of(struct list *node)
 /* Any worker: the directory is done for; says so once. */
 void log_store_fail(struct log_store *store, const char *step, enum err err);
 
-/* The FLUSH worker: forgets a log in the catalogue, durably. */
+static inline void log_store_lock(struct log_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+}
+
+static inline void log_store_unlock(struct log_store *store)
+{
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* A FLUSH worker: forgets a log in the catalogue, durably. Takes the lock. */
 enum err flush_remove_log(struct log_store *store, const struct log_identity *id) WARN_UNUSED;
 
 #endif

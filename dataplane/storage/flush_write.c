@@ -75,10 +75,11 @@ static enum err write_segment(struct log_store *store, struct run_cursor *cursor
     /* A new segment may find the rest of one that was never recorded. */
     if (is_new)
         rc = file->ops->truncate(file, 0);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
         rc = write_stretch(file, cursor);
-    if (log_store_is_sabotaged(store, SABOTAGE_SHORT_WRITE))
-        rc = ERR_OK;
+        if (log_store_is_sabotaged(store, SABOTAGE_SHORT_WRITE))
+            rc = ERR_OK;
+    }
     segment_files_release(&store->files, segment);
     return rc;
 }

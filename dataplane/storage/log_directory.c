@@ -276,6 +276,7 @@ static enum err open_wal(struct log_directory *directory,
         .disk = options->disk,
         .directory_id = directory->id,
         .file_bytes = wal_file_bytes(options),
+        .block_bytes = options->wal_block_bytes > 0 ? options->wal_block_bytes : WAL_BLOCK_BYTES,
         .shard_count = directory->executor->loop_count,
         .is_unseeded = (options->sabotage & SABOTAGE_REUSE_STALE) != 0,
     };
@@ -297,6 +298,7 @@ enum err log_directory_open(const struct log_directory_options *options,
         return error_set(error, ERR_NO_MEMORY, "data directory");
     directory->executor = options->executor;
     directory->store.disk = options->disk;
+    pthread_mutex_init(&directory->store.lock, NULL);
     directory->store.sabotage = options->sabotage;
     directory->store.small_bytes_max =
         options->small_bytes_max > 0 ? options->small_bytes_max : SMALL_BYTES_MAX;
@@ -500,9 +502,11 @@ static void run_clean_mark(struct work *work)
     if (shared_flag_is_up(&store->failed) || directory->is_something_unread ||
         directory->is_end_unknown)
         return;
+    log_store_lock(store);
     rc = catalogue_mark(store->catalogue, true);
     if (rc == ERR_OK)
         rc = catalogue_commit(store->catalogue, true);
+    log_store_unlock(store);
     if (rc != ERR_OK)
         log_event(LOG_WARN, "clean_mark_not_written", f_err(rc));
 }
@@ -582,6 +586,7 @@ void log_directory_free(struct log_directory *directory)
     hash_table_done(&directory->logs);
     catalogue_free(directory->store.catalogue);
     wal_done(&directory->store.wal);
+    pthread_mutex_destroy(&directory->store.lock);
     segment_files_done(&directory->store.files);
     free(directory->shards);
     free(directory->closings);

@@ -34,6 +34,7 @@ struct log_directory_options {
     int64_t tail_cache_bytes;  /* recent bytes kept in memory, all partitions together */
     int64_t small_bytes_max;   /* of an item that the write-ahead log takes; 0 = the usual */
     int64_t wal_file_bytes;    /* of a file of the write-ahead log; 0 = the usual */
+    int64_t wal_block_bytes;   /* of what is written to it at least; likewise */
     int64_t cleaner_map_bytes; /* for keys of logs that are compacted; 0 = none is */
     int64_t cleaner_bytes_per_second;
     int64_t cleaner_check_us; /* how often a log to be compacted is looked for; 0 = the usual */

@@ -9,6 +9,7 @@ static void run_reservation(struct work *work)
     struct producer_ids *ids = container_of(work, struct producer_ids, work);
     struct catalogue *catalogue = ids->store->catalogue;
 
+    log_store_lock(ids->store);
     ids->work_err = shared_flag_is_up(&ids->store->failed) ? ERR_IO : ERR_OK;
     if (ids->work_err == ERR_OK)
         ids->work_err =
@@ -17,6 +18,7 @@ static void run_reservation(struct work *work)
         ids->work_err = catalogue_commit(catalogue, true);
     if (ids->work_err != ERR_OK && ids->work_err != ERR_NO_SPACE)
         shared_flag_raise(&ids->store->failed);
+    log_store_unlock(ids->store);
 }
 
 static void reserve(struct producer_ids *ids)

@@ -2,9 +2,9 @@
 /* One loop's share of a data directory: its replicas, what of them is dirty, the flush round under way,
  * the tail in memory, appends that wait for room, and what is to be freed later.
  *
- *   dirty ──(kick, at the end of the turn)──▶ round on the FLUSH worker ──▶ done ──▶ next round
+ *   dirty ──(kick, at the end of the turn)──▶ round on a FLUSH worker ──▶ done ──▶ next round
  *
- * Each loop has one round under way at most; the FLUSH worker takes them one after another. Everything
+ * Each loop has one round under way at most; rounds of several loops run side by side. Everything
  * here is touched on the loop only, but for `store`. */
 #ifndef DATAPLANE_STORAGE_SHARD_H
 #define DATAPLANE_STORAGE_SHARD_H

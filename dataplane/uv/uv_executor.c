@@ -13,7 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { MAX_LOOPS = 64 };
+/* A few rounds side by side keep a disk busy; more of them only make each smaller. */
+enum { MAX_LOOPS = 64, FLUSH_WORKERS_MAX = 4 };
 
 struct uv_executor {
     struct executor base;
@@ -229,7 +230,8 @@ enum err uv_executor_new(const struct uv_executor_options *options,
                          struct uv_executor **ret_executor, struct error *error)
 {
     int threads[WORKER_POOL_COUNT] = {
-        [WORKER_FLUSH] = 1,
+        [WORKER_FLUSH] =
+            options->loop_count < FLUSH_WORKERS_MAX ? options->loop_count : FLUSH_WORKERS_MAX,
         [WORKER_READ] = options->read_workers,
         [WORKER_CHECK] = options->check_workers,
         [WORKER_WRITE] = options->write_workers,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads for blocking calls, a queue a pool. FLUSH has one thread, so its work runs in submission
- * order; a stalled flush never delays reads. */
+/* Threads for blocking calls, a queue a pool: a stalled flush never delays reads. */
 #ifndef DATAPLANE_UV_WORKER_POOLS_H
 #define DATAPLANE_UV_WORKER_POOLS_H
 

@@ -257,18 +257,9 @@ static bool is_timer_due(const struct sim_executor *sim, const struct sim_loop *
            deadline_us <= sim->clock.monotonic_us;
 }
 
-/* FLUSH is one worker: only its oldest job can run. */
 static bool is_job_ready(const struct sim_executor *sim, const struct sim_job *job)
 {
-    if (job->ready_us > sim->clock.monotonic_us)
-        return false;
-    if (job->pool != WORKER_FLUSH)
-        return true;
-    for (const struct sim_job *older = sim->jobs; older != job; older = older->next) {
-        if (older->pool == WORKER_FLUSH)
-            return false;
-    }
-    return true;
+    return job->ready_us <= sim->clock.monotonic_us;
 }
 
 /* With `chosen` < 0 counts what could happen now; else does the chosen one. */
@@ -307,13 +298,8 @@ static bool next_deadline(const struct sim_executor *sim, int64_t *ret_us)
             first_us = deadline_us;
     }
     for (const struct sim_job *job = sim->jobs; job != NULL; job = job->next) {
-        int64_t ready_us = job->ready_us;
-
-        /* One that waits behind an older one is not what time waits for. */
-        if (ready_us <= sim->clock.monotonic_us && !is_job_ready(sim, job))
-            continue;
-        if (ready_us < first_us)
-            first_us = ready_us;
+        if (job->ready_us < first_us)
+            first_us = job->ready_us;
     }
     *ret_us = first_us;
     return first_us != INT64_MAX;

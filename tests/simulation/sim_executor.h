@@ -4,7 +4,7 @@
  *
  * One step does one thing: delivers one mail to one loop, fires one timer, or runs one piece of work
  * whole. Which one is drawn among all that could happen now; when nothing can, time jumps to the next
- * deadline. Mail keeps its order per target, FLUSH work its order of submission; nothing else has one.
+ * deadline. Mail keeps its order per target; nothing else has one.
  * Everything is folded into a trace hash: the same seed gives the same hash, or something in the code
  * depends on more than its inputs.
  *

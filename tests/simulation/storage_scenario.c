@@ -78,6 +78,7 @@ static bool begin_life(struct scenario *s)
         /* Little of each, so that files of the write-ahead log fill up and both ways to the disk are taken. */
         .small_bytes_max = (int64_t)scenario_draw(s, 6000),
         .wal_file_bytes = 16384,
+        .wal_block_bytes = 64,
         .cleaner_map_bytes = s->options->has_compaction ? 1 + (int64_t)scenario_draw(s, 2000) : 0,
         .cleaner_bytes_per_second = 100000,
         .sabotage = s->options->sabotage,

@@ -10,8 +10,8 @@ static bool is_exchanged(const struct log_facts *facts, const struct segment_fac
     return false;
 }
 
-enum err segment_exchange_run(struct log_store *store, const struct log_identity *id,
-                              const struct segment_fact *segment)
+static enum err exchange(struct log_store *store, const struct log_identity *id,
+                         const struct segment_fact *segment)
 {
     const struct log_facts *facts = catalogue_find(store->catalogue, id);
     enum err rc = ERR_OK;
@@ -33,8 +33,19 @@ enum err segment_exchange_run(struct log_store *store, const struct log_identity
     return rc;
 }
 
-enum err segment_exchange_note_cleaned(struct log_store *store, const struct log_identity *id,
-                                       log_offset cleaned_end)
+enum err segment_exchange_run(struct log_store *store, const struct log_identity *id,
+                              const struct segment_fact *segment)
+{
+    enum err rc = ERR_OK;
+
+    log_store_lock(store);
+    rc = exchange(store, id, segment);
+    log_store_unlock(store);
+    return rc;
+}
+
+static enum err note_cleaned(struct log_store *store, const struct log_identity *id,
+                             log_offset cleaned_end)
 {
     enum err rc = ERR_OK;
 
@@ -47,5 +58,16 @@ enum err segment_exchange_note_cleaned(struct log_store *store, const struct log
         rc = catalogue_commit(store->catalogue, false);
     if (rc != ERR_OK && rc != ERR_NO_SPACE && rc != ERR_NO_MEMORY && rc != ERR_TOO_LARGE)
         log_store_fail(store, "catalogue", rc);
+    return rc;
+}
+
+enum err segment_exchange_note_cleaned(struct log_store *store, const struct log_identity *id,
+                                       log_offset cleaned_end)
+{
+    enum err rc = ERR_OK;
+
+    log_store_lock(store);
+    rc = note_cleaned(store, id, cleaned_end);
+    log_store_unlock(store);
     return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What compaction says to the catalogue. The FLUSH worker only, between rounds: so what retention and deletion
- * said before is seen. */
+/* What compaction says to the catalogue. A FLUSH worker only; each takes the store's lock: so what retention and
+ * deletion said before is seen. */
 #ifndef DATAPLANE_STORAGE_CLEANER_SEGMENT_EXCHANGE_H
 #define DATAPLANE_STORAGE_CLEANER_SEGMENT_EXCHANGE_H
 

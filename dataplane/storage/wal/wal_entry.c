@@ -6,7 +6,8 @@
 #include "common/wire/writer.h"
 
 #define MAGIC 0x4d52574c /* "MRWL" */
-#define VERSION 1
+#define VERSION 2
+#define VERSION_MIN 1
 #define FRAME_BYTES 8 /* length and CRC */
 #define BODY_MIN_BYTES 9
 
@@ -44,7 +45,7 @@ enum err wal_header_read(struct slice bytes, struct uuid directory_id, int64_t *
     if (reader_u32(&reader) != crc32c(bytes.data, WAL_HEADER_BYTES - 4) || magic != MAGIC ||
         *ret_first_lsn < 0)
         return ERR_CORRUPT;
-    if (version != VERSION)
+    if (version < VERSION_MIN || version > VERSION)
         return ERR_UNSUPPORTED;
     return memcmp(uuid.data, directory_id.bytes, uuid.len) == 0 ? ERR_OK : ERR_CORRUPT;
 }
@@ -140,6 +141,24 @@ enum err wal_end_write(int64_t lsn, int64_t synced_below, int64_t next_lsn, stru
     return end_entry(&entry);
 }
 
+enum err wal_fill_write(int64_t lsn, int64_t synced_below, size_t size_bytes, struct buffer *out)
+{
+    size_t end = out->len + size_bytes;
+    enum err rc = buffer_reserve(out, size_bytes);
+    struct entry_writer entry;
+
+    if (rc != ERR_OK)
+        return rc;
+    begin_entry(&entry, lsn, synced_below, WAL_FILL, out);
+    writer_i32(&entry.writer, (int32_t)size_bytes);
+    rc = end_entry(&entry);
+    if (rc != ERR_OK)
+        return rc;
+    memset(out->data + out->len, 0, end - out->len);
+    out->len = end;
+    return ERR_OK;
+}
+
 static void read_identity(struct reader *reader, struct log_identity *id)
 {
     struct slice uuid = reader_bytes(reader, sizeof(id->topic_id.bytes));
@@ -170,6 +189,15 @@ static void read_note(struct reader *reader, struct wal_note *note)
     note->is_certain = reader_bool(reader);
 }
 
+static size_t read_fill(struct reader *reader)
+{
+    int32_t size_bytes = reader_i32(reader);
+
+    if (size_bytes < WAL_FILL_MIN_BYTES)
+        reader_fail(reader, ERR_INVALID);
+    return (size_t)size_bytes;
+}
+
 bool wal_entry_is_likely(struct slice bytes, int64_t lsn)
 {
     struct reader reader;
@@ -183,7 +211,7 @@ bool wal_entry_is_likely(struct slice bytes, int64_t lsn)
     synced_below = reader_i64(&reader);
     type = reader_i8(&reader);
     return reader.err == ERR_OK && len >= BODY_MIN_BYTES && len <= WAL_ENTRY_MAX_BYTES &&
-           synced_below >= 0 && synced_below <= lsn && type >= WAL_DATA && type <= WAL_END;
+           synced_below >= 0 && synced_below <= lsn && type >= WAL_DATA && type <= WAL_FILL;
 }
 
 bool wal_entry_read(struct slice bytes, int64_t lsn, struct wal_entry *ret_entry)
@@ -212,5 +240,7 @@ bool wal_entry_read(struct slice bytes, int64_t lsn, struct wal_entry *ret_entry
         read_note(&reader, &ret_entry->note);
     else if (ret_entry->type == WAL_END)
         ret_entry->next_lsn = reader_i64(&reader);
-    return reader.err == ERR_OK && ret_entry->type >= WAL_DATA && ret_entry->type <= WAL_END;
+    else if (ret_entry->type == WAL_FILL)
+        ret_entry->size_bytes = read_fill(&reader);
+    return reader.err == ERR_OK && ret_entry->type >= WAL_DATA && ret_entry->type <= WAL_FILL;
 }

@@ -4,6 +4,8 @@
  *   header  magic, version, directory uuid, LSN of the file's first byte, CRC
  *   entry   length, CRC, synced_below, type, payload
  *
+ * Version 1 had no WAL_FILL; its files are read.
+ *
  * An LSN (log sequence number) is a byte position in an endless stream; a file holds a stretch of it. An entry's CRC
  * is seeded by its LSN, so that what lay in a file before it was used again is no entry of the new
  * stretch. synced_below is up to where the stream was on the disk for sure when the entry was made. */
@@ -17,13 +19,15 @@
 #define WAL_ENTRY_OVERHEAD 17 /* length, CRC, synced_below, type */
 #define WAL_DATA_OVERHEAD (WAL_ENTRY_OVERHEAD + 44)
 #define WAL_END_BYTES (WAL_ENTRY_OVERHEAD + 8)
+#define WAL_FILL_MIN_BYTES (WAL_ENTRY_OVERHEAD + 4)
 #define WAL_NOTE_ENTRY_BYTES (WAL_ENTRY_OVERHEAD + 53)
 #define WAL_ENTRY_MAX_BYTES ((size_t)1 << 20)
 
 enum wal_entry_type {
     WAL_DATA = 1, /* bytes that belong at a place of a segment */
     WAL_NOTE = 2, /* so far a log is flushed */
-    WAL_END = 3   /* the stream goes on in the next file */
+    WAL_END = 3,  /* the stream goes on in the next file */
+    WAL_FILL = 4  /* so many bytes are nothing */
 };
 
 struct wal_data {
@@ -63,6 +67,9 @@ enum err wal_note_write(int64_t lsn, int64_t synced_below, const struct wal_note
                         struct buffer *out) WARN_UNUSED;
 enum err wal_end_write(int64_t lsn, int64_t synced_below, int64_t next_lsn,
                        struct buffer *out) WARN_UNUSED;
+/* size_bytes: of the whole entry, WAL_FILL_MIN_BYTES or more; zeros, which its CRC does not cover. */
+enum err wal_fill_write(int64_t lsn, int64_t synced_below, size_t size_bytes,
+                        struct buffer *out) WARN_UNUSED;
 
 /* Could an entry of LSN `lsn` begin here? Cheap: most bytes do not look like one. */
 bool wal_entry_is_likely(struct slice bytes, int64_t lsn);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dataplane/storage/wal/write_ahead_log.h"
+#include "dataplane/storage/wal/wal_stretch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 #define STEP_BYTES ((int64_t)1 << 20) /* a file grows by this */
 #define ZEROS_BYTES 65536
 #define ZEROS_IOV ((int)(STEP_BYTES / ZEROS_BYTES))
-#define BLOCK_BYTES ((int64_t)4096)
 #define FILES_KEPT 2 /* over a start */
 
 static void file_path(int number, char path[PATH_BYTES])
@@ -53,19 +52,32 @@ static enum err read_header(struct write_ahead_log *wal, struct wal_file *file)
     return rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
-static enum err open_file(struct write_ahead_log *wal, int number)
+/* One more; who syncs looks at all. */
+static enum err add_file(struct write_ahead_log *wal, int number, int flags,
+                         struct wal_file **ret_file)
 {
-    struct wal_file *file = &wal->files[wal->file_count];
+    struct wal_file added = {.number = number, .first_lsn = -1};
     char path[PATH_BYTES];
     enum err rc = ERR_OK;
 
     file_path(number, path);
-    *file = (struct wal_file){.number = number, .first_lsn = -1};
-    rc = wal->disk->ops->open(wal->disk, path, DISK_BULK, &file->file);
+    rc = wal->disk->ops->open(wal->disk, path, flags | DISK_BULK, &added.file);
     if (rc != ERR_OK)
         return rc;
-    wal->file_count++;
-    rc = file->file->ops->size(file->file, &file->allocated_bytes);
+    pthread_mutex_lock(&wal->lock);
+    *ret_file = &wal->files[wal->file_count++];
+    **ret_file = added;
+    pthread_mutex_unlock(&wal->lock);
+    return ERR_OK;
+}
+
+static enum err open_file(struct write_ahead_log *wal, int number)
+{
+    struct wal_file *file = NULL;
+    enum err rc = add_file(wal, number, 0, &file);
+
+    if (rc == ERR_OK)
+        rc = file->file->ops->size(file->file, &file->allocated_bytes);
     return rc == ERR_OK ? read_header(wal, file) : rc;
 }
 
@@ -78,10 +90,16 @@ enum err wal_open(struct write_ahead_log *wal, const struct wal_options *options
         .disk = options->disk,
         .directory_id = options->directory_id,
         .file_bytes = options->file_bytes,
+        .block_bytes = options->block_bytes,
         .is_unseeded = options->is_unseeded,
         .shard_count = options->shard_count,
     };
-    buffer_init(&wal->staged, (size_t)(options->file_bytes + BLOCK_BYTES));
+    pthread_mutex_init(&wal->lock, NULL);
+    pthread_cond_init(&wal->moved, NULL);
+    list_init(&wal->spares);
+    list_init(&wal->unwritten);
+    for (int i = 0; i < WAL_STRETCHES_MAX; i++)
+        list_push_back(&wal->spares, &wal->stretches[i].link);
     wal->needed = malloc((size_t)options->shard_count * sizeof(wal->needed[0]));
     if (wal->needed == NULL)
         return ERR_NO_MEMORY;
@@ -101,8 +119,11 @@ void wal_done(struct write_ahead_log *wal)
 {
     for (int i = 0; i < wal->file_count; i++)
         wal->files[i].file->ops->close(wal->files[i].file);
-    buffer_done(&wal->staged);
+    for (int i = 0; i < WAL_STRETCHES_MAX; i++)
+        buffer_done(&wal->stretches[i].staged);
     free(wal->needed);
+    pthread_cond_destroy(&wal->moved);
+    pthread_mutex_destroy(&wal->lock);
     *wal = (struct write_ahead_log){.file_count = 0};
 }
 
@@ -131,7 +152,6 @@ enum err wal_begin(struct write_ahead_log *wal, int64_t floor_lsn, int64_t *ret_
         wal->files[i].first_lsn = -1;
     wal->begin_lsn = lsn;
     wal->head_lsn = lsn;
-    wal->written_lsn = lsn;
     wal->synced_lsn = lsn;
     *ret_lsn = lsn;
     /* A life that ended early may have left files whose names are not durable. */
@@ -169,10 +189,33 @@ static int64_t oldest_needed(const struct write_ahead_log *wal)
 
 /* --- the next file --- */
 
+/* In whole blocks; whatever is left of the last one has room for an entry that fills it. */
+static int64_t room_for(const struct write_ahead_log *wal, int64_t bytes)
+{
+    return (bytes + WAL_FILL_MIN_BYTES + wal->block_bytes - 1) / wal->block_bytes *
+           wal->block_bytes;
+}
+
+/* How far a file will be used that is used up to `from` now; a block is kept to say where the stream goes on. */
+static int64_t used_bytes(const struct write_ahead_log *wal, int64_t from, int64_t bytes)
+{
+    return from + room_for(wal, bytes) + wal->block_bytes;
+}
+
+static int64_t current_used_bytes(const struct write_ahead_log *wal, int64_t bytes)
+{
+    return used_bytes(wal, wal->head_lsn - wal->current->first_lsn, bytes);
+}
+
+/* The header has a block. */
+static int64_t fresh_used_bytes(const struct write_ahead_log *wal, int64_t bytes)
+{
+    return used_bytes(wal, wal->block_bytes, bytes);
+}
+
 static bool fits(const struct write_ahead_log *wal, int64_t bytes)
 {
-    return wal->current != NULL &&
-           wal->head_lsn + bytes + WAL_END_BYTES <= wal->current->first_lsn + wal->file_bytes;
+    return wal->current != NULL && current_used_bytes(wal, bytes) <= wal->file_bytes;
 }
 
 static struct wal_file *find_free(struct write_ahead_log *wal)
@@ -213,8 +256,6 @@ void wal_forget_below(struct write_ahead_log *wal, int64_t floor_lsn)
 
 static enum err make_file(struct write_ahead_log *wal, struct wal_file **ret_file)
 {
-    struct wal_file *file = &wal->files[wal->file_count];
-    char path[PATH_BYTES];
     int number = 0;
     enum err rc = ERR_OK;
 
@@ -224,17 +265,11 @@ static enum err make_file(struct write_ahead_log *wal, struct wal_file **ret_fil
         if (wal->files[i].number >= number)
             number = wal->files[i].number + 1;
     }
-    file_path(number, path);
-    *file = (struct wal_file){.number = number, .first_lsn = -1};
     rc = wal->disk->ops->make_dir(wal->disk, DIRECTORY);
     if (rc == ERR_OK)
-        rc = wal->disk->ops->open(wal->disk, path, DISK_CREATE | DISK_BULK, &file->file);
-    if (rc != ERR_OK)
-        return rc;
-    wal->file_count++;
-    *ret_file = file;
+        rc = add_file(wal, number, DISK_CREATE, ret_file);
     /* The names are durable before anything in the file matters. */
-    return sync_names(wal);
+    return rc == ERR_OK ? sync_names(wal) : rc;
 }
 
 /* Zeros from where the file ends to `bytes`, and some more. */
@@ -264,150 +299,110 @@ static enum err grow(struct wal_file *file, int64_t bytes, int64_t file_bytes)
     return rc;
 }
 
-static enum err write_header(struct wal_file *file, const struct buffer *header)
+/* A block of its own. */
+static enum err write_header(struct write_ahead_log *wal, struct wal_file *file, int64_t first_lsn)
 {
-    struct iovec iov = {header->data, header->len};
+    int64_t entry_lsn = first_lsn + WAL_HEADER_BYTES;
+    struct buffer block;
+    enum err rc = ERR_OK;
 
-    return file->file->ops->write_at(file->file, 0, &iov, 1);
-}
+    buffer_init(&block, (size_t)wal->block_bytes);
+    rc = wal_header_write(wal->directory_id, first_lsn, &block);
+    if (rc == ERR_OK)
+        rc = wal_fill_write(wal->is_unseeded ? 0 : entry_lsn, 0,
+                            (size_t)wal->block_bytes - WAL_HEADER_BYTES, &block);
+    if (rc == ERR_OK) {
+        struct iovec iov = {block.data, block.len};
 
-static int64_t seed_of(const struct write_ahead_log *wal)
-{
-    return wal->is_unseeded ? 0 : wal->head_lsn;
+        rc = file->file->ops->write_at(file->file, 0, &iov, 1);
+    }
+    buffer_done(&block);
+    return rc;
 }
 
 /* Says in the current file that the stream goes on elsewhere; room for it was kept. */
 static enum err leave_current(struct write_ahead_log *wal)
 {
-    enum err rc = wal_end_write(seed_of(wal), wal->synced_lsn,
-                                wal->current->first_lsn + wal->file_bytes, &wal->staged);
+    int64_t next_lsn = wal->current->first_lsn + wal->file_bytes;
+    struct wal_stretch *stretch = wal_stretch_new(wal, wal->block_bytes);
+    enum err rc = ERR_OK;
 
-    wal->head_lsn += WAL_END_BYTES;
-    if (rc == ERR_OK)
-        rc = wal_write(wal);
-    wal->left = wal->current->file;
+    if (stretch == NULL)
+        return ERR_NO_MEMORY;
+    wal_place(wal, stretch, WAL_END_BYTES);
+    wal_add_end(wal, stretch, next_lsn);
+    rc = wal_end_stretch(wal, stretch, false);
     return rc == ERR_OK ? ERR_OK : ERR_IO;
-}
-
-static enum err begin_file(struct write_ahead_log *wal, struct wal_file *file,
-                           const struct buffer *header, int64_t bytes)
-{
-    enum err rc = grow(file, WAL_HEADER_BYTES + bytes + WAL_END_BYTES, wal->file_bytes);
-
-    if (rc == ERR_OK)
-        rc = write_header(file, header);
-    if (rc == ERR_OK && wal->current != NULL)
-        rc = leave_current(wal);
-    if (rc != ERR_OK)
-        return rc;
-    buffer_clear(&wal->staged);
-    return buffer_append_slice(&wal->staged, buffer_slice(header));
 }
 
 static enum err enter(struct write_ahead_log *wal, struct wal_file *file, int64_t bytes)
 {
     int64_t first_lsn =
         wal->current != NULL ? wal->current->first_lsn + wal->file_bytes : wal->begin_lsn;
-    struct buffer header;
-    enum err rc = ERR_OK;
+    enum err rc = grow(file, fresh_used_bytes(wal, bytes), wal->file_bytes);
 
-    buffer_init(&header, WAL_HEADER_BYTES);
-    rc = wal_header_write(wal->directory_id, first_lsn, &header);
     if (rc == ERR_OK)
-        rc = begin_file(wal, file, &header, bytes);
-    buffer_done(&header);
+        rc = write_header(wal, file, first_lsn);
+    if (rc == ERR_OK && wal->current != NULL)
+        rc = leave_current(wal);
     if (rc != ERR_OK)
         return rc;
-    wal->staged_lsn = first_lsn;
     file->first_lsn = first_lsn;
     wal->current = file;
-    wal->head_lsn = first_lsn + WAL_HEADER_BYTES;
-    wal->written_lsn = wal->head_lsn;
+    pthread_mutex_lock(&wal->lock);
+    file->is_unsynced = true;
+    wal->head_lsn = first_lsn + wal->block_bytes;
+    pthread_mutex_unlock(&wal->lock);
     return ERR_OK;
 }
 
-enum err wal_reserve(struct write_ahead_log *wal, int64_t bytes)
+static enum err make_room(struct write_ahead_log *wal, int64_t bytes)
 {
     struct wal_file *file = find_free(wal);
     enum err rc = ERR_OK;
 
-    if (WAL_HEADER_BYTES + bytes + WAL_END_BYTES > wal->file_bytes)
+    if (fresh_used_bytes(wal, bytes) > wal->file_bytes)
         return ERR_NO_SPACE;
     if (fits(wal, bytes))
-        return grow(wal->current, wal->head_lsn - wal->current->first_lsn + bytes + WAL_END_BYTES,
-                    wal->file_bytes);
+        return grow(wal->current, current_used_bytes(wal, bytes), wal->file_bytes);
     if (file == NULL)
         rc = make_file(wal, &file);
     return rc == ERR_OK ? enter(wal, file, bytes) : rc;
 }
 
-/* --- entries --- */
-
-enum err wal_add_data(struct write_ahead_log *wal, const struct wal_data *data)
+enum err wal_reserve(struct write_ahead_log *wal, int64_t bytes, struct wal_stretch **ret_stretch)
 {
-    size_t before = wal->staged.len;
-    enum err rc = wal_data_write(seed_of(wal), wal->synced_lsn, data, &wal->staged);
+    enum err rc = make_room(wal, bytes);
 
-    wal->head_lsn += (int64_t)(wal->staged.len - before);
-    return rc;
-}
-
-enum err wal_add_note(struct write_ahead_log *wal, const struct wal_note *note)
-{
-    size_t before = wal->staged.len;
-    enum err rc = wal_note_write(seed_of(wal), wal->synced_lsn, note, &wal->staged);
-
-    wal->head_lsn += (int64_t)(wal->staged.len - before);
-    return rc;
-}
-
-/* Zeros up to the end of the block, or of the file. */
-static enum err fill_block(struct write_ahead_log *wal)
-{
-    static const uint8_t zeros[BLOCK_BYTES];
-    int64_t offset = wal->staged_lsn - wal->current->first_lsn;
-    int64_t len = (int64_t)wal->staged.len;
-    int64_t filled = (len + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
-
-    if (offset + filled > wal->file_bytes)
-        filled = wal->file_bytes - offset;
-    return buffer_append(&wal->staged, zeros, (size_t)(filled - len));
-}
-
-enum err wal_write(struct write_ahead_log *wal)
-{
-    struct file *file = wal->current->file;
-    size_t len = wal->staged.len;
-    size_t begun = 0; /* of the last block */
-    struct iovec iov;
-    enum err rc = ERR_OK;
-
-    if (wal->written_lsn == wal->head_lsn)
-        return ERR_OK;
-    rc = fill_block(wal);
-    iov = (struct iovec){wal->staged.data, wal->staged.len};
-    if (rc == ERR_OK)
-        rc = file->ops->write_at(file, wal->staged_lsn - wal->current->first_lsn, &iov, 1);
     if (rc != ERR_OK)
         return rc;
-    begun = len % (size_t)BLOCK_BYTES;
-    wal->staged.len = len;
-    buffer_consume(&wal->staged, len - begun);
-    wal->staged_lsn += (int64_t)(len - begun);
-    wal->written_lsn = wal->head_lsn;
-    return ERR_OK;
+    *ret_stretch = wal_stretch_new(wal, room_for(wal, bytes));
+    return *ret_stretch != NULL ? ERR_OK : ERR_NO_MEMORY;
 }
 
-enum err wal_sync(struct write_ahead_log *wal)
+void wal_give_up(struct write_ahead_log *wal, struct wal_stretch *stretch)
 {
-    struct disk_sync syncs[2] = {{.file = wal->current->file}, {.file = wal->left}};
+    pthread_mutex_lock(&wal->lock);
+    wal_stretch_recycle(wal, stretch);
+    pthread_mutex_unlock(&wal->lock);
+}
 
-    wal->disk->ops->sync_all(wal->disk, syncs, wal->left != NULL ? 2 : 1);
-    if (syncs[0].err != ERR_OK)
-        return syncs[0].err;
-    if (wal->left != NULL && syncs[1].err != ERR_OK)
-        return syncs[1].err;
-    wal->left = NULL;
-    wal->synced_lsn = wal->written_lsn;
-    return ERR_OK;
+/* The rest of the last block is filled by an entry, which has a least size. */
+static int64_t whole_blocks(const struct write_ahead_log *wal, int64_t bytes)
+{
+    bool is_whole = bytes % wal->block_bytes == 0;
+
+    return is_whole ? bytes : room_for(wal, bytes);
+}
+
+void wal_place(struct write_ahead_log *wal, struct wal_stretch *stretch, int64_t bytes)
+{
+    stretch->file = wal->current;
+    pthread_mutex_lock(&wal->lock);
+    stretch->begin_lsn = wal->head_lsn;
+    stretch->end_lsn = wal->head_lsn + whole_blocks(wal, bytes);
+    stretch->synced_below = wal->synced_lsn;
+    wal->head_lsn = stretch->end_lsn;
+    list_push_back(&wal->unwritten, &stretch->link);
+    pthread_mutex_unlock(&wal->lock);
 }

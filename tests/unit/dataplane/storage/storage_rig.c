@@ -51,6 +51,7 @@ enum err rig_start(struct storage_rig *rig, struct error *error)
         .tail_cache_bytes = 1 << 20,
         .small_bytes_max = rig->small_bytes_max,
         .wal_file_bytes = rig->wal_file_bytes,
+        .wal_block_bytes = 64,
         .cleaner_map_bytes = rig->cleaner_map_bytes,
         .cleaner_bytes_per_second = rig->cleaner_bytes_per_second,
         .sabotage = rig->sabotage,

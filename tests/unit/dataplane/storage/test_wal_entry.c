@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/storage/wal/wal_entry.h"
+
+#include "common/wire/crc32c.h"
 #include "tests/support/check_main.h"
 
 #include <string.h>
@@ -112,6 +114,44 @@ START_TEST(a_header_belongs_to_one_directory_and_one_version)
 }
 END_TEST
 
+static enum err read_version(uint8_t version)
+{
+    uint32_t crc = 0;
+    int64_t lsn = 0;
+
+    buffer_clear(&bytes);
+    ck_assert_int_eq(wal_header_write(directory, 4096, &bytes), ERR_OK);
+    bytes.data[7] = version;
+    crc = crc32c(bytes.data, WAL_HEADER_BYTES - 4);
+    for (int i = 0; i < 4; i++)
+        bytes.data[WAL_HEADER_BYTES - 4 + i] = (uint8_t)(crc >> (24 - 8 * i));
+    return wal_header_read(buffer_slice(&bytes), directory, &lsn);
+}
+
+START_TEST(files_of_the_version_before_are_read_and_later_ones_are_not)
+{
+    ck_assert_int_eq(read_version(1), ERR_OK);
+    ck_assert_int_eq(read_version(2), ERR_OK);
+    ck_assert_int_eq(read_version(3), ERR_UNSUPPORTED);
+    ck_assert_int_eq(read_version(0), ERR_UNSUPPORTED);
+}
+END_TEST
+
+START_TEST(what_fills_a_block_is_one_entry_of_that_size)
+{
+    for (size_t size = WAL_FILL_MIN_BYTES; size < 2000; size++) {
+        struct wal_entry entry;
+
+        buffer_clear(&bytes);
+        ck_assert_int_eq(wal_fill_write(LSN, 5, size, &bytes), ERR_OK);
+        ck_assert_uint_eq(bytes.len, size);
+        ck_assert(wal_entry_read(buffer_slice(&bytes), LSN, &entry));
+        ck_assert_int_eq(entry.type, WAL_FILL);
+        ck_assert_uint_eq(entry.size_bytes, size);
+    }
+}
+END_TEST
+
 START_TEST(an_entry_that_is_too_large_is_not_written)
 {
     static const uint8_t large[WAL_ENTRY_MAX_BYTES];
@@ -132,6 +172,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, what_an_earlier_use_of_the_file_left_behind_is_no_entry);
     tcase_add_test(tc, no_bit_of_an_entry_can_flip_unseen);
     tcase_add_test(tc, a_header_belongs_to_one_directory_and_one_version);
+    tcase_add_test(tc, files_of_the_version_before_are_read_and_later_ones_are_not);
+    tcase_add_test(tc, what_fills_a_block_is_one_entry_of_that_size);
     tcase_add_test(tc, an_entry_that_is_too_large_is_not_written);
     suite_add_tcase(suite, tc);
     return suite;
