@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A binary heap, 1-based; each timer knows its index, so that stopping is O(log n). Many queues have one timer or two (each shard
- * of the coordinator has a queue), so room begins small. */
+/* A binary heap, 1-based; each timer knows its index, so that stopping is O(log n). */
 #include "common/port/timer_queue.h"
 
 #include "common/base/error.h"
 
 #include <stdlib.h>
-
-enum { FIRST_CAPACITY = 4 };
 
 struct timer_entry {
     struct timer *timer;
@@ -67,7 +64,7 @@ static void sift_down(struct timer_queue *queue, size_t at, struct timer_entry e
 
 static void make_room(struct timer_queue *queue)
 {
-    size_t capacity = queue->capacity ? queue->capacity * 2 : FIRST_CAPACITY;
+    size_t capacity = queue->capacity ? queue->capacity * 2 : 64;
     struct timer_entry *entries = NULL;
 
     if (queue->count + 1 < queue->capacity)
