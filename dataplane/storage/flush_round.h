@@ -73,26 +73,26 @@ struct flush_item {
     bool is_late_away;      /* a late write is under way: it must be logged, or wait */
     bool has_unsynced_dirs; /* of the topic and the log: their names may not be durable */
     bool has_unsynced_name; /* of the newest segment, likewise */
+    bool wants_checkpoint;
     struct run_list
         late; /* of rounds before, written if the item is: only the write-ahead log has them on the disk */
     struct run_list runs;
     struct segment_view end; /* the newest segment, as it is after this item; may be none */
     const struct segment_view *closed; /* segments closed by this item */
+    const struct epoch_entry *epochs;  /* not in the catalogue yet */
     int closed_count;
-    const struct epoch_entry *epochs; /* not in the catalogue yet */
     int epoch_count;
     log_offset log_start;                 /* -1 = does not change */
     struct producers_snapshot *producers; /* NULL = none */
-    bool wants_checkpoint;
     /* the worker's */
     bool is_logged; /* its bytes are durable in the write-ahead log; the segment gets them later */
     bool must_wait; /* it cannot be logged, and a late write is under way: nothing was done */
-    int64_t lsn;    /* its entries are there or later; -1 = it has none */
-    bool has_producers; /* the snapshot is on the disk */
-    struct producers_fact producers_before;
-    log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
-    bool is_start_refused;    /* no room to say it durably: the bytes stay, the log start is owed */
+    bool has_producers;    /* the snapshot is on the disk */
+    bool is_start_refused; /* no room to say it durably: the bytes stay, the log start is owed */
     enum err err;
+    struct producers_fact producers_before;
+    int64_t lsn;              /* its entries are there or later; -1 = it has none */
+    log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
 };
 
 /* How far the segment of a log was synced by a checkpoint; to be recorded. */

@@ -53,20 +53,20 @@ struct late_write {
 
 struct partition_log {
     struct log_identity id;
+    int32_t last_generation; /* given to a segment; each only once in a life */
     struct shard *shard;
     log_offset log_start;
-    log_offset cleaned_end;  /* what the cleaner knows ends here */
-    int32_t last_generation; /* given to a segment; each only once in a life */
+    log_offset cleaned_end; /* what the cleaner knows ends here */
     struct log_position head;
     struct log_position durable;
-    struct log_position taken; /* where the item under way ends */
-    bool is_taken;
+    struct log_position taken; /* where the item under way ends, if is_taken */
     struct log_tail tail;
     struct producer_state producers;
     struct epoch_history *epochs;
     struct epoch_history *taken_epochs; /* as the item under way knows them */
     int epochs_saved;                   /* how many of them the catalogue has */
-    struct run_list pending;            /* appended, in no item yet */
+    bool is_taken;
+    struct run_list pending;      /* appended, in no item yet */
     struct run_list late;         /* durable by the write-ahead log, to be written to the segment */
     struct written_end written;   /* of the newest segment */
     int64_t late_lsn;             /* the oldest entry with bytes beyond it; -1 = none */

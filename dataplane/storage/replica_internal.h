@@ -42,11 +42,13 @@ struct replica {
     struct log_directory *directory;
     struct shard *shard;
     struct log_identity id;
+    enum replica_state state;
     struct published view;
     struct shared_count refs;
+    struct late_state late;
+    bool is_being_cleaned; /* its removal waits */
+    bool is_uncleanable;   /* cleaning it failed, and would again */
     struct mail last_mail; /* the last reference went */
-
-    enum replica_state state;
     struct list in_shard;
     struct list dirty;
     struct partition_log log;
@@ -63,11 +65,8 @@ struct replica {
         owed_log_start; /* asked for in vain, but the catalogue may say it: asked for again; -1 = none */
     struct flush_item item;
     struct checkpoint_entry checkpoint;
-    struct late_state late;
     struct replica_control control;
     struct replica_removal removal;
-    bool is_being_cleaned; /* its removal waits */
-    bool is_uncleanable;   /* cleaning it failed, and would again */
 };
 
 /* --- replica.c, on the owner's loop --- */
