@@ -461,30 +461,34 @@ static void record_flushed_points(struct log_store *store, const struct list *po
     }
 }
 
-/* Up to where its part of the write-ahead log has its place. */
-static void run_locked(struct log_store *store, struct flush_round *round)
+static void choose(struct log_store *store, struct flush_round *round)
 {
-    struct list *items = &round->items;
-
     record_flushed_points(store, &round->flushed_points);
     wal_set_needed(&store->wal, round->shard, round->needed_lsn);
-    refuse_without_room(store, items);
-    note_producers(store, items);
+    refuse_without_room(store, &round->items);
+    note_producers(store, &round->items);
     flush_choose_ways(store, round);
-    write_items(store, items);
-    sync_items(store, items);
-    record_items(store, items);
+}
+
+static void record(struct log_store *store, struct flush_round *round)
+{
+    record_items(store, &round->items);
     if (!shared_flag_is_up(&store->failed))
-        commit_rest(store, items);
+        commit_rest(store, &round->items);
     if (shared_flag_is_up(&store->failed))
-        fail_rest(items);
+        fail_rest(&round->items);
     flush_place_items(store, round);
 }
 
 void flush_round_run(struct log_store *store, struct flush_round *round)
 {
     log_store_lock(store);
-    run_locked(store, round);
+    choose(store, round);
+    log_store_unlock(store);
+    write_items(store, &round->items);
+    sync_items(store, &round->items);
+    log_store_lock(store);
+    record(store, round);
     log_store_unlock(store);
     flush_log_items(store, round);
 }

@@ -12,8 +12,7 @@ static struct wal_stretch *take_spare(struct write_ahead_log *wal)
     struct wal_stretch *stretch = NULL;
 
     pthread_mutex_lock(&wal->lock);
-    while (list_is_empty(&wal->spares))
-        pthread_cond_wait(&wal->moved, &wal->lock);
+    invariant(!list_is_empty(&wal->spares));
     stretch = container_of(wal->spares.next, struct wal_stretch, link);
     list_remove(&stretch->link);
     pthread_mutex_unlock(&wal->lock);

@@ -10,8 +10,7 @@
 
 #include "dataplane/storage/wal/write_ahead_log.h"
 
-/* One without a place, with room for so many bytes in whole blocks. Waits for another to end when there
- * are too many. NULL = short of memory. */
+/* One without a place, with room for so many bytes in whole blocks. NULL = short of memory. */
 struct wal_stretch *wal_stretch_new(struct write_ahead_log *wal, int64_t bytes) WARN_UNUSED;
 /* It is spare again. Holding the lock. */
 void wal_stretch_recycle(struct write_ahead_log *wal, struct wal_stretch *stretch);

@@ -196,10 +196,11 @@ static int64_t room_for(const struct write_ahead_log *wal, int64_t bytes)
            wal->block_bytes;
 }
 
-/* How far a file will be used that is used up to `from` now; a block is kept to say where the stream goes on. */
+/* How far a file will be used that is used up to `from` now, when all that is reserved has its place there, and so
+ * many bytes more; a block is kept to say where the stream goes on. */
 static int64_t used_bytes(const struct write_ahead_log *wal, int64_t from, int64_t bytes)
 {
-    return from + room_for(wal, bytes) + wal->block_bytes;
+    return from + wal->reserved_bytes + room_for(wal, bytes) + wal->block_bytes;
 }
 
 static int64_t current_used_bytes(const struct write_ahead_log *wal, int64_t bytes)
@@ -356,6 +357,7 @@ static enum err enter(struct write_ahead_log *wal, struct wal_file *file, int64_
     return ERR_OK;
 }
 
+/* What is reserved already gets its place in the file that is current then. */
 static enum err make_room(struct write_ahead_log *wal, int64_t bytes)
 {
     struct wal_file *file = find_free(wal);
@@ -377,11 +379,22 @@ enum err wal_reserve(struct write_ahead_log *wal, int64_t bytes, struct wal_stre
     if (rc != ERR_OK)
         return rc;
     *ret_stretch = wal_stretch_new(wal, room_for(wal, bytes));
-    return *ret_stretch != NULL ? ERR_OK : ERR_NO_MEMORY;
+    if (*ret_stretch == NULL)
+        return ERR_NO_MEMORY;
+    (*ret_stretch)->reserved_bytes = room_for(wal, bytes);
+    wal->reserved_bytes += room_for(wal, bytes);
+    return ERR_OK;
+}
+
+static void release_reserved(struct write_ahead_log *wal, struct wal_stretch *stretch)
+{
+    wal->reserved_bytes -= stretch->reserved_bytes;
+    stretch->reserved_bytes = 0;
 }
 
 void wal_give_up(struct write_ahead_log *wal, struct wal_stretch *stretch)
 {
+    release_reserved(wal, stretch);
     pthread_mutex_lock(&wal->lock);
     wal_stretch_recycle(wal, stretch);
     pthread_mutex_unlock(&wal->lock);
@@ -397,6 +410,7 @@ static int64_t whole_blocks(const struct write_ahead_log *wal, int64_t bytes)
 
 void wal_place(struct write_ahead_log *wal, struct wal_stretch *stretch, int64_t bytes)
 {
+    release_reserved(wal, stretch);
     stretch->file = wal->current;
     pthread_mutex_lock(&wal->lock);
     stretch->begin_lsn = wal->head_lsn;

@@ -25,7 +25,7 @@
 #define WAL_FILES_MAX 8
 #define WAL_FILE_BYTES ((int64_t)64 << 20)
 #define WAL_BLOCK_BYTES ((int64_t)4096)
-/* At once; who wants one more waits. */
+/* At once: more than rounds run side by side, and one where a file ends. */
 #define WAL_STRETCHES_MAX 8
 
 struct wal_file {
@@ -40,6 +40,7 @@ struct wal_file {
 struct wal_stretch {
     struct list link; /* of those under way, in the stream's order; or of the spare ones */
     struct wal_file *file;
+    int64_t reserved_bytes; /* until it has its place */
     int64_t begin_lsn;
     int64_t end_lsn;
     int64_t synced_below; /* what its entries say */
@@ -56,6 +57,7 @@ struct write_ahead_log {
     int file_count;
     struct wal_file *current; /* NULL = none yet */
     int64_t begin_lsn;        /* of this life */
+    int64_t reserved_bytes;   /* of all stretches that have no place yet */
     int64_t *needed;          /* by shard; INT64_MAX = nothing */
     int shard_count;
     struct wal_stretch stretches[WAL_STRETCHES_MAX];
@@ -95,8 +97,7 @@ void wal_trim(struct write_ahead_log *wal);
  * then forgets what is below. -1 = no need. */
 int64_t wal_wanted_floor(struct write_ahead_log *wal, int64_t bytes);
 void wal_forget_below(struct write_ahead_log *wal, int64_t floor_lsn);
-/* Room for `bytes` of entries, frames included, on the disk, in one file. The stretch is then placed or given up,
- * before anything else is reserved.
+/* Room for `bytes` of entries, frames included, on the disk, in one file. The stretch is then placed or given up.
  * ERR_NO_SPACE: none, ERR_NO_MEMORY; nothing has changed. Other errors: the directory has failed. */
 enum err wal_reserve(struct write_ahead_log *wal, int64_t bytes,
                      struct wal_stretch **ret_stretch) WARN_UNUSED;

@@ -185,24 +185,33 @@ static void teardown(void)
     wal_done(&wal);
 }
 
-static struct wal_stretch *place(size_t payload)
+static struct wal_stretch *must_place(size_t payload)
 {
     struct wal_stretch *stretch = NULL;
     int64_t bytes = WAL_DATA_OVERHEAD + (int64_t)payload;
-    enum err rc = wal_reserve(&wal, bytes, &stretch);
 
-    if (rc != ERR_OK)
-        return NULL;
+    if (wal_reserve(&wal, bytes, &stretch) != ERR_OK || stretch == NULL)
+        ck_abort_msg("no room");
     wal_place(&wal, stretch, bytes);
     return stretch;
 }
 
-static struct wal_stretch *must_place(size_t payload)
+/* Others may reserve, place and change the file between the two. NULL = no room, or a failure. */
+static struct wal_stretch *place_between_others(size_t payload)
 {
-    struct wal_stretch *stretch = place(payload);
+    struct wal_stretch *stretch = NULL;
+    int64_t bytes = WAL_DATA_OVERHEAD + (int64_t)payload;
+    enum err rc = ERR_OK;
 
-    if (stretch == NULL)
-        ck_abort_msg("no room");
+    pthread_mutex_lock(&store_lock);
+    rc = wal_reserve(&wal, bytes + PAYLOAD_MAX, &stretch);
+    pthread_mutex_unlock(&store_lock);
+    if (rc != ERR_OK)
+        return NULL;
+    sched_yield();
+    pthread_mutex_lock(&store_lock);
+    wal_place(&wal, stretch, bytes);
+    pthread_mutex_unlock(&store_lock);
     return stretch;
 }
 
@@ -365,9 +374,7 @@ static void *write_rounds(void *context)
         int64_t end_lsn = 0;
         enum err rc = ERR_OK;
 
-        pthread_mutex_lock(&store_lock);
-        stretch = place(payload);
-        pthread_mutex_unlock(&store_lock);
+        stretch = place_between_others(payload);
         writer->has_failed = stretch == NULL;
         if (stretch == NULL)
             return NULL;
