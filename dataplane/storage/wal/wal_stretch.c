@@ -51,7 +51,7 @@ void wal_stretch_recycle(struct write_ahead_log *wal, struct wal_stretch *stretc
 {
     if (stretch->staged.capacity > KEPT_BYTES)
         buffer_done(&stretch->staged);
-    list_push_back(&wal->spares, &stretch->link);
+    list_push_front(&wal->spares, &stretch->link); /* its memory is warm, and others need none */
 }
 
 /* --- entries --- */

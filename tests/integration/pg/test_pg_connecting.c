@@ -43,6 +43,8 @@ static const struct meta_store_events events = {on_registered, on_changes, on_re
 
 static void setup(void)
 {
+    struct sockaddr_in loopback = {.sin_family = AF_INET,
+                                   .sin_addr = {htonl(INADDR_LOOPBACK)}}; /* any free port */
     int file = -1;
 
     loop = mail_loop_new();
@@ -54,7 +56,8 @@ static void setup(void)
     opened = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     ck_assert_int_ge(inotify_add_watch(opened, configuration, IN_OPEN), 0);
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(listen(listener, 1), 0); /* a free port of all addresses */
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&loopback, sizeof(loopback)), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
 }
 
 static void teardown(void)
