@@ -27,7 +27,7 @@ enum disk_open {
     DISK_CREATE = 2,    /* make it when it is not there */
     DISK_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS when it is there */
     DISK_BULK =
-        8 /* grows by large writes that are seldom read soon: they need not stay in memory */
+        8 /* grows by large writes that are seldom read soon: they need not stay in memory; who reads says how much */
 };
 
 /* name is borrowed for the call. Return false to stop. */

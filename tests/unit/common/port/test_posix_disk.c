@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -345,6 +347,117 @@ START_TEST(many_files_may_be_written_to_at_once)
 }
 END_TEST
 
+/* --- large reads of such files --- */
+
+/* Written by turns in small and large pieces, so that the page cache has some of it. */
+static struct file *grow_file(const char *path, uint8_t *bytes, size_t len, uint64_t *random)
+{
+    struct file *file = NULL;
+
+    ck_assert_int_eq(disk->ops->open(disk, path, DISK_CREATE | DISK_BULK, &file), ERR_OK);
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)next_random(random);
+    for (size_t at = 0, part = 0; at < len; at += part) {
+        part = next_random(random) % (next_random(random) % 2 == 0 ? 600000 : 9000) + 1;
+        part = part > len - at ? len - at : part;
+        struct iovec iov = {bytes + at, part};
+
+        ck_assert_int_eq(file->ops->write_at(file, (int64_t)at, &iov, 1), ERR_OK);
+    }
+    return file;
+}
+
+static void check_read(struct file *file, const uint8_t *bytes, size_t size, size_t from,
+                       size_t len)
+{
+    uint8_t *data = malloc(len);
+    size_t expected = from >= size ? 0 : (size - from < len ? size - from : len);
+    size_t found = 0;
+
+    ck_assert_int_eq(file->ops->read_at(file, (int64_t)from, data, len, &found), ERR_OK);
+    ck_assert_uint_eq(found, expected);
+    ck_assert(memcmp(data, bytes + (expected == 0 ? 0 : from), found) == 0);
+    free(data);
+}
+
+START_TEST(large_reads_give_exactly_what_was_written_wherever_they_begin_and_end)
+{
+    uint8_t *bytes = malloc(BULK_BYTES);
+    uint64_t random = (uint64_t)_i + 1;
+    size_t size = BULK_BYTES - next_random(&random) % 5000;
+    struct file *file = grow_file("bulk", bytes, size, &random);
+
+    for (int i = 0; i < 60; i++)
+        check_read(file, bytes, size, next_random(&random) % (size + 10000),
+                   65536 + next_random(&random) % 900000);
+    for (size_t from = size - 70000; from <= size + 1; from += 997)
+        check_read(file, bytes, size, from, 70000);
+    file->ops->close(file);
+    free(bytes);
+}
+END_TEST
+
+/* What is dirty in the page cache, before, beside and over what went past it. */
+START_TEST(a_large_read_sees_every_write_that_came_before_it)
+{
+    uint8_t *bytes = malloc(BULK_BYTES);
+    uint64_t random = (uint64_t)_i + 1;
+    struct file *file = grow_file("bulk", bytes, BULK_BYTES, &random);
+
+    for (int i = 0; i < 60; i++) {
+        size_t part = next_random(&random) % (i % 2 == 0 ? 5000 : 300000) + 1;
+        size_t from = 300000 + next_random(&random) % (BULK_BYTES - 700000);
+        struct iovec iov = {bytes + from, part};
+
+        for (size_t b = from; b < from + part; b++)
+            bytes[b] = (uint8_t)next_random(&random);
+        ck_assert_int_eq(file->ops->write_at(file, (int64_t)from, &iov, 1), ERR_OK);
+        check_read(file, bytes, BULK_BYTES, from - next_random(&random) % 300000, 600000);
+    }
+    file->ops->close(file);
+    free(bytes);
+}
+END_TEST
+
+/* Of the file's pages, how many are in memory. */
+static size_t cached_pages(const char *path, size_t len)
+{
+    static unsigned char is_cached[BULK_BYTES / 4096 + 1];
+    char name[600];
+    void *map = NULL;
+    size_t count = 0;
+    int fd = -1;
+
+    snprintf(name, sizeof(name), "%s/%s", root, path);
+    fd = open(name, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(map, MAP_FAILED);
+    ck_assert_int_eq(mincore(map, len, is_cached), 0);
+    for (size_t i = 0; i < len / 4096; i++)
+        count += is_cached[i] & 1;
+    ck_assert_int_eq(munmap(map, len), 0);
+    close(fd);
+    return count;
+}
+
+START_TEST(of_such_a_file_nothing_is_read_ahead)
+{
+    static uint8_t bytes[BULK_BYTES];
+    struct iovec iov = {bytes, sizeof(bytes)};
+    struct file *file = NULL;
+
+    ck_assert_int_eq(disk->ops->open(disk, "bulk", DISK_CREATE | DISK_BULK, &file), ERR_OK);
+    ck_assert_int_eq(file->ops->write_at(file, 0, &iov, 1), ERR_OK);
+    if (cached_pages("bulk", sizeof(bytes)) == 0) { /* else its file system is memory */
+        for (size_t at = 0; at < 3; at++)
+            check_read(file, bytes, sizeof(bytes), at * 65536, 65536);
+        ck_assert_uint_eq(cached_pages("bulk", sizeof(bytes)), (size_t)3 * 65536 / 4096);
+    }
+    file->ops->close(file);
+}
+END_TEST
+
 enum { JOBS = 100 };
 
 static void count_job(void *context, int index)
@@ -397,6 +510,10 @@ Suite *test_suite(void)
     tcase_add_test(tc, many_files_may_be_written_to_at_once);
     tcase_add_test(tc, jobs_at_once_run_each_of_them_once);
     tcase_add_test(tc, a_missing_root_says_what_to_do);
+    tcase_add_loop_test(tc, large_reads_give_exactly_what_was_written_wherever_they_begin_and_end,
+                        0, 5);
+    tcase_add_loop_test(tc, a_large_read_sees_every_write_that_came_before_it, 0, 5);
+    tcase_add_test(tc, of_such_a_file_nothing_is_read_ahead);
     suite_add_tcase(suite, tc);
     return suite;
 }
