@@ -26,8 +26,8 @@ enum disk_open {
     DISK_READ = 1,      /* else read and write */
     DISK_CREATE = 2,    /* make it when it is not there */
     DISK_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS when it is there */
-    DISK_BULK =
-        8 /* grows by large writes that are seldom read soon: they need not stay in memory; who reads says how much */
+    DISK_BULK = 8 /* grows by large writes that are seldom read soon: they need not stay in memory;
+                     nothing is read of it but what is asked for */
 };
 
 /* name is borrowed for the call. Return false to stop. */

@@ -374,15 +374,16 @@ static enum err make_room(struct write_ahead_log *wal, int64_t bytes)
 
 enum err wal_reserve(struct write_ahead_log *wal, int64_t bytes, struct wal_stretch **ret_stretch)
 {
+    int64_t room = room_for(wal, bytes);
     enum err rc = make_room(wal, bytes);
 
     if (rc != ERR_OK)
         return rc;
-    *ret_stretch = wal_stretch_new(wal, room_for(wal, bytes));
+    *ret_stretch = wal_stretch_new(wal, room);
     if (*ret_stretch == NULL)
         return ERR_NO_MEMORY;
-    (*ret_stretch)->reserved_bytes = room_for(wal, bytes);
-    wal->reserved_bytes += room_for(wal, bytes);
+    (*ret_stretch)->reserved_bytes = room;
+    wal->reserved_bytes += room;
     return ERR_OK;
 }
 
