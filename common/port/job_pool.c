@@ -63,11 +63,20 @@ static void *run_thread(void *context)
 /* As many as `wanted` and no more than there may be; holding the lock. */
 static void get_threads(struct job_pool *pool, int wanted)
 {
-    if (wanted > JOB_POOL_THREADS_MAX)
-        wanted = JOB_POOL_THREADS_MAX;
     while (pool->thread_count < wanted &&
            pthread_create(&pool->threads[pool->thread_count], NULL, run_thread, pool) == 0)
         pool->thread_count++;
+}
+
+/* Threads are woken without the lock: one that needs it at once would only go to sleep again. */
+static void begin(struct job_pool *pool, struct batch *batch)
+{
+    int wanted = batch->count - 1 < JOB_POOL_THREADS_MAX ? batch->count - 1 : JOB_POOL_THREADS_MAX;
+
+    pthread_mutex_lock(&pool->lock);
+    list_push_back(&pool->batches, &batch->link);
+    get_threads(pool, wanted);
+    pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < wanted; i++)
         pthread_cond_signal(&pool->has_work);
 }
@@ -81,9 +90,8 @@ void job_pool_run(struct job_pool *pool, disk_job_fn job, void *context, int cou
     if (count <= 1)
         return;
     pthread_cond_init(&batch.is_finished, NULL);
+    begin(pool, &batch);
     pthread_mutex_lock(&pool->lock);
-    list_push_back(&pool->batches, &batch.link);
-    get_threads(pool, count - 1);
     while (batch.taken < batch.count)
         run_next(pool, &batch);
     while (batch.finished < batch.count)

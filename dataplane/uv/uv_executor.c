@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A turn of a loop: alarm and timers → prepare (mail) → poll (sockets) → check (mail). Time is read at
+/* A turn of a loop: alarm and timers → prepare (mail, then work) → poll (sockets) → check (mail). Time is read at
  * most once between two polls. Mail from the loop itself needs no wake-up: prepare delivers until the
- * box is empty before the loop sleeps. */
+ * box is empty before the loop sleeps. Work is handed to its pool when the turn's mail is delivered: answers leave
+ * first, and a worker that the system puts in the loop's place finds it done. */
 #include "dataplane/uv/uv_executor_internal.h"
 
 #include "common/base/list.h"
 #include "common/port/clock.h"
-#include "dataplane/uv/worker_pools.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -135,7 +135,7 @@ static void loop_timer_stop(struct loop *base, struct timer *timer)
 
 static void loop_submit(struct loop *base, enum worker_pool pool, struct work *work)
 {
-    worker_pools_submit(executor_of(base)->workers, pool, work);
+    work_queue_add(&uv_loop_of(base)->submitted[pool], work);
 }
 
 static const struct histogram *loop_get_busy_times(const struct loop *base)
@@ -180,6 +180,14 @@ static void note_turn(struct uv_executor_loop *loop)
     loop->turn_began_idle_ns = idle_ns;
 }
 
+static void hand_work_over(struct uv_executor_loop *loop)
+{
+    struct worker_pools *workers = executor_of(&loop->base)->workers;
+
+    for (int i = 0; i < WORKER_POOL_COUNT; i++)
+        worker_pools_submit(workers, (enum worker_pool)i, &loop->submitted[i]);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct uv_executor_loop *loop = container_of(prepare, struct uv_executor_loop, prepare);
@@ -188,6 +196,7 @@ static void on_prepare(uv_prepare_t *prepare)
         while (mailbox_deliver(&loop->mailbox))
             continue;
     } while (!mailbox_begin_wait(&loop->mailbox));
+    hand_work_over(loop);
     loop->is_time_stale = true;
     note_turn(loop);
 }
@@ -209,6 +218,8 @@ static enum err loop_setup(struct uv_executor *executor, int index)
     loop->is_time_stale = true;
     loop->alarm_us = INT64_MAX;
     mailbox_init(&loop->mailbox);
+    for (int i = 0; i < WORKER_POOL_COUNT; i++)
+        work_queue_init(&loop->submitted[i]);
     timer_queue_init(&loop->timers);
     if (uv_loop_init(&loop->uv) != 0 || uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) != 0)
         return ERR_NO_MEMORY;

@@ -12,8 +12,7 @@ enum { MAX_THREADS = 16, STACK_BYTES = 256 * 1024 };
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t has_work;
-    struct work *first;
-    struct work **last;
+    struct work_queue queue;
     bool is_stopping;
     pthread_t threads[MAX_THREADS];
     int thread_count;
@@ -22,6 +21,41 @@ struct pool {
 struct worker_pools {
     struct pool pools[WORKER_POOL_COUNT];
 };
+
+void work_queue_init(struct work_queue *queue)
+{
+    *queue = (struct work_queue){.last = &queue->first};
+}
+
+void work_queue_add(struct work_queue *queue, struct work *work)
+{
+    work->next = NULL;
+    *queue->last = work;
+    queue->last = &work->next;
+    queue->count++;
+}
+
+/* NULL = empty. */
+static struct work *work_queue_take(struct work_queue *queue)
+{
+    struct work *work = queue->first;
+
+    if (work == NULL)
+        return NULL;
+    queue->first = work->next;
+    if (queue->first == NULL)
+        queue->last = &queue->first;
+    queue->count--;
+    return work;
+}
+
+static void work_queue_move(struct work_queue *from, struct work_queue *to)
+{
+    *to->last = from->first;
+    to->last = from->last;
+    to->count += from->count;
+    work_queue_init(from);
+}
 
 static void deliver_done(struct mail *mail)
 {
@@ -35,14 +69,9 @@ static struct work *next_work(struct pool *pool)
     struct work *work = NULL;
 
     pthread_mutex_lock(&pool->lock);
-    while (pool->first == NULL && !pool->is_stopping)
+    while (pool->queue.first == NULL && !pool->is_stopping)
         pthread_cond_wait(&pool->has_work, &pool->lock);
-    work = pool->first;
-    if (work != NULL) {
-        pool->first = work->next;
-        if (pool->first == NULL)
-            pool->last = &pool->first;
-    }
+    work = work_queue_take(&pool->queue);
     pthread_mutex_unlock(&pool->lock);
     return work;
 }
@@ -95,7 +124,7 @@ enum err worker_pools_new(const int thread_counts[WORKER_POOL_COUNT],
 
         pthread_mutex_init(&pool->lock, NULL);
         pthread_cond_init(&pool->has_work, NULL);
-        pool->last = &pool->first;
+        work_queue_init(&pool->queue);
     }
     for (int i = 0; rc == ERR_OK && i < WORKER_POOL_COUNT; i++)
         rc = start_threads(&pools->pools[i], thread_counts[i]);
@@ -107,16 +136,20 @@ enum err worker_pools_new(const int thread_counts[WORKER_POOL_COUNT],
     return ERR_OK;
 }
 
-void worker_pools_submit(struct worker_pools *pools, enum worker_pool which, struct work *work)
+/* Threads are woken without the lock: one that needs it at once would only go to sleep again. */
+void worker_pools_submit(struct worker_pools *pools, enum worker_pool which,
+                         struct work_queue *works)
 {
     struct pool *pool = &pools->pools[which];
+    int count = works->count;
 
-    work->next = NULL;
+    if (count == 0)
+        return;
     pthread_mutex_lock(&pool->lock);
-    *pool->last = work;
-    pool->last = &work->next;
-    pthread_cond_signal(&pool->has_work);
+    work_queue_move(works, &pool->queue);
     pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < count && i < pool->thread_count; i++)
+        pthread_cond_signal(&pool->has_work);
 }
 
 void worker_pools_free(struct worker_pools *pools)

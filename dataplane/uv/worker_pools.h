@@ -8,10 +8,21 @@
 
 struct worker_pools;
 
+/* In their order. */
+struct work_queue {
+    struct work *first;
+    struct work **last; /* where the next one is linked */
+    int count;
+};
+
+void work_queue_init(struct work_queue *queue);
+void work_queue_add(struct work_queue *queue, struct work *work);
+
 enum err worker_pools_new(const int thread_counts[WORKER_POOL_COUNT],
                           struct worker_pools **ret_pools) WARN_UNUSED;
-/* Any thread. */
-void worker_pools_submit(struct worker_pools *pools, enum worker_pool pool, struct work *work);
+/* All of `works`, which is empty then. Any thread. */
+void worker_pools_submit(struct worker_pools *pools, enum worker_pool pool,
+                         struct work_queue *works);
 /* Runs what is queued, then joins the threads. */
 void worker_pools_free(struct worker_pools *pools);
 
