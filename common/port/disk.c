@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole files on top of any disk: small ones that are read at start and replaced as a whole.
+/* Whole files on top of any disk: small ones that are read at start and replaced as a whole, and large ones that go.
  *
  * A replaced file is written beside the old one, synced, renamed over it, and the directory is synced:
  * after a crash the name leads to the old or to the new content, never to something between. */
@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #define PATH_MAX_BYTES 512
+#define CUT_FILE_COST 65536 /* a small file is work, too */
 
 enum err disk_read_file(struct disk *disk, const char *path, size_t max_bytes, uint8_t **ret_data,
                         size_t *ret_len)
@@ -82,5 +83,33 @@ enum err disk_replace_file(struct disk *disk, const char *dir, const char *name,
         rc = disk->ops->rename(disk, fresh, path);
     if (rc == ERR_OK)
         rc = disk->ops->sync_dir(disk, dir);
+    return rc;
+}
+
+/* False = what is left of it goes at once: it is no larger than the budget, or cannot be made shorter. */
+static bool cut_end(struct disk *disk, const char *path, int64_t *budget)
+{
+    struct file *file = NULL;
+    int64_t size = 0;
+    int64_t kept = 0;
+
+    if (disk->ops->open(disk, path, 0, &file) != ERR_OK)
+        return false;
+    if (file->ops->size(file, &size) == ERR_OK && size > *budget)
+        kept = size - *budget;
+    if (kept > 0 && file->ops->truncate(file, kept) != ERR_OK)
+        kept = 0;
+    file->ops->close(file);
+    *budget -= size - kept;
+    return kept > 0;
+}
+
+enum err disk_cut_file(struct disk *disk, const char *path, int64_t *budget, bool *ret_is_gone)
+{
+    bool is_cut = cut_end(disk, path, budget);
+    enum err rc = is_cut ? ERR_OK : disk->ops->remove(disk, path);
+
+    *budget -= CUT_FILE_COST;
+    *ret_is_gone = rc == ERR_OK && !is_cut;
     return rc;
 }

@@ -83,6 +83,11 @@ struct file {
 enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error *error) WARN_UNUSED;
 void posix_disk_close(struct disk *disk);
 
+/* Removes a file from its end on, as much of it as *budget bytes allow, which becomes less by that (and by a little
+ * for the file itself). *ret_is_gone: all of it. ERR_NOT_FOUND: it was not there. */
+enum err disk_cut_file(struct disk *disk, const char *path, int64_t *budget,
+                       bool *ret_is_gone) WARN_UNUSED;
+
 /* Whole-file helpers on top of the ops. read: *ret_data is owned (free), at most max_bytes.
  * replace: writes path.new, syncs, renames, syncs dir: the old or the new content, never between.
  */

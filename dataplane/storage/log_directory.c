@@ -250,7 +250,8 @@ static enum err make_shards(struct log_directory *directory,
         return ERR_NO_MEMORY;
     for (int i = 0; i < count; i++)
         shard_init(&directory->shards[i], directory, &directory->store,
-                   directory->executor->loops[i], options->tail_cache_bytes / count, &cleaner);
+                   directory->executor->loops[i], options->tail_cache_bytes / count, &cleaner,
+                   options->removal_piece_bytes);
     return ERR_OK;
 }
 

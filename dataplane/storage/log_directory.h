@@ -37,8 +37,9 @@ struct log_directory_options {
     int64_t wal_block_bytes;   /* of what is written to it at least; likewise */
     int64_t cleaner_map_bytes; /* for keys of logs that are compacted; 0 = none is */
     int64_t cleaner_bytes_per_second;
-    int64_t cleaner_check_us; /* how often a log to be compacted is looked for; 0 = the usual */
-    unsigned sabotage;        /* tests only: enum storage_sabotage in flush_round.h; else 0 */
+    int64_t cleaner_check_us;    /* how often a log to be compacted is looked for; 0 = the usual */
+    int64_t removal_piece_bytes; /* of files that go, at once; likewise */
+    unsigned sabotage;           /* tests only: enum storage_sabotage in flush_round.h; else 0 */
 };
 
 struct log_directory_report {

@@ -352,8 +352,10 @@ static enum err recover_segments(struct log_recovery *log)
     if (log->promised.end_offset > log_start && log->promised.end_offset > log->end &&
         (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
         return ERR_CORRUPT; /* what was flushed is gone */
-    if (log->end >= log_start)
+    if (log->end > log_start)
         return ERR_OK;
+    /* The newest one, too, lies wholly below: of a file that is going, any part may be there, even one with its whole
+     * size and nothing in it. */
     while (log->view_count > 0 && rc == ERR_OK) {
         rc = remove_segment(log, log->views[log->view_count - 1].base_offset);
         drop_last_view(log);

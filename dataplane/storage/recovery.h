@@ -36,7 +36,11 @@ enum err recover_log(struct recovery *recovery, const struct log_identity *id,
 /* After all logs, before the catalogue is committed: what they found is durable. ERR_IO, …: it may not be. */
 enum err recovery_sync(struct recovery *recovery) WARN_UNUSED;
 
-/* Removes the directory of a log, and of its topic when that was the last. */
+/* Files of a log that is no more, as many as the budget allows (disk_cut_file); with the last of them its directory,
+ * and its topic's when that was the last. */
+enum err log_remove_some(struct disk *disk, const struct log_identity *id, int64_t *budget,
+                         bool *ret_is_gone) WARN_UNUSED;
+/* All of it at once. */
 enum err log_remove_files(struct disk *disk, const struct log_identity *id) WARN_UNUSED;
 /* Removes what lies below topics/ and is in no catalogue: never acknowledged, or deleted. */
 enum err recovery_remove_strays(struct log_store *store) WARN_UNUSED;

@@ -349,9 +349,8 @@ static void removal_came_home(struct mail *mail)
     replica_unref(replica); /* the directory's */
 }
 
-static void removal_finished(struct work *work)
+static void removal_finished(struct replica_removal *removal)
 {
-    struct replica_removal *removal = container_of(work, struct replica_removal, work);
     struct replica *replica = container_of(removal, struct replica, removal);
 
     replica->state = REPLICA_REMOVED;
@@ -360,30 +359,38 @@ static void removal_finished(struct work *work)
     loop_post(removal->home, &removal->mail);
 }
 
-static void remove_files(struct work *work)
+static enum err remove_files(struct removal *files, int64_t *budget, bool *ret_is_gone)
 {
-    struct replica_removal *removal = container_of(work, struct replica_removal, work);
+    struct replica_removal *removal = container_of(files, struct replica_removal, files);
     struct replica *replica = container_of(removal, struct replica, removal);
 
-    removal->err = log_remove_files(replica->shard->store->disk, &replica->id);
+    return log_remove_some(replica->shard->store->disk, &replica->id, budget, ret_is_gone);
+}
+
+static void files_removed(struct removal *files)
+{
+    struct replica_removal *removal = container_of(files, struct replica_removal, files);
+
+    removal->err = files->err;
+    removal_finished(removal);
 }
 
 static void catalogue_forgot(struct work *work)
 {
-    struct replica_removal *removal = container_of(work, struct replica_removal, work);
+    struct replica_removal *removal = container_of(work, struct replica_removal, catalogue);
     struct replica *replica = container_of(removal, struct replica, removal);
 
     if (removal->err != ERR_OK) {
-        removal_finished(work);
+        removal_finished(removal);
         return;
     }
-    *work = (struct work){.run = remove_files, .done = removal_finished};
-    worker_submit(replica->shard->loop, WORKER_SLOW, work);
+    removal->files = (struct removal){.run = remove_files, .done = files_removed};
+    removals_add(&replica->shard->removals, &removal->files);
 }
 
 static void forget_in_catalogue(struct work *work)
 {
-    struct replica_removal *removal = container_of(work, struct replica_removal, work);
+    struct replica_removal *removal = container_of(work, struct replica_removal, catalogue);
     struct replica *replica = container_of(removal, struct replica, removal);
 
     removal->err = flush_remove_log(replica->shard->store, &replica->id);
@@ -406,23 +413,25 @@ static void begin_removal_work(struct replica *replica)
     struct replica_removal *removal = &replica->removal;
     bool may_be_on_disk = replica->log.may_be_on_disk;
 
-    removal->work = (struct work){.run = forget_in_catalogue, .done = catalogue_forgot};
+    removal->is_begun = true;
     shard_work_began(replica->shard);
     checkpoint_forget(replica);
     replica_fail_appends(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted");
     replica_complete_trims(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     empty_log(replica);
-    if (may_be_on_disk)
-        worker_submit(replica->shard->loop, WORKER_FLUSH, &removal->work);
-    else
-        removal_finished(&removal->work);
+    if (!may_be_on_disk) {
+        removal_finished(removal);
+        return;
+    }
+    removal->catalogue = (struct work){.run = forget_in_catalogue, .done = catalogue_forgot};
+    worker_submit(replica->shard->loop, WORKER_FLUSH, &removal->catalogue);
 }
 
 /* When no flush round and no pass of the cleaner has it, once. */
 static void go_on_removing(struct replica *replica)
 {
     if (!replica->log.is_taken && replica->log.late_away == NULL && !replica->is_being_cleaned &&
-        replica->removal.work.run == NULL)
+        !replica->removal.is_begun)
         begin_removal_work(replica);
 }
 

@@ -31,11 +31,15 @@ struct replica_control {
 
 struct replica_removal {
     struct mail mail;
-    struct work work;
+    union { /* one after the other */
+        struct work catalogue;
+        struct removal files;
+    };
     struct loop *home;
     void (*done)(void *context, enum err err);
     void *context;
     enum err err;
+    bool is_begun;
 };
 
 struct replica {

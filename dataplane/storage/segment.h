@@ -17,6 +17,7 @@
 #include "common/port/disk.h"
 #include "common/port/executor.h"
 #include "dataplane/storage/offset_index.h"
+#include "dataplane/storage/removals.h"
 #include "dataplane/storage/replica.h"
 
 #define LOG_PATH_BYTES 128
@@ -54,7 +55,10 @@ struct segment {
     int refs;
     bool is_doomed;      /* its files go with the last reference */
     struct list leaving; /* in its shard, while a worker closes or removes the files */
-    struct work removal;
+    union {
+        struct work closing;
+        struct removal removal; /* when it is doomed */
+    };
     struct shard *shard;     /* of that worker */
     struct log_store *store; /* likewise */
     /* under segment_files.lock */

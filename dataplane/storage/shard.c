@@ -31,7 +31,8 @@ static void run_round(struct work *work)
 }
 
 void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
-                struct loop *loop, int64_t tail_bytes, const struct cleaner_limits *cleaner_limits)
+                struct loop *loop, int64_t tail_bytes, const struct cleaner_limits *cleaner_limits,
+                int64_t removal_piece_bytes)
 {
     *shard = (struct shard){
         .store = store,
@@ -57,6 +58,7 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
     tail_budget_init(&shard->tail, tail_bytes, &loop->spares);
     reclaim_init(&shard->reclaim, loop, free_view);
     cleaner_init(&shard->cleaner, shard, cleaner_limits);
+    removals_init(&shard->removals, loop, store, removal_piece_bytes);
 }
 
 void shard_done(struct shard *shard)
@@ -239,29 +241,47 @@ void shard_work_ended(struct shard *shard)
         finish_closing(shard);
 }
 
-static void close_or_remove(struct work *work)
+static void segment_left(struct segment *segment)
 {
-    struct segment *segment = container_of(work, struct segment, removal);
-    struct log_store *store = segment->store;
-    char path[LOG_PATH_BYTES];
-
-    segment_files_drop(&store->files, segment);
-    if (!segment->is_doomed)
-        return;
-    /* What cannot be removed now is removed at the next start: it lies below the log start. */
-    segment_path(segment, SEGMENT_SUFFIX, path);
-    (void)store->disk->ops->remove(store->disk, path);
-    segment_path(segment, SEGMENT_INDEX_SUFFIX, path);
-    (void)store->disk->ops->remove(store->disk, path);
-}
-
-static void segment_left(struct work *work)
-{
-    struct segment *segment = container_of(work, struct segment, removal);
     struct shard *shard = segment->shard;
 
     segment_free(segment);
     shard_work_ended(shard);
+}
+
+static void close_file(struct work *work)
+{
+    struct segment *segment = container_of(work, struct segment, closing);
+
+    segment_files_drop(&segment->store->files, segment);
+}
+
+static void file_closed(struct work *work)
+{
+    segment_left(container_of(work, struct segment, closing));
+}
+
+/* What cannot be removed now is removed at the next start: it lies below the log start. */
+static enum err remove_files(struct removal *removal, int64_t *budget, bool *ret_is_gone)
+{
+    struct segment *segment = container_of(removal, struct segment, removal);
+    struct disk *disk = segment->store->disk;
+    char path[LOG_PATH_BYTES];
+    enum err rc = ERR_OK;
+
+    segment_files_drop(&segment->store->files, segment);
+    segment_path(segment, SEGMENT_SUFFIX, path);
+    rc = disk_cut_file(disk, path, budget, ret_is_gone);
+    if (rc == ERR_OK && !*ret_is_gone)
+        return ERR_OK;
+    segment_path(segment, SEGMENT_INDEX_SUFFIX, path);
+    (void)disk->ops->remove(disk, path);
+    return rc;
+}
+
+static void files_removed(struct removal *removal)
+{
+    segment_left(container_of(removal, struct segment, removal));
 }
 
 void shard_segment_unref(struct shard *shard, struct segment *segment)
@@ -275,10 +295,15 @@ void shard_segment_unref(struct shard *shard, struct segment *segment)
     }
     segment->store = shard->store;
     segment->shard = shard;
-    segment->removal = (struct work){.run = close_or_remove, .done = segment_left};
     list_push_back(&shard->leaving, &segment->leaving);
     shard_work_began(shard);
-    worker_submit(shard->loop, WORKER_SLOW, &segment->removal);
+    if (segment->is_doomed) {
+        segment->removal = (struct removal){.run = remove_files, .done = files_removed};
+        removals_add(&shard->removals, &segment->removal);
+    } else {
+        segment->closing = (struct work){.run = close_file, .done = file_closed};
+        worker_submit(shard->loop, WORKER_SLOW, &segment->closing);
+    }
 }
 
 void shard_segment_list_unref(struct shard *shard, struct segment_list *list)
@@ -328,6 +353,7 @@ static void begin_closing(struct mail *mail)
     timer_stop(shard->loop, &shard->retention);
     cleaner_close(&shard->cleaner);
     checkpoint_stop(shard);
+    removals_hurry(&shard->removals);
     while ((append = shard->deferred) != NULL) {
         shard->deferred = append->next;
         append->next = NULL;

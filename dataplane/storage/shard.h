@@ -14,6 +14,7 @@
 #include "dataplane/storage/cleaner/cleaner.h"
 #include "dataplane/storage/log_tail.h"
 #include "dataplane/storage/published.h"
+#include "dataplane/storage/removals.h"
 #include "dataplane/storage/retention_clock.h"
 #include "dataplane/storage/storage_metrics.h"
 
@@ -44,6 +45,7 @@ struct shard {
     struct checkpoint_queue checkpoints;
     int late_writes;     /* under way */
     struct list leaving; /* segments whose files are being closed or removed */
+    struct removals removals;
     int works; /* of those, of whole partitions, of a checkpoint, the cleaner's: under way off the loop */
     struct timer retention;
     struct retention_clock retention_clock; /* since the timer runs */
@@ -57,7 +59,8 @@ struct shard {
 };
 
 void shard_init(struct shard *shard, struct log_directory *directory, struct log_store *store,
-                struct loop *loop, int64_t tail_bytes, const struct cleaner_limits *cleaner_limits);
+                struct loop *loop, int64_t tail_bytes, const struct cleaner_limits *cleaner_limits,
+                int64_t removal_piece_bytes);
 /* When no loop runs any more. */
 void shard_done(struct shard *shard);
 /* Any loop: flushes everything, marks each log's end; on_closed is called on the shard's loop. */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files of logs that are no more: of a deleted partition, or below topics/ and in no catalogue. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/storage/recovery.h"
+
+#define NAMES_AT_ONCE 16
+#define NAME_MAX_BYTES 64
 
 static bool note_any(void *context, const char *name, bool is_directory)
 {
@@ -12,6 +17,58 @@ static bool note_any(void *context, const char *name, bool is_directory)
     (void)is_directory;
     *is_empty = false;
     return false;
+}
+
+/* Some of the files in a directory; listed first, for they go then. */
+struct some_names {
+    char names[NAMES_AT_ONCE][NAME_MAX_BYTES];
+    int count;
+};
+
+static bool note_name(void *context, const char *name, bool is_directory)
+{
+    struct some_names *found = context;
+    size_t size = strlen(name) + 1;
+
+    if (!is_directory && size <= NAME_MAX_BYTES)
+        memcpy(found->names[found->count++], name, size);
+    return found->count < NAMES_AT_ONCE;
+}
+
+/* *ret_is_done: what is there still goes at once. */
+static enum err cut_files(struct disk *disk, const char *dir, int64_t *budget, bool *ret_is_done)
+{
+    struct some_names found = {.count = 0};
+    enum err rc = disk->ops->list(disk, dir, note_name, &found);
+
+    *ret_is_done = found.count == 0;
+    for (int i = 0; i < found.count && rc == ERR_OK && *budget > 0; i++) {
+        char path[LOG_PATH_BYTES + NAME_MAX_BYTES];
+        bool is_gone = false;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, found.names[i]);
+        rc = disk_cut_file(disk, path, budget, &is_gone);
+    }
+    return rc;
+}
+
+enum err log_remove_some(struct disk *disk, const struct log_identity *id, int64_t *budget,
+                         bool *ret_is_gone)
+{
+    char path[LOG_PATH_BYTES];
+    bool is_done = false;
+    enum err rc = ERR_OK;
+
+    *ret_is_gone = false;
+    log_path(id, path);
+    while (rc == ERR_OK && !is_done && *budget > 0)
+        rc = cut_files(disk, path, budget, &is_done);
+    if (rc == ERR_OK && !is_done)
+        return ERR_OK;
+    /* Whatever could not be cut goes with the directory. */
+    rc = log_remove_files(disk, id);
+    *ret_is_gone = rc == ERR_OK;
+    return rc;
 }
 
 enum err log_remove_files(struct disk *disk, const struct log_identity *id)

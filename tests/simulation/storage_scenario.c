@@ -81,6 +81,7 @@ static bool begin_life(struct scenario *s)
         .wal_block_bytes = 64,
         .cleaner_map_bytes = s->options->has_compaction ? 1 + (int64_t)scenario_draw(s, 2000) : 0,
         .cleaner_bytes_per_second = 100000,
+        .removal_piece_bytes = 1000,
         .sabotage = s->options->sabotage,
     };
     struct log_directory_report report;

@@ -662,20 +662,20 @@ static void note_removed(void *context, enum err err)
     *(bool *)context = true;
 }
 
-struct removal {
+struct replica_gone {
     bool is_done;
 };
 
 static void remove_replica(void *context)
 {
-    struct removal *removal = context;
+    struct replica_gone *removal = context;
 
     replica_remove(replica, sim_executor_loop(rig.executor, 0), note_removed, &removal->is_done);
 }
 
 START_TEST(a_topic_that_is_deleted_in_the_middle_of_a_pass_is_gone)
 {
-    struct removal removal = {false};
+    struct replica_gone removal = {false};
 
     put_and_begin();
     rig_call(&rig, remove_replica, &removal);
