@@ -62,8 +62,7 @@ static void piece_done(struct work *work)
 {
     struct removals *removals = container_of(work, struct removals, work);
 
-    removals->is_running = false;
-    /* What is left of them stays in front, in its order. */
+    /* What is left of them stays in front, in its order; what is added meanwhile comes after. */
     while (!list_is_empty(&removals->away)) {
         struct removal *removal = removal_of(removals->away.prev);
 
@@ -73,6 +72,7 @@ static void piece_done(struct work *work)
         else
             list_push_front(&removals->waiting, &removal->link);
     }
+    removals->is_running = false;
     rest(removals);
 }
 

@@ -153,6 +153,27 @@ START_TEST(after_each_piece_is_a_rest)
 }
 END_TEST
 
+static void add_another(struct removal *removal)
+{
+    note_done(removal);
+    removals_add(&removals, &files[2].removal);
+}
+
+START_TEST(what_is_added_when_another_is_done_goes_once_and_after_what_waited)
+{
+    make_file(paths[2], 3 * PIECE);
+    files[0].removal.done = add_another;
+    add_file(0, PIECE);
+    add_file(1, 2 * PIECE);
+    run_all();
+    ck_assert_int_eq(files[1].done_as, 2);
+    ck_assert_int_eq(files[2].done_as, 3);
+    for (int i = 0; i < FILES; i++)
+        ck_assert_int_eq(files[i].dones, 1);
+    ck_assert_int_eq(files[2].runs, 3);
+}
+END_TEST
+
 static void hurry(void *context)
 {
     (void)context;
@@ -277,6 +298,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_large_file_goes_from_its_end_a_piece_at_a_time);
     tcase_add_test(tc, files_go_in_their_order_and_each_is_done_once);
+    tcase_add_test(tc, what_is_added_when_another_is_done_goes_once_and_after_what_waited);
     tcase_add_test(tc, after_each_piece_is_a_rest);
     tcase_add_test(tc, a_loop_that_closes_does_not_rest);
     tcase_add_test(tc, nothing_rests_while_room_is_short);
