@@ -104,7 +104,7 @@ static void run_pieces(int count)
 static void run_all(void)
 {
     while (sim_executor_step(executor))
-        continue;
+        ck_assert(!removals.is_running || !timer_is_armed(&removals.rest));
 }
 
 static void run_all_without_rest(void)
