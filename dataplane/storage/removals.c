@@ -81,6 +81,7 @@ static void begin_piece(struct removals *removals)
     struct list *node = NULL;
     int count = 0;
 
+    invariant(!removals->is_running);
     while (count < AT_ONCE && (node = list_pop_front(&removals->waiting)) != NULL) {
         list_push_back(&removals->away, node);
         count++;
