@@ -6,7 +6,7 @@
  *   both    one segment after another from the oldest on, whole ones, none with something above the high watermark,
  *           the newest too; only with `delete` in cleanup.policy
  *   start   what lies wholly below the log start goes whatever the policy says
- * The files of a segment are removed as soon as nobody reads them: file.delete.delay.ms is the longest that they may
+ * The files of a segment begin to go (removals.h) as soon as nobody reads them: file.delete.delay.ms is the longest that they may
  * stay, not the shortest. */
 #include "dataplane/storage/partition_log.h"
 #include "dataplane/storage/shard.h"

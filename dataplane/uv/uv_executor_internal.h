@@ -18,10 +18,9 @@ struct uv_executor_loop {
     uv_loop_t uv;
     int wake_fd; /* an eventfd: mail from other threads */
     uv_poll_t wake;
-    uv_timer_t alarm; /* the first deadline of timers */
-    uv_prepare_t
-        prepare;      /* before the poll: deliver mail, hand work over, mark the time as stale */
-    uv_check_t check; /* after the poll: deliver mail */
+    uv_timer_t alarm;     /* the first deadline of timers */
+    uv_prepare_t prepare; /* before the poll: deliver mail, hand work over */
+    uv_check_t check;     /* after the poll: deliver mail */
     struct mailbox mailbox;
     struct work_queue submitted[WORKER_POOL_COUNT]; /* in this turn */
     struct timer_queue timers;

@@ -662,25 +662,19 @@ static void note_removed(void *context, enum err err)
     *(bool *)context = true;
 }
 
-struct replica_gone {
-    bool is_done;
-};
-
 static void remove_replica(void *context)
 {
-    struct replica_gone *removal = context;
-
-    replica_remove(replica, sim_executor_loop(rig.executor, 0), note_removed, &removal->is_done);
+    replica_remove(replica, sim_executor_loop(rig.executor, 0), note_removed, context);
 }
 
 START_TEST(a_topic_that_is_deleted_in_the_middle_of_a_pass_is_gone)
 {
-    struct replica_gone removal = {false};
+    bool is_removed = false;
 
     put_and_begin();
-    rig_call(&rig, remove_replica, &removal);
+    rig_call(&rig, remove_replica, &is_removed);
     pass_seconds(20);
-    ck_assert(removal.is_done);
+    ck_assert(is_removed);
     ck_assert_int_eq(sim_disk_file_size(rig.disk, path_of(0, ".log")), -1);
     ck_assert_int_eq(sim_disk_file_size(rig.disk, path_of(0, ".1.log")), -1);
     rig_stop(&rig, RIG_CLEAN);
