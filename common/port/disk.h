@@ -55,6 +55,10 @@ struct disk_ops {
     void (*at_once)(struct disk *disk, disk_job_fn job, void *context, int count);
     /* As sync and sync_dir one by one, but a disk may do several at once. */
     void (*sync_all)(struct disk *disk, struct disk_sync *syncs, int count);
+    /* Between the two somebody waits for what is written and synced. Reads of others that have to go to the device begin
+     * after it, or after a little while. In pairs; any thread, several at a time. */
+    void (*hurry_begin)(struct disk *disk);
+    void (*hurry_end)(struct disk *disk);
     /* Held until the process ends; ERR_LOCKED when another holds it. */
     enum err (*lock)(struct disk *disk, const char *path);
     enum err (*free_bytes)(struct disk *disk, int64_t *ret_free, int64_t *ret_total);

@@ -3,7 +3,7 @@
  * directories 0750. errno does not leave this file. Any thread: there is no state but descriptors;
  * the locks are only taken at start.
  * What may run at the same time has threads of its own (job_pool.h); large writes may go past the page cache
- * (direct_write.h).
+ * (direct_write.h); reads are polite (polite_read.h).
  *
  * The lock is an open file description lock on a file of ours: held until the process ends or the disk
  * is closed, not inherited by children, and gone with a killed process. */
@@ -23,6 +23,7 @@
 
 #include "common/port/direct_write.h"
 #include "common/port/job_pool.h"
+#include "common/port/polite_read.h"
 
 #define FILE_MODE 0640
 #define DIRECTORY_MODE 0750
@@ -30,7 +31,7 @@
 #define LOCKS_MAX 4
 #define REMOVE_DEPTH_MAX 8
 #define LIST_BYTES 16384
-#define READ_PIECE_BYTES ((size_t)256 << 10)
+#define PATIENCE_US 2000 /* about as long as a round takes on a slow disk */
 
 struct posix_disk {
     struct disk base;
@@ -39,6 +40,7 @@ struct posix_disk {
     int lock_count;
     struct direct_writes direct;
     struct job_pool jobs;
+    struct right_of_way way;
 };
 
 struct posix_file {
@@ -71,28 +73,14 @@ static const char *path_or_dot(const char *path)
     return path[0] == '\0' ? "." : path;
 }
 
-/* In pieces, and of bulk nothing is read ahead (disk_open): a device is asked for no more at once than what a sync of
- * somebody else can wait behind. Some read 8 MiB ahead. */
+/* Of bulk nothing is read ahead (disk_open): a device is asked for no more at once than what a sync of somebody else
+ * can wait behind. Some read 8 MiB ahead. */
 static enum err file_read_at(struct file *file, int64_t offset, void *data, size_t len,
                              size_t *ret_len)
 {
-    int fd = posix_file_of(file)->fd;
-    size_t got = 0;
+    const struct posix_file *posix = posix_file_of(file);
 
-    while (got < len) {
-        size_t piece = len - got < READ_PIECE_BYTES ? len - got : READ_PIECE_BYTES;
-        ssize_t n = pread(fd, (uint8_t *)data + got, piece, offset + (int64_t)got);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_from_errno(errno);
-        if (n == 0)
-            break;
-        got += (size_t)n;
-    }
-    *ret_len = got;
-    return ERR_OK;
+    return polite_read(&posix->disk->way, posix->fd, offset, data, len, ret_len);
 }
 
 /* Bytes from `from` to `to` of the vectors, the first of which belongs at `offset`: one plain write after another. */
@@ -408,6 +396,16 @@ static void disk_sync_all(struct disk *disk, struct disk_sync *syncs, int count)
     disk_at_once(disk, sync_one, &all, count);
 }
 
+static void disk_hurry_begin(struct disk *disk)
+{
+    right_of_way_begin(&posix_disk_of(disk)->way);
+}
+
+static void disk_hurry_end(struct disk *disk)
+{
+    right_of_way_end(&posix_disk_of(disk)->way);
+}
+
 static enum err disk_lock(struct disk *disk, const char *path)
 {
     struct posix_disk *posix = posix_disk_of(disk);
@@ -451,6 +449,8 @@ static const struct disk_ops posix_disk_ops = {
     .sync_dir = disk_sync_dir,
     .at_once = disk_at_once,
     .sync_all = disk_sync_all,
+    .hurry_begin = disk_hurry_begin,
+    .hurry_end = disk_hurry_end,
     .lock = disk_lock,
     .free_bytes = disk_free_bytes,
 };
@@ -474,6 +474,7 @@ enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error 
     }
     direct_writes_init(&disk->direct, disk->root);
     job_pool_init(&disk->jobs);
+    right_of_way_init(&disk->way, PATIENCE_US);
     *ret_disk = &disk->base;
     return ERR_OK;
 }
@@ -486,6 +487,7 @@ void posix_disk_close(struct disk *disk)
         return;
     posix = posix_disk_of(disk);
     job_pool_done(&posix->jobs);
+    right_of_way_done(&posix->way);
     direct_writes_done(&posix->direct);
     for (int i = 0; i < posix->lock_count; i++)
         (void)close(posix->locks[i]);

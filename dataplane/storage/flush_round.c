@@ -482,6 +482,7 @@ static void record(struct log_store *store, struct flush_round *round)
 
 void flush_round_run(struct log_store *store, struct flush_round *round)
 {
+    store->disk->ops->hurry_begin(store->disk);
     log_store_lock(store);
     choose(store, round);
     log_store_unlock(store);
@@ -491,6 +492,7 @@ void flush_round_run(struct log_store *store, struct flush_round *round)
     record(store, round);
     log_store_unlock(store);
     flush_log_items(store, round);
+    store->disk->ops->hurry_end(store->disk);
 }
 
 static enum err remove_log(struct log_store *store, const struct log_identity *id)

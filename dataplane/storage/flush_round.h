@@ -8,7 +8,8 @@
  *   5 record    the catalogue's entries: first what somebody waits for, synced; then what is only known
  *   6 log       small items and notes into the write-ahead log; one sync
  *
- * Rounds of several loops run side by side: 1 and 5 hold the store's lock, the rest is done without it.
+ * Rounds of several loops run side by side: 1 and 5 hold the store's lock, the rest is done without it. While one runs,
+ * reads that have to go to the disk give way (disk.h, hurry_begin).
  *
  * An item ends with ERR_OK, with ERR_NO_SPACE (its files are as they were before), or with anything else:
  * then the directory has failed for good, because after a failed write or sync nobody knows what is on

@@ -236,6 +236,17 @@ static void disk_sync_all(struct disk *base, struct disk_sync *syncs, int count)
                                              : disk_sync_dir(base, syncs[i].dir);
 }
 
+/* Calls are done one after the other: nobody is in the way. But each that begins must end. */
+static void disk_hurry_begin(struct disk *base)
+{
+    sim_disk_of(base)->hurries++;
+}
+
+static void disk_hurry_end(struct disk *base)
+{
+    invariant(sim_disk_of(base)->hurries-- > 0);
+}
+
 static enum err disk_lock(struct disk *base, const char *path)
 {
     struct sim_disk *disk = sim_disk_of(base);
@@ -268,6 +279,8 @@ const struct disk_ops sim_disk_ops = {
     .sync_dir = disk_sync_dir,
     .at_once = disk_at_once,
     .sync_all = disk_sync_all,
+    .hurry_begin = disk_hurry_begin,
+    .hurry_end = disk_hurry_end,
     .lock = disk_lock,
     .free_bytes = disk_free_bytes,
 };

@@ -41,6 +41,8 @@ bool sim_disk_flip_bit(struct disk *disk, const char *path, int64_t offset, int 
 int64_t sim_disk_used_bytes(const struct disk *disk);
 int64_t sim_disk_open_files(const struct disk *disk);
 int64_t sim_disk_sync_count(const struct disk *disk);
+/* Of files, while nobody said that somebody waits. */
+int64_t sim_disk_unhurried_syncs(const struct disk *disk);
 /* -1 = no such file. */
 int64_t sim_disk_file_size(const struct disk *disk, const char *path);
 

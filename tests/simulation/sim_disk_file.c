@@ -152,6 +152,7 @@ static enum err file_sync(struct file *base)
         sim_disk_draws(file->disk, file->disk->faults.sync_error_per_million))
         return ERR_IO;
     file->disk->sync_count++;
+    file->disk->unhurried_syncs += file->disk->hurries == 0;
     sim_disk_note(file->disk, "sync", file->inode->now_size);
     if (!file->disk->faults.is_sync_lying)
         sim_inode_sync(file->inode);

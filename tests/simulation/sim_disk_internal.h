@@ -45,8 +45,10 @@ struct sim_disk {
     struct sim_disk_faults faults;
     int64_t changes_left; /* -1 = lives for ever */
     int64_t sync_count;
+    int64_t unhurried_syncs; /* of files, outside every hurry */
     int64_t open_files;
     bool is_locked;
+    int hurries;
 };
 
 static inline struct sim_disk *sim_disk_of(const struct disk *disk)

@@ -112,6 +112,27 @@ START_TEST(a_large_append_goes_straight_to_its_segment)
 }
 END_TEST
 
+/* So reads of old records give way to it, whichever way it takes. */
+START_TEST(what_an_append_waits_for_is_done_in_a_hurry)
+{
+    for (int small = 0; small <= 1; small++) {
+        struct replica *replica = NULL;
+        int64_t unhurried = 0;
+        int64_t syncs = 0;
+
+        rig.small_bytes_max = small ? 1 << 16 : 1;
+        restart(RIG_CLEAN);
+        replica = rig_open(&rig, 0, small);
+        rig_put(&rig, replica, 1);
+        unhurried = sim_disk_unhurried_syncs(rig.disk);
+        syncs = sim_disk_sync_count(rig.disk);
+        rig_put(&rig, replica, 1);
+        ck_assert_int_gt(sim_disk_sync_count(rig.disk), syncs);
+        ck_assert_int_eq(sim_disk_unhurried_syncs(rig.disk), unhurried);
+    }
+}
+END_TEST
+
 START_TEST(what_only_the_write_ahead_log_had_survives_power_cut_after_power_cut)
 {
     int64_t put = 0;
@@ -400,6 +421,7 @@ Suite *test_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, small_appends_of_many_partitions_cost_one_sync);
     tcase_add_test(tc, a_large_append_goes_straight_to_its_segment);
+    tcase_add_test(tc, what_an_append_waits_for_is_done_in_a_hurry);
     tcase_add_test(tc, what_only_the_write_ahead_log_had_survives_power_cut_after_power_cut);
     tcase_add_test(tc, durable_is_a_prefix_whichever_way_its_parts_went);
     tcase_add_test(tc, files_are_used_again_when_checkpoints_have_synced_what_they_hold);
