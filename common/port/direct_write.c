@@ -11,6 +11,7 @@
 #define BLOCK_BYTES ((size_t)4096)
 #define BUFFER_BYTES ((size_t)256 << 10)
 #define OPEN_MAX 256
+#define PARTS_MAX 16
 #define NOT_OPENED (-1)
 #define NOT_TO_BE_HAD (-2)
 
@@ -170,25 +171,6 @@ static void copy_bytes(struct source *source, uint8_t *to, size_t len)
     }
 }
 
-/* *ret_len < len after an error, or when this is no way to write. */
-static enum err write_blocks(int fd, int64_t offset, const uint8_t *bytes, size_t len,
-                             size_t *ret_len)
-{
-    *ret_len = 0;
-    while (*ret_len < len) {
-        ssize_t n = pwrite(fd, bytes + *ret_len, len - *ret_len, offset + (int64_t)*ret_len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_from_errno(errno);
-        *ret_len += (size_t)n;
-        if ((size_t)n % BLOCK_BYTES != 0)
-            return ERR_OK;
-    }
-    return ERR_OK;
-}
-
 /* Whole blocks that lie in memory as the disk wants them, as many as follow each other; 0 = none. */
 static size_t aligned_bytes(const struct source *source, size_t len)
 {
@@ -200,28 +182,92 @@ static size_t aligned_bytes(const struct source *source, size_t len)
     return (left < len ? left : len) / BLOCK_BYTES * BLOCK_BYTES;
 }
 
-static enum err write_pieces(int fd, int64_t offset, struct source *source, size_t len,
+/* Whole blocks that come before those; `len` = there are none of those. */
+static size_t unaligned_bytes(const struct source *source, size_t len)
+{
+    const struct iovec *iov = source->iov;
+    size_t at = source->at;
+    size_t bytes = 0;
+
+    while (bytes < len) {
+        size_t left = iov->iov_len - at;
+        size_t to_block = (BLOCK_BYTES - bytes % BLOCK_BYTES) % BLOCK_BYTES;
+        uintptr_t address = (uintptr_t)iov->iov_base + at + to_block;
+
+        if (left >= to_block + BLOCK_BYTES && address % BLOCK_BYTES == 0)
+            return bytes + to_block < len ? bytes + to_block : len;
+        bytes += left;
+        iov++;
+        at = 0;
+    }
+    return len;
+}
+
+/* What one call writes. */
+struct parts {
+    struct iovec iov[PARTS_MAX];
+    int count;
+    size_t bytes;
+    size_t copied; /* into the buffer */
+};
+
+/* The next part, which begins with a whole block. False = the buffer is full. */
+static bool add_part(struct parts *parts, struct source *source, size_t len, uint8_t *buffer)
+{
+    size_t part = aligned_bytes(source, len);
+    const uint8_t *bytes = buffer + parts->copied;
+
+    if (part > 0) {
+        next_bytes(source, part, &bytes);
+    } else {
+        size_t room = BUFFER_BYTES - parts->copied;
+
+        part = unaligned_bytes(source, len);
+        part = part < room ? part : room;
+        copy_bytes(source, buffer + parts->copied, part);
+        parts->copied += part;
+    }
+    if (part == 0)
+        return false;
+    parts->iov[parts->count++] = (struct iovec){(void *)(uintptr_t)bytes, part};
+    parts->bytes += part;
+    return true;
+}
+
+static ssize_t write_parts(int fd, int64_t offset, const struct parts *parts)
+{
+    ssize_t n = 0;
+
+    do
+        n = pwritev(fd, parts->iov, parts->count, offset);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* *ret_len < len after an error, or when this is no way to write. */
+static enum err write_blocks(int fd, int64_t offset, struct source *source, size_t len,
                              uint8_t *buffer, size_t *ret_len)
 {
-    enum err rc = ERR_OK;
+    while (*ret_len < len) {
+        struct parts parts = {.count = 0};
+        struct source begin = *source;
+        ssize_t n = 0;
 
-    while (*ret_len < len && rc == ERR_OK) {
-        size_t part = aligned_bytes(source, len - *ret_len);
-        const uint8_t *bytes = buffer;
-        size_t done = 0;
-
-        if (part > 0) {
-            next_bytes(source, part, &bytes);
-        } else {
-            part = len - *ret_len < BUFFER_BYTES ? len - *ret_len : BUFFER_BYTES;
-            copy_bytes(source, buffer, part);
+        while (parts.bytes < len - *ret_len && parts.count < PARTS_MAX &&
+               add_part(&parts, source, len - *ret_len - parts.bytes, buffer))
+            continue;
+        n = write_parts(fd, offset + (int64_t)*ret_len, &parts);
+        if (n < 0)
+            return err_from_errno(errno);
+        *ret_len += (size_t)n;
+        if (n == 0 || (size_t)n % BLOCK_BYTES != 0)
+            return ERR_OK;
+        if ((size_t)n < parts.bytes) {
+            *source = begin;
+            skip_bytes(source, (size_t)n);
         }
-        rc = write_blocks(fd, offset + (int64_t)*ret_len, bytes, part, &done);
-        *ret_len += done;
-        if (done < part)
-            break;
     }
-    return rc;
+    return ERR_OK;
 }
 
 enum err direct_write(struct direct_writes *writes, struct direct_file *file, int fd,
@@ -241,7 +287,7 @@ enum err direct_write(struct direct_writes *writes, struct direct_file *file, in
     if (buffer == NULL)
         return ERR_OK;
     skip_bytes(&source, skip);
-    rc = write_pieces(direct, offset, &source, len / BLOCK_BYTES * BLOCK_BYTES, buffer, ret_len);
+    rc = write_blocks(direct, offset, &source, len / BLOCK_BYTES * BLOCK_BYTES, buffer, ret_len);
     give_buffer(writes, buffer);
     if (rc != ERR_INVALID || *ret_len > 0)
         return rc;

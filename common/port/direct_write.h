@@ -2,7 +2,8 @@
 /* Large writes that go to the disk past the page cache (O_DIRECT).
  *
  * The page cache costs a copy into memory that may never have been touched, and a flush that comes later, all at
- * once. Past it bytes go in whole blocks from a few aligned buffers that are used again and again. What is no whole
+ * once. Past it bytes go in whole blocks: from where they are when those lie in memory as in the file, that is, at
+ * addresses that are whole blocks, too; else from a few aligned buffers that are used again and again. What is no whole
  * block at either end goes through the page cache as ever, so a file has exactly the bytes it was given, and its
  * sync covers both.
  *

@@ -9,6 +9,9 @@
 #define MARK_BYTES ((size_t)4 << 10)
 #define MARKED_MIN_BYTES (4 * MARK_BYTES)
 #define TRIM_LOOKS 16
+#define FILE_BLOCK_BYTES ((size_t)4096)
+#define ALIGNED_MIN_BYTES                                                                          \
+    ((size_t)64 << 10) /* smaller ones are hardly written past the page cache */
 
 void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares)
 {
@@ -31,7 +34,7 @@ void tail_chunk_unref(struct tail_chunk *chunk)
     if (chunk == NULL || --chunk->refs > 0)
         return;
     spare_pool_give(chunk->spares, chunk->marks, size_of_marks(chunk));
-    spare_pool_give(chunk->spares, chunk, sizeof(*chunk) + chunk->room);
+    spare_pool_give(chunk->spares, chunk, chunk->block_bytes);
 }
 
 int tail_chunk_marks(const struct tail_chunk *chunk, size_t used)
@@ -109,26 +112,47 @@ struct tail_chunk *log_tail_last(const struct log_tail *tail)
 }
 
 /* Chunks double with use: a log that gets little costs little. */
-static struct tail_chunk *add_chunk(struct log_tail *tail, size_t len, log_offset base_offset)
+static size_t next_block_bytes(const struct log_tail *tail, size_t len)
 {
-    struct tail_chunk *last = log_tail_last(tail);
-    size_t bytes = last == NULL ? CHUNK_MIN_BYTES : (sizeof(*last) + last->room) * 2;
-    struct tail_chunk *chunk = NULL;
+    const struct tail_chunk *last = log_tail_last(tail);
+    size_t bytes = last == NULL ? CHUNK_MIN_BYTES : last->block_bytes * 2;
+    size_t least = sizeof(*last) + len;
 
     if (bytes > CHUNK_MAX_BYTES)
         bytes = CHUNK_MAX_BYTES;
-    if (bytes < sizeof(*chunk) + len)
-        bytes = sizeof(*chunk) + len;
+    if (least + FILE_BLOCK_BYTES >= ALIGNED_MIN_BYTES)
+        least += FILE_BLOCK_BYTES;
+    return bytes < least ? least : bytes;
+}
+
+/* How much of a block, after the chunk itself, stays empty, so that its first byte lies as at `position` of a file. */
+static size_t empty_bytes(const struct tail_chunk *chunk, size_t block_bytes, int64_t position)
+{
+    if (block_bytes < ALIGNED_MIN_BYTES)
+        return 0;
+    return ((size_t)position - (size_t)(uintptr_t)(chunk + 1)) % FILE_BLOCK_BYTES;
+}
+
+static struct tail_chunk *add_chunk(struct log_tail *tail, size_t len, int64_t position,
+                                    log_offset base_offset)
+{
+    size_t bytes = next_block_bytes(tail, len);
+    struct tail_chunk *chunk = NULL;
+    size_t empty = 0;
+
     chunk = spare_pool_take(tail->budget->spares, bytes);
     if (chunk == NULL)
         return NULL;
+    empty = empty_bytes(chunk, bytes, position);
     *chunk = (struct tail_chunk){
         .tail = tail,
         .spares = tail->budget->spares,
         .refs = 1,
         .base_offset = base_offset,
         .end_offset = base_offset,
-        .room = bytes - sizeof(*chunk),
+        .room = bytes - sizeof(*chunk) - empty,
+        .block_bytes = bytes,
+        .data = (uint8_t *)(chunk + 1) + empty,
     };
     if (bytes >= MARKED_MIN_BYTES)
         chunk->marks = spare_pool_take(chunk->spares, size_of_marks(chunk)); /* NULL: found later */
@@ -161,7 +185,7 @@ static void mark(struct tail_chunk *chunk, log_offset base_offset)
         chunk->marks[chunk->mark_count++] = (struct tail_mark){base_offset, chunk->used};
 }
 
-enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
+enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len, int64_t position,
                       log_offset base_offset, log_offset end_offset, struct tail_chunk **ret_chunk,
                       size_t *ret_at)
 {
@@ -169,7 +193,7 @@ enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
 
     if (chunk == NULL || chunk->room - chunk->used < len) {
         bound_count(tail);
-        chunk = add_chunk(tail, len, base_offset);
+        chunk = add_chunk(tail, len, position, base_offset);
     }
     if (chunk == NULL)
         return ERR_NO_MEMORY;

@@ -9,6 +9,10 @@
  * it. Chunks are counted on the owner's loop: by the log, by snapshots, by a flush round. A budget per
  * loop drops the oldest flushed chunks of any log when there are too many bytes.
  *
+ * The bytes of a large chunk lie in memory as they will in the blocks of their segment's file: their address and their
+ * position there have the same rest. So a write past the page cache needs no copy of them (direct_write.h). Where a chunk
+ * goes on in another segment they do not, and are copied then.
+ *
  * A chunk that may hold many batches notes every few KiB which one begins there. Who reads knows how many of
  * these marks belong to the bytes it was told of, and looks at no others. */
 #ifndef DATAPLANE_STORAGE_LOG_TAIL_H
@@ -52,7 +56,8 @@ struct tail_chunk {
     log_offset end_offset;
     size_t used;
     size_t room;
-    uint8_t data[];
+    size_t block_bytes; /* what it takes of memory */
+    uint8_t *data;      /* in the same block */
 };
 
 void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares);
@@ -61,8 +66,8 @@ void tail_budget_trim(struct tail_budget *budget);
 
 void log_tail_init(struct log_tail *tail, struct tail_budget *budget, log_offset flushed_end);
 void log_tail_done(struct log_tail *tail);
-/* Copies a batch. *ret_chunk is borrowed from the tail. ERR_NO_MEMORY. */
-enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len,
+/* Copies a batch, which belongs at `position` of its segment. *ret_chunk is borrowed from the tail. ERR_NO_MEMORY. */
+enum err log_tail_put(struct log_tail *tail, const uint8_t *bytes, size_t len, int64_t position,
                       log_offset base_offset, log_offset end_offset, struct tail_chunk **ret_chunk,
                       size_t *ret_at) WARN_UNUSED;
 /* Forgets everything from `end` on; `last` (may be NULL) is cut to `used` bytes. */

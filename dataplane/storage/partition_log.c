@@ -284,8 +284,8 @@ enum err partition_log_append(struct partition_log *log, const struct log_config
     rc = remember_producer(log, batch, now_ms);
     if (rc != ERR_OK)
         goto fail_spare;
-    rc = log_tail_put(&log->tail, bytes, (size_t)batch->size_bytes, batch->base_offset,
-                      record_batch_next_offset(batch), &chunk, &at);
+    rc = log_tail_put(&log->tail, bytes, (size_t)batch->size_bytes, log->head.active.size_bytes,
+                      batch->base_offset, record_batch_next_offset(batch), &chunk, &at);
     if (rc != ERR_OK)
         goto fail_producer;
 
