@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES ((size_t)4096)
+#define BLOCK_BYTES DIRECT_WRITE_BLOCK_BYTES
 #define BUFFER_BYTES ((size_t)256 << 10)
 #define OPEN_MAX 256
 #define PARTS_MAX 16

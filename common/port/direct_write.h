@@ -20,6 +20,7 @@
 #include "common/base/error.h"
 
 #define DIRECT_WRITE_MIN_BYTES ((size_t)32 << 10)
+#define DIRECT_WRITE_BLOCK_BYTES ((size_t)4096)
 
 struct direct_buffer;
 

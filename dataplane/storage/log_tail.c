@@ -3,15 +3,16 @@
 
 #include <string.h>
 
+#include "common/port/direct_write.h"
+
 /* With its header. */
 #define CHUNK_MIN_BYTES ((size_t)512)
 #define CHUNK_MAX_BYTES ((size_t)256 << 10)
 #define MARK_BYTES ((size_t)4 << 10)
 #define MARKED_MIN_BYTES (4 * MARK_BYTES)
 #define TRIM_LOOKS 16
-#define FILE_BLOCK_BYTES ((size_t)4096)
-#define ALIGNED_MIN_BYTES                                                                          \
-    ((size_t)64 << 10) /* smaller ones are hardly written past the page cache */
+/* Smaller ones are hardly written past the page cache. */
+#define ALIGNED_MIN_BYTES ((size_t)64 << 10)
 
 void tail_budget_init(struct tail_budget *budget, int64_t bytes_max, struct spare_pool *spares)
 {
@@ -120,8 +121,8 @@ static size_t next_block_bytes(const struct log_tail *tail, size_t len)
 
     if (bytes > CHUNK_MAX_BYTES)
         bytes = CHUNK_MAX_BYTES;
-    if (least + FILE_BLOCK_BYTES >= ALIGNED_MIN_BYTES)
-        least += FILE_BLOCK_BYTES;
+    if (least + DIRECT_WRITE_BLOCK_BYTES >= ALIGNED_MIN_BYTES)
+        least += DIRECT_WRITE_BLOCK_BYTES;
     return bytes < least ? least : bytes;
 }
 
@@ -130,7 +131,7 @@ static size_t empty_bytes(const struct tail_chunk *chunk, size_t block_bytes, in
 {
     if (block_bytes < ALIGNED_MIN_BYTES)
         return 0;
-    return ((size_t)position - (size_t)(uintptr_t)(chunk + 1)) % FILE_BLOCK_BYTES;
+    return ((size_t)position - (size_t)(uintptr_t)(chunk + 1)) % DIRECT_WRITE_BLOCK_BYTES;
 }
 
 static struct tail_chunk *add_chunk(struct log_tail *tail, size_t len, int64_t position,
