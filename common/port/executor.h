@@ -4,9 +4,9 @@
  *   loop     one thread (uv) or a share of one thread (simulation). Everything that a loop owns is
  *            touched on that loop only.
  *   mail     an embedded node posted to a loop from any thread; delivered there in posting order
- * per sender. Posting never blocks and never fails; who may post is bounded at admission. timer
- * belongs to one loop; fires there once. work     runs on a worker thread (blocking calls allowed),
- * then done() on the loop it came from.
+ *            per sender. Posting never blocks and never fails; who may post is bounded at admission.
+ *   timer    belongs to one loop; fires there once.
+ *   work     runs on a worker thread (blocking calls allowed), then done() on the loop it came from.
  *
  * A node is in at most one place: it may be posted again only from its deliver() on. */
 #ifndef COMMON_PORT_EXECUTOR_H
@@ -107,7 +107,9 @@ static inline bool on_loop(const struct loop *loop)
     return loop->ops->is_current(loop);
 }
 
-/* deadline_us is on the loop's monotonic clock. Restarting an armed timer moves it. Loop only. */
+/* deadline_us is on the loop's monotonic clock. Restarting an armed timer moves it. Even when it has passed, the
+ * loop's other mail and sockets go first: a long task that starts a timer with no delay for its next piece holds
+ * nobody up (mail to its own loop would). Loop only. */
 static inline void timer_start(struct loop *loop, struct timer *timer, int64_t deadline_us)
 {
     loop->ops->timer_start(loop, timer, deadline_us);

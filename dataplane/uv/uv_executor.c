@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A turn of a loop: alarm and timers → prepare (mail, then work) → poll (sockets) → check (mail). Time is read at
- * most once between two polls. Mail from the loop itself needs no wake-up: prepare delivers until the
- * box is empty before the loop sleeps. Work is handed to its pool when the turn's mail is delivered: answers leave
+/* A turn of a loop: prepare (mail, then work) → poll (sockets) → check (mail, then the timers that are due). Time is
+ * read at most once between two polls. Mail from the loop itself needs no wake-up: prepare delivers until the
+ * box is empty before the loop sleeps. The alarm only ends a poll in time. A timer never fires in the pass that
+ * started it, whatever its deadline: who starts one again with no delay lets mail and sockets go first. Work is handed to its pool when the turn's mail is delivered: answers leave
  * first, and a worker that the system puts in the loop's place finds it done. */
 #include "dataplane/uv/uv_executor_internal.h"
 
@@ -15,6 +16,9 @@
 
 /* A few rounds side by side keep a disk busy; more of them only make each smaller. */
 enum { MAX_LOOPS = 64, FLUSH_WORKERS_MAX = 4 };
+
+/* A timer that is due so soon gets no alarm, which would be up to a millisecond late. */
+enum { SOON_US = 20 };
 
 struct uv_executor {
     struct executor base;
@@ -83,7 +87,18 @@ static void loop_post_mail(struct loop *base, struct mail *mail)
         wake_up(loop);
 }
 
-static void on_alarm(uv_timer_t *alarm);
+/* The next poll does not wait, and check looks at the timers. */
+static void on_soon(uv_idle_t *soon)
+{
+    (void)soon;
+}
+
+static void on_alarm(uv_timer_t *alarm)
+{
+    struct uv_executor_loop *loop = container_of(alarm, struct uv_executor_loop, alarm);
+
+    uv_idle_start(&loop->soon, on_soon);
+}
 
 /* libuv's timers count milliseconds: we wake at or just after the deadline, never before. */
 static void set_alarm(struct uv_executor_loop *loop)
@@ -96,23 +111,27 @@ static void set_alarm(struct uv_executor_loop *loop)
         uv_timer_stop(&loop->alarm);
         return;
     }
-    if (deadline_us == loop->alarm_us)
-        return;
     loop->alarm_us = deadline_us;
     delay_us = deadline_us - clock_monotonic_us(&system_clock);
+    if (delay_us <= SOON_US) {
+        uv_idle_start(&loop->soon, on_soon);
+        return;
+    }
     uv_update_time(&loop->uv);
-    uv_timer_start(&loop->alarm, on_alarm, delay_us <= 0 ? 0 : (uint64_t)(delay_us + 999) / 1000,
-                   0);
+    uv_timer_start(&loop->alarm, on_alarm, (uint64_t)(delay_us + 999) / 1000, 0);
 }
 
-static void on_alarm(uv_timer_t *alarm)
+static void fire_timers(struct uv_executor_loop *loop)
 {
-    struct uv_executor_loop *loop = container_of(alarm, struct uv_executor_loop, alarm);
+    int64_t deadline_us = INT64_MAX;
     struct timer *timer = NULL;
 
-    loop->is_time_stale = true;
     refresh_time(loop);
-    loop->alarm_us = INT64_MAX;
+    (void)timer_queue_next_deadline(&loop->timers, &deadline_us);
+    if (deadline_us > loop->now_us && !uv_is_active((uv_handle_t *)&loop->soon))
+        return;
+    uv_idle_stop(&loop->soon);
+    loop->alarm_us = INT64_MIN; /* set once, after all of them */
     while ((timer = timer_queue_pop_due(&loop->timers, loop->now_us)) != NULL)
         timer->fire(timer);
     set_alarm(loop);
@@ -121,7 +140,10 @@ static void on_alarm(uv_timer_t *alarm)
 static void loop_timer_start(struct loop *base, struct timer *timer, int64_t deadline_us)
 {
     struct uv_executor_loop *loop = uv_loop_of(base);
+    int64_t next_pass_us = loop_get_now_us(base) + 1;
 
+    if (deadline_us < next_pass_us)
+        deadline_us = next_pass_us;
     timer_queue_start(&loop->timers, timer, deadline_us);
     if (deadline_us < loop->alarm_us)
         set_alarm(loop);
@@ -207,6 +229,7 @@ static void on_check(uv_check_t *check)
 
     mailbox_end_wait(&loop->mailbox);
     mailbox_deliver(&loop->mailbox);
+    fire_timers(loop);
 }
 
 static enum err loop_setup(struct uv_executor *executor, int index)
@@ -230,6 +253,7 @@ static enum err loop_setup(struct uv_executor *executor, int index)
         uv_poll_start(&loop->wake, UV_READABLE, on_wake) != 0)
         return ERR_UNAVAILABLE;
     uv_timer_init(&loop->uv, &loop->alarm);
+    uv_idle_init(&loop->uv, &loop->soon);
     uv_prepare_init(&loop->uv, &loop->prepare);
     uv_check_init(&loop->uv, &loop->check);
     uv_prepare_start(&loop->prepare, on_prepare);
@@ -330,6 +354,7 @@ static void close_handles(struct mail *mail)
 
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->alarm, NULL);
+    uv_close((uv_handle_t *)&loop->soon, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
 }

@@ -19,8 +19,9 @@ struct uv_executor_loop {
     int wake_fd; /* an eventfd: mail from other threads */
     uv_poll_t wake;
     uv_timer_t alarm;     /* the first deadline of timers */
+    uv_idle_t soon;       /* active: a timer is due, the poll does not wait */
     uv_prepare_t prepare; /* before the poll: deliver mail, hand work over */
-    uv_check_t check;     /* after the poll: deliver mail */
+    uv_check_t check;     /* after the poll: deliver mail, fire timers */
     struct mailbox mailbox;
     struct work_queue submitted[WORKER_POOL_COUNT]; /* in this turn */
     struct timer_queue timers;
