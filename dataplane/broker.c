@@ -196,6 +196,7 @@ static enum err make_loops(struct broker *broker)
         list_init(&hosted->base.sessions);
         list_init(&hosted->base.starved);
         login_guard_init(&hosted->base.guard, &broker->options.limits.logins, broker->seed);
+        handshake_queue_init(&hosted->base.handshakes, executor->loops[i]);
         scheduler_init(&hosted->base.scheduler, executor->loops[i], broker->seed);
         if (hosted->base.scratch.data == NULL || hosted->base.fetch_sessions == NULL ||
             hosted->base.metrics == NULL)

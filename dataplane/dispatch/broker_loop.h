@@ -46,6 +46,7 @@ struct broker_loop {
     const struct broker_limits *limits;
 
     struct connection_scratch scratch;
+    struct handshake_queue handshakes;
     struct scheduler scheduler;
     struct login_guard guard;
     struct memory_budget *memory; /* of the broker; any loop */

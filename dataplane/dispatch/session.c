@@ -73,6 +73,7 @@ static struct session *new_session(struct broker_loop *broker, struct stream *st
         .stream = stream,
         .tls = tls,
         .scratch = &broker->scratch,
+        .handshakes = &broker->handshakes,
         .max_frame_bytes = broker->limits->max_login_frame_bytes,
         .budget = broker->memory,
         .calls = &session_calls,
@@ -290,6 +291,7 @@ void broker_loop_stop(struct broker_loop *broker)
     timer_stop(broker->loop, &broker->sweep);
     timer_stop(broker->loop, &broker->memory_retry);
     scheduler_stop(&broker->scheduler);
+    handshake_queue_stop(&broker->handshakes);
     list_for_each(&broker->sessions, link)
     {
         struct session *session = container_of(link, struct session, link);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading: small reads go through the loop's shared scratch memory, large frames are read in place.
  * Frames are handed on while the connection is open and not paused; what was read beyond a pause waits
- * in `leftover`.
+ * in `leftover`. Before a step of the TLS handshake nothing is read until it is its turn (handshake_queue.h).
  *
  * Writing: one stream write at a time. Plain connections gather the waiting answers' own memory; TLS ones
  * encrypt up to CIPHER_BYTES of it into a buffer that lives while it is needed. */
@@ -32,6 +32,8 @@ struct connection {
     struct stream *stream;
     struct tls_stream *tls; /* NULL = plain */
     struct connection_scratch *scratch;
+    struct handshake_queue *handshakes;
+    struct handshake_step handshake;
     const struct connection_owner *calls;
     void *owner;
     struct loop *loop;
@@ -132,11 +134,29 @@ static void read_tls(struct connection *connection)
     pump(connection); /* handshake messages, alerts */
 }
 
+static void on_handshake_step(struct handshake_step *step)
+{
+    struct connection *connection = container_of(step, struct connection, handshake);
+
+    if (may_deliver(connection))
+        connection->stream->ops->read_start(connection->stream);
+}
+
+static bool must_wait(struct connection *connection)
+{
+    return connection->tls != NULL && !tls_stream_is_established(connection->tls) &&
+           !handshake_step_take(connection->handshakes, &connection->handshake);
+}
+
 static void on_buffer(void *owner, uint8_t **ret_data, size_t *ret_len)
 {
     struct connection *connection = owner;
 
     connection->reads_in_place = false;
+    if (must_wait(connection)) {
+        *ret_len = 0;
+        return;
+    }
     if (connection->tls == NULL) {
         frame_reader_room(&connection->frames, ret_data, ret_len);
         connection->reads_in_place = *ret_len > 0;
@@ -374,6 +394,7 @@ void connection_close(struct connection *connection, enum err why)
     if (connection->state >= CONNECTION_CLOSING)
         return;
     connection->state = CONNECTION_CLOSING;
+    handshake_step_give_up(&connection->handshake);
     timer_stop(connection->loop, &connection->linger);
     connection->stream->ops->close(connection->stream);
     connection->calls->on_closing(connection->owner, why);
@@ -409,6 +430,8 @@ enum err connection_new(const struct connection_options *options,
     }
     connection->stream = options->stream;
     connection->scratch = options->scratch;
+    connection->handshakes = options->handshakes;
+    handshake_step_init(&connection->handshake, on_handshake_step);
     connection->calls = options->calls;
     connection->owner = options->owner;
     connection->loop = options->stream->loop;

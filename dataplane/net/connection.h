@@ -12,6 +12,7 @@
 #include "common/base/list.h"
 #include "common/port/network.h"
 #include "dataplane/net/frame_reader.h"
+#include "dataplane/net/handshake_queue.h"
 
 struct connection;
 struct tls_context;
@@ -48,6 +49,7 @@ struct connection_options {
     struct stream *stream;   /* moved */
     struct tls_context *tls; /* borrowed for the connection's life; NULL = plain */
     struct connection_scratch *scratch;
+    struct handshake_queue *handshakes; /* of the loop; TLS handshakes wait in it */
     size_t max_frame_bytes;
     struct memory_budget *budget; /* frames are taken from it, at first as a stranger's */
     const struct connection_owner *calls;

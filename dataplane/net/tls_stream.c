@@ -152,6 +152,11 @@ enum err tls_stream_write(struct tls_stream *stream, const uint8_t *data, size_t
     return ERR_OK;
 }
 
+bool tls_stream_is_established(const struct tls_stream *stream)
+{
+    return SSL_is_init_finished(stream->ssl) == 1;
+}
+
 size_t tls_stream_pending(const struct tls_stream *stream)
 {
     return BIO_ctrl_pending(stream->out);

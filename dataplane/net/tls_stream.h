@@ -8,6 +8,8 @@
 #include "common/base/buffer.h"
 #include "common/base/error.h"
 
+#include <stdbool.h>
+
 struct tls_context;
 struct tls_stream;
 
@@ -27,6 +29,8 @@ enum err tls_stream_read(struct tls_stream *stream, uint8_t *data, size_t max,
                          size_t *ret_len) WARN_UNUSED;
 /* Encrypts len bytes into the pending ciphertext. The handshake must be done. */
 enum err tls_stream_write(struct tls_stream *stream, const uint8_t *data, size_t len) WARN_UNUSED;
+/* The handshake is done. */
+bool tls_stream_is_established(const struct tls_stream *stream);
 /* Ciphertext that waits to be sent (handshake messages too). */
 size_t tls_stream_pending(const struct tls_stream *stream);
 /* Moves up to max bytes of it out. */

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64, MAX_LOOPS = 64 };
+enum { BACKLOG = 1024, ACCEPTS_A_TURN = 16, MAX_LOOPS = 64 };
 
 struct uv_network {
     struct network base;

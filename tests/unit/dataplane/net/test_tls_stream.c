@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/crypto/certificate.h"
 #include "dataplane/net/tls_stream.h"
 #include "tests/support/check_main.h"
+#include "tests/unit/dataplane/net/server_certificate.h"
 
 #include <openssl/ssl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static char certificate_path[] = "/tmp/millrace-tls-cert-XXXXXX";
-static char key_path[] = "/tmp/millrace-tls-key-XXXXXX";
+static struct server_certificate files;
 static struct tls_context *server;
 static SSL_CTX *client_context;
 static SSL_SESSION *session; /* the last that the server offered for later; owned */
@@ -25,38 +21,18 @@ static int on_session(SSL *client, SSL_SESSION *offered)
     return 1; /* ours now */
 }
 
-static void write_file(char *path, const char *text, const char *more)
-{
-    int fd = mkstemp(path);
-
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    ck_assert_int_eq(write(fd, more, strlen(more)), (ssize_t)strlen(more));
-    close(fd);
-}
-
 static void setup(void)
 {
-    static const char *const names[] = {"localhost", NULL};
-    struct certificate_request request = {"localhost", names, NULL, 1};
-    char *ca = NULL, *ca_key = NULL, *leaf = NULL, *leaf_key = NULL;
     struct error error;
 
-    memcpy(certificate_path + sizeof(certificate_path) - 7, "XXXXXX", 6);
-    memcpy(key_path + sizeof(key_path) - 7, "XXXXXX", 6);
-    ck_assert_int_eq(certificate_make_ca("test CA", 1, &ca, &ca_key, &error), ERR_OK);
-    ck_assert_int_eq(certificate_issue(ca, ca_key, &request, &leaf, &leaf_key, &error), ERR_OK);
-    write_file(certificate_path, leaf, ca);
-    write_file(key_path, leaf_key, "");
-    ck_assert_int_eq(tls_context_new(certificate_path, key_path, &server, &error), ERR_OK);
+    server_certificate_make(&files);
+    ck_assert_int_eq(tls_context_new(files.certificate_path, files.key_path, &server, &error),
+                     ERR_OK);
     client_context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_session_cache_mode(client_context,
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(client_context, on_session);
     session_count = 0;
-    free(ca);
-    free(ca_key);
-    free(leaf);
-    free(leaf_key);
 }
 
 static void teardown(void)
@@ -65,8 +41,7 @@ static void teardown(void)
     SSL_CTX_free(client_context);
     SSL_SESSION_free(session);
     session = NULL;
-    unlink(certificate_path);
-    unlink(key_path);
+    server_certificate_remove(&files);
 }
 
 struct pair {
@@ -253,7 +228,7 @@ START_TEST(a_missing_certificate_is_an_error_that_names_the_file)
     struct tls_context *context = NULL;
     struct error error;
 
-    ck_assert_int_eq(tls_context_new("/nonexistent/cert.pem", key_path, &context, &error),
+    ck_assert_int_eq(tls_context_new("/nonexistent/cert.pem", files.key_path, &context, &error),
                      ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(error.message, "/nonexistent/cert.pem"));
 }
