@@ -8,6 +8,7 @@
 
 #include "common/base/list.h"
 #include "common/port/clock.h"
+#include "dataplane/uv/short_turns.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -324,6 +325,7 @@ static void *run_loop(void *context)
     struct uv_executor_loop *loop = context;
 
     running = &loop->base;
+    take_short_turns();
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     running = NULL;
     return NULL;

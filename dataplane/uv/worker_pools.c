@@ -2,6 +2,7 @@
 #include "dataplane/uv/worker_pools.h"
 
 #include "common/base/list.h"
+#include "dataplane/uv/short_turns.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +14,7 @@ struct pool {
     pthread_mutex_t lock;
     pthread_cond_t has_work;
     struct work_queue queue;
+    bool is_waited_for; /* by what is in a hurry: answers wait for a flush */
     bool is_stopping;
     pthread_t threads[MAX_THREADS];
     int thread_count;
@@ -81,6 +83,8 @@ static void *run_worker(void *context)
     struct pool *pool = context;
     struct work *work = NULL;
 
+    if (pool->is_waited_for)
+        take_short_turns();
     while ((work = next_work(pool)) != NULL) {
         work->run(work);
         work->mail.deliver = deliver_done;
@@ -126,6 +130,7 @@ enum err worker_pools_new(const int thread_counts[WORKER_POOL_COUNT],
         pthread_cond_init(&pool->has_work, NULL);
         work_queue_init(&pool->queue);
     }
+    pools->pools[WORKER_FLUSH].is_waited_for = true;
     for (int i = 0; rc == ERR_OK && i < WORKER_POOL_COUNT; i++)
         rc = start_threads(&pools->pools[i], thread_counts[i]);
     if (rc != ERR_OK) {
