@@ -2,7 +2,8 @@
 """mixed.py ROOT STATE [options]. See `mixed` beside it.
 
 Rounds of three phases, each PHASE_SECONDS long: quiet, cold, all. In each, lean_load's e2e runs at 20 MB/s; its p99 is the phase's
-figure. What the broker's loops say of themselves is taken at the end: millrace_loop_busy_seconds.
+figure. Before each, what the last one left is written, and it is quiet for a moment. What the broker's loops say of themselves is
+taken at the end: millrace_loop_busy_seconds.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from comparison.millrace_server import MillraceServer
 from table import rows_of, say
 
 PARTITIONS, RATE = 16, 20_000_000
-PHASE_SECONDS, COLD_BYTES = 20, 4_000_000_000
+PHASE_SECONDS, SETTLE_SECONDS, COLD_BYTES = 20, 3, 4_000_000_000
 SHORT = ("--warm-up", 0, "--seconds", 2)
 LOGINS_EACH, LOGINS_SECONDS, TOPIC_SECONDS, DROP_SECONDS = 50, 0.5, 0.5, 0.2
 HELD_SECONDS = 0.02
@@ -92,6 +93,8 @@ class Mixed:
 
     def phase(self, beside):
         """The p99 of e2e, with these beside it: (work, pause), and loads that end with the phase."""
+        os.sync()
+        time.sleep(SETTLE_SECONDS)
         self.is_over.clear()
         threads = [self.until_over(work, pause) for work, pause in beside]
         topic = f"tail-{next(self.numbers)}"
@@ -110,7 +113,6 @@ class Mixed:
         self.server.create_topic("cold", PARTITIONS)
         self.server.create_topic("small", PARTITIONS, KEPT)
         self.run("produce", "cold", "--bytes", COLD_BYTES)
-        os.sync()
         drop = functools.partial(self.drop_from_memory, self.log_files())
         read = functools.partial(self.run, "fetch", "cold", "--connections", 1, *SHORT)
         write = functools.partial(self.run, "produce", "small", "--record-bytes", 100, "--batch-bytes", 16384, *SHORT)
