@@ -4,7 +4,7 @@
  * in `leftover`. Before a step of the TLS handshake nothing is read until it is its turn (handshake_queue.h).
  *
  * Writing: one stream write at a time. Plain connections gather the waiting answers' own memory; TLS ones
- * encrypt up to CIPHER_BYTES of it into a buffer that lives while it is needed. */
+ * encrypt up to CIPHER_BYTES of it into a buffer that lives while it is sent. */
 #include "dataplane/net/connection.h"
 
 #include "common/base/buffer.h"
@@ -16,8 +16,8 @@ enum {
     GATHER = 32,
     GATHER_BYTES = 1048576,
     CIPHER_BYTES = 256 * 1024,
-    LINGER_US = 5000000,
-    PLAIN_READ = 64 * 1024
+    CIPHER_SLACK = 1024, /* what a call to encrypt adds at most: 29 bytes for each 16 KiB */
+    LINGER_US = 5000000
 };
 
 enum connection_state {
@@ -50,7 +50,7 @@ struct connection {
     bool is_writing;
     struct iovec gathered[GATHER];
     size_t gathered_bytes;
-    uint8_t *cipher; /* ciphertext under way */
+    struct buffer cipher; /* ciphertext under way */
     struct timer linger;
     int64_t last_active_us;
     char peer[64];
@@ -176,12 +176,13 @@ static void on_read(void *owner, size_t len)
     connection->last_active_us = loop_now_us(connection->loop);
     connection_ref(connection);
     if (connection->tls != NULL) {
-        enum err rc = tls_stream_feed(connection->tls, connection->scratch->data, len);
+        enum err rc = ERR_OK;
 
+        tls_stream_feed(connection->tls, connection->scratch->data, len);
+        read_tls(connection);
+        rc = tls_stream_keep(connection->tls);
         if (rc != ERR_OK)
             fail(connection, rc);
-        else
-            read_tls(connection);
     } else if (connection->reads_in_place) {
         frame_reader_filled(&connection->frames, len);
         deliver(connection, slice_of(connection->scratch->data, 0));
@@ -282,21 +283,25 @@ static int gather(struct connection *connection)
 /* Encrypts waiting answers until there is a buffer full of ciphertext. */
 static enum err encrypt(struct connection *connection)
 {
-    while (!list_is_empty(&connection->outgoing) &&
-           tls_stream_pending(connection->tls) < CIPHER_BYTES) {
+    size_t most = CIPHER_BYTES - CIPHER_SLACK;
+    size_t wanted = connection->unsent_bytes < most ? connection->unsent_bytes : most;
+    enum err rc = ERR_OK;
+
+    if (wanted > 0)
+        rc = tls_stream_reserve(connection->tls, wanted + CIPHER_SLACK);
+    while (rc == ERR_OK && !list_is_empty(&connection->outgoing) &&
+           tls_stream_pending(connection->tls) < most) {
         struct outgoing *outgoing = container_of(connection->outgoing.next, struct outgoing, link);
         size_t part = outgoing->iov_count > 0 ? outgoing->iov->iov_len : 0;
-        enum err rc = ERR_OK;
 
-        if (part > PLAIN_READ)
-            part = PLAIN_READ;
+        if (part > most - tls_stream_pending(connection->tls))
+            part = most - tls_stream_pending(connection->tls);
         if (part > 0)
             rc = tls_stream_write(connection->tls, outgoing->iov->iov_base, part);
-        if (rc != ERR_OK)
-            return rc;
-        advance(connection, part);
+        if (rc == ERR_OK)
+            advance(connection, part);
     }
-    return ERR_OK;
+    return rc;
 }
 
 static void on_written(struct stream_write *write, enum err err)
@@ -310,12 +315,7 @@ static void on_written(struct stream_write *write, enum err err)
         fail(connection, err);
     else if (connection->tls == NULL)
         advance(connection, connection->gathered_bytes);
-    /* An idle connection keeps no buffer. */
-    if (connection->tls != NULL && tls_stream_pending(connection->tls) == 0 &&
-        list_is_empty(&connection->outgoing)) {
-        spare_pool_give(&connection->loop->spares, connection->cipher, CIPHER_BYTES);
-        connection->cipher = NULL;
-    }
+    buffer_done(&connection->cipher);
     call_done(connection);
     pump(connection);
     connection_unref(connection);
@@ -332,16 +332,8 @@ static void write_gathered(struct connection *connection, int count)
 
 static void write_cipher(struct connection *connection)
 {
-    size_t len = 0;
-
-    if (connection->cipher == NULL)
-        connection->cipher = spare_pool_take(&connection->loop->spares, CIPHER_BYTES);
-    if (connection->cipher == NULL) {
-        fail(connection, ERR_NO_MEMORY);
-        return;
-    }
-    len = tls_stream_take(connection->tls, connection->cipher, CIPHER_BYTES);
-    connection->gathered[0] = (struct iovec){connection->cipher, len};
+    connection->cipher = tls_stream_take(connection->tls);
+    connection->gathered[0] = (struct iovec){connection->cipher.data, connection->cipher.len};
     write_gathered(connection, 1);
 }
 
@@ -424,7 +416,7 @@ enum err connection_new(const struct connection_options *options,
 
     if (connection == NULL)
         return ERR_NO_MEMORY;
-    if (options->tls != NULL && tls_stream_new(options->tls, &connection->tls) != ERR_OK) {
+    if (options->tls != NULL && tls_stream_new(options->tls, &options->stream->loop->spares, &connection->tls) != ERR_OK) {
         free(connection);
         return ERR_NO_MEMORY;
     }
@@ -466,7 +458,7 @@ void connection_unref(struct connection *connection)
     frame_reader_done(&connection->frames);
     buffer_done(&connection->leftover);
     tls_stream_free(connection->tls);
-    spare_pool_give(&connection->loop->spares, connection->cipher, CIPHER_BYTES);
+    buffer_done(&connection->cipher);
     free(connection);
 }
 

@@ -8,6 +8,7 @@
 
 static struct server_certificate files;
 static struct tls_context *server;
+static struct spare_pool spares;
 static SSL_CTX *client_context;
 static SSL_SESSION *session; /* the last that the server offered for later; owned */
 static int session_count;
@@ -25,6 +26,7 @@ static void setup(void)
 {
     struct error error;
 
+    spare_pool_init(&spares, 1 << 20);
     server_certificate_make(&files);
     ck_assert_int_eq(tls_context_new(files.certificate_path, files.key_path, &server, &error),
                      ERR_OK);
@@ -42,6 +44,7 @@ static void teardown(void)
     SSL_SESSION_free(session);
     session = NULL;
     server_certificate_remove(&files);
+    spare_pool_done(&spares);
 }
 
 struct pair {
@@ -54,7 +57,7 @@ static void pair_init(struct pair *pair, int max_version)
 {
     char server_name[] = "b0-x.pool.example"; /* OpenSSL's macro casts const away */
 
-    ck_assert_int_eq(tls_stream_new(server, &pair->stream), ERR_OK);
+    ck_assert_int_eq(tls_stream_new(server, &spares, &pair->stream), ERR_OK);
     pair->client = SSL_new(client_context);
     SSL_set_max_proto_version(pair->client, max_version);
     SSL_set_tlsext_host_name(pair->client, server_name);
@@ -70,20 +73,28 @@ static void pair_done(struct pair *pair)
     SSL_free(pair->client);
 }
 
+static void send_pending(struct pair *pair)
+{
+    struct buffer out = tls_stream_take(pair->stream);
+
+    ck_assert_uint_eq(tls_stream_pending(pair->stream), 0);
+    if (out.len > 0)
+        ck_assert_int_eq(BIO_write(pair->to_client, out.data, (int)out.len), (int)out.len);
+    buffer_done(&out);
+}
+
 /* Moves ciphertext both ways once; what the server read as plain text is returned in plain. */
 static enum err turn(struct pair *pair, uint8_t *plain, size_t max, size_t *ret_len)
 {
     uint8_t bytes[32768];
     int got = BIO_read(pair->from_client, bytes, sizeof(bytes));
-    size_t out = 0;
     enum err rc = ERR_OK;
 
     if (got > 0)
-        ck_assert_int_eq(tls_stream_feed(pair->stream, bytes, (size_t)got), ERR_OK);
+        tls_stream_feed(pair->stream, bytes, (size_t)got);
     rc = tls_stream_read(pair->stream, plain, max, ret_len);
-    out = tls_stream_take(pair->stream, bytes, sizeof(bytes));
-    if (out > 0)
-        ck_assert_int_eq(BIO_write(pair->to_client, bytes, (int)out), (int)out);
+    ck_assert_int_eq(tls_stream_keep(pair->stream), ERR_OK);
+    send_pending(pair);
     return rc;
 }
 
@@ -126,6 +137,82 @@ START_TEST(bytes_pass_both_ways_and_the_server_name_is_seen)
     ck_assert_int_eq(SSL_version(pair.client), versions[_i]);
     ck_assert_str_eq(tls_stream_server_name(pair.stream), "b0-x.pool.example");
     talk(&pair);
+    pair_done(&pair);
+}
+END_TEST
+
+/* Several records, cut somewhere. */
+START_TEST(what_is_not_read_of_what_came_is_kept_and_read_later)
+{
+    enum { PLAIN = 50000 };
+    static uint8_t sent[PLAIN], got[PLAIN], bytes[2 * PLAIN];
+    struct pair pair;
+    size_t at = 0;
+    int len = 0;
+
+    pair_init(&pair, versions[_i]);
+    shake_hands(&pair);
+    for (size_t i = 0; i < PLAIN; i++)
+        sent[i] = (uint8_t)(i * 31 + i / 251);
+    ck_assert_int_eq(SSL_write(pair.client, sent, PLAIN), PLAIN);
+    len = BIO_read(pair.from_client, bytes, sizeof(bytes));
+    ck_assert_int_gt(len, PLAIN);
+    for (int from = 0, part = 0; from < len; from += part) {
+        size_t read = 0;
+
+        part = len - from > 30011 ? 30011 : len - from;
+        tls_stream_feed(pair.stream, bytes + from, (size_t)part);
+        ck_assert_int_eq(tls_stream_read(pair.stream, got + at, 100, &read), ERR_OK);
+        at += read;
+        ck_assert_int_eq(tls_stream_keep(pair.stream), ERR_OK);
+        memset(bytes + from, 0, (size_t)part); /* the memory is used for something else */
+    }
+    while (at < PLAIN) {
+        size_t read = 0;
+
+        ck_assert_int_eq(tls_stream_read(pair.stream, got + at, PLAIN - at, &read), ERR_OK);
+        ck_assert_uint_gt(read, 0);
+        at += read;
+    }
+    ck_assert_mem_eq(got, sent, PLAIN);
+    talk(&pair);
+    pair_done(&pair);
+}
+END_TEST
+
+START_TEST(what_waits_to_be_sent_leaves_with_its_memory)
+{
+    enum { PLAIN = 100000, ROOM = 131072, TIMES = 2 };
+    static uint8_t sent[PLAIN], got[PLAIN];
+    struct buffer out[TIMES];
+    struct pair pair;
+
+    pair_init(&pair, versions[_i]);
+    shake_hands(&pair);
+    talk(&pair);
+    for (size_t i = 0; i < PLAIN; i++)
+        sent[i] = (uint8_t)(i * 17 + i / 253);
+    ck_assert_int_eq(tls_stream_reserve(pair.stream, ROOM), ERR_OK);
+    for (int i = 0; i < TIMES; i++) {
+        ck_assert_int_eq(tls_stream_write(pair.stream, sent, PLAIN), ERR_OK);
+        out[i] = tls_stream_take(pair.stream);
+        ck_assert_uint_gt(out[i].len, PLAIN);
+        ck_assert_uint_eq(tls_stream_pending(pair.stream), 0);
+    }
+    ck_assert_uint_eq(out[0].capacity, ROOM);
+    ck_assert_ptr_ne(out[0].data, out[1].data);
+    for (int i = 0; i < TIMES; i++) {
+        ck_assert_int_eq(BIO_write(pair.to_client, out[i].data, (int)out[i].len), (int)out[i].len);
+        buffer_done(&out[i]);
+        for (size_t at = 0; at < PLAIN;) {
+            int len = SSL_read(pair.client, got + at, (int)(PLAIN - at));
+
+            ck_assert_int_gt(len, 0);
+            at += (size_t)len;
+        }
+        ck_assert_mem_eq(got, sent, PLAIN);
+        memset(got, 0, sizeof(got));
+    }
     pair_done(&pair);
 }
 END_TEST
@@ -202,8 +289,7 @@ START_TEST(bytes_that_are_not_tls_are_an_error_not_a_crash)
     size_t len = 0;
 
     pair_init(&pair, TLS1_3_VERSION);
-    ck_assert_int_eq(tls_stream_feed(pair.stream, (const uint8_t *)"GET / HTTP/1.1\r\n\r\n", 18),
-                     ERR_OK);
+    tls_stream_feed(pair.stream, (const uint8_t *)"GET / HTTP/1.1\r\n\r\n", 18);
     ck_assert_int_eq(tls_stream_read(pair.stream, plain, sizeof(plain), &len), ERR_INVALID);
     pair_done(&pair);
 }
@@ -241,6 +327,8 @@ Suite *test_suite(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, bytes_pass_both_ways_and_the_server_name_is_seen, 0, 2);
+    tcase_add_loop_test(tc, what_is_not_read_of_what_came_is_kept_and_read_later, 0, 2);
+    tcase_add_loop_test(tc, what_waits_to_be_sent_leaves_with_its_memory, 0, 2);
     tcase_add_loop_test(tc, a_full_handshake_offers_one_session_for_later, 0, 2);
     tcase_add_test(tc, a_session_is_resumed_and_the_next_one_offered);
     tcase_add_loop_test(tc, the_client_is_shown_every_certificate_of_the_file, 0, 2);
