@@ -416,7 +416,8 @@ enum err connection_new(const struct connection_options *options,
 
     if (connection == NULL)
         return ERR_NO_MEMORY;
-    if (options->tls != NULL && tls_stream_new(options->tls, &options->stream->loop->spares, &connection->tls) != ERR_OK) {
+    if (options->tls != NULL &&
+        tls_stream_new(options->tls, &options->stream->loop->spares, &connection->tls) != ERR_OK) {
         free(connection);
         return ERR_NO_MEMORY;
     }

@@ -23,8 +23,9 @@ struct tls_context {
 
 struct tls_stream {
     SSL *ssl;
-    struct slice fed;     /* borrowed ciphertext, what is unread of it */
-    struct buffer kept;   /* unread ciphertext of earlier feeds, from kept_from on; comes before `fed` */
+    struct slice fed; /* borrowed ciphertext, what is unread of it */
+    struct buffer
+        kept; /* unread ciphertext of earlier feeds, from kept_from on; comes before `fed` */
     size_t kept_from;
     struct buffer pending; /* ciphertext to send */
 };

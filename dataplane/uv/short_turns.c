@@ -8,7 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TURN_NS 100000 /* the shortest that the kernel grants (sched_setattr(2): the time slice of SCHED_OTHER) */
+#define TURN_NS                                                                                    \
+    100000 /* the shortest that the kernel grants (sched_setattr(2): the time slice of SCHED_OTHER) */
 
 void take_short_turns(void)
 {
