@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When a connection reads: over streams of the test's own, with OpenSSL's client at the other end. */
+/* When a connection reads, and what it hands on and sends over TLS: over streams of the test's own, with OpenSSL's client at the
+ * other end. */
 #include "dataplane/net/connection.h"
 #include "dataplane/net/tls_stream.h"
 #include "dataplane/quota/memory_budget.h"
@@ -10,7 +11,14 @@
 #include <openssl/ssl.h>
 #include <string.h>
 
-enum { PEERS = HANDSHAKE_STEPS_A_TURN + 1, SCRATCH_BYTES = 65536 };
+enum {
+    PEERS = HANDSHAKE_STEPS_A_TURN + 1,
+    SCRATCH_BYTES = 65536,
+    FRAMES = 3,
+    FRAME_BYTES = 600,
+    ANSWER_BYTES = 700000,
+    CIPHER_BYTES = 262144 /* of one write, at most */
+};
 
 struct peer {
     struct stream stream;
@@ -28,6 +36,12 @@ static struct memory_budget budget;
 static uint8_t scratch_bytes[SCRATCH_BYTES];
 static struct connection_scratch scratch = {scratch_bytes, SCRATCH_BYTES};
 static struct peer peers[PEERS];
+static struct peer *const last = &peers[PEERS - 1];
+static SSL_CTX *client_context;
+static SSL *client;            /* of `last` */
+static uint8_t frames[FRAMES]; /* the first byte of each that came */
+static int frame_count;
+static int answers_done;
 
 static struct peer *peer_of(struct stream *stream)
 {
@@ -61,10 +75,15 @@ static const struct stream_ops stream_ops = {
     .close = stream_close,
 };
 
-static void ignore_frame(void *owner, struct frame frame)
+/* The first frame has to be answered before more are wanted. */
+static void note_frame(void *owner, struct frame frame)
 {
     (void)owner;
-    (void)frame;
+    ck_assert_uint_eq(frame.len, FRAME_BYTES);
+    frames[frame_count++] = frame.data[0];
+    if (frame_count == 1)
+        connection_pause(last->connection);
+    frame_free(&budget, &frame);
 }
 
 static void ignore_end(void *owner, enum err why)
@@ -79,7 +98,7 @@ static void ignore(void *owner)
 }
 
 static const struct connection_owner calls = {
-    .on_frame = ignore_frame,
+    .on_frame = note_frame,
     .on_starved = ignore,
     .on_closing = ignore_end,
     .on_gone = ignore,
@@ -166,8 +185,6 @@ static bool would_read(struct peer *peer)
 
 START_TEST(a_handshake_reads_nothing_until_it_is_its_turn)
 {
-    struct peer *last = &peers[PEERS - 1];
-
     accept_peers(tls);
     for (int i = 0; i < PEERS; i++)
         ck_assert_int_eq(would_read(&peers[i]), &peers[i] != last);
@@ -179,8 +196,6 @@ END_TEST
 
 START_TEST(a_connection_that_closes_while_it_waits_leaves_its_turn_to_others)
 {
-    struct peer *last = &peers[PEERS - 1];
-
     accept_peers(tls);
     for (int i = 0; i < PEERS; i++)
         (void)would_read(&peers[i]);
@@ -201,53 +216,136 @@ START_TEST(a_plain_connection_waits_for_no_handshake)
 }
 END_TEST
 
-static SSL *client_new(SSL_CTX *context)
-{
-    SSL *client = SSL_new(context);
+/* --- over TLS --- */
 
+static void setup_client(void)
+{
+    setup();
+    frame_count = answers_done = 0;
+    client_context = SSL_CTX_new(TLS_client_method());
+    client = SSL_new(client_context);
     SSL_set_bio(client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(client);
-    return client;
+    accept_peers(tls);
 }
 
-/* What the client sent is read, and what the connection answers is the client's. */
-static void exchange(struct peer *peer, SSL *client)
+static void teardown_client(void)
+{
+    SSL_free(client);
+    SSL_CTX_free(client_context);
+    teardown();
+}
+
+/* What the connection has to say is the client's, a write at a time. */
+static void receive(void)
+{
+    while (last->write != NULL) {
+        struct stream_write *write = last->write;
+        const struct iovec *iov = write->iov;
+
+        ck_assert_int_eq(write->iov_count, 1);
+        ck_assert_uint_le(iov->iov_len, CIPHER_BYTES);
+        ck_assert_int_eq(BIO_write(SSL_get_rbio(client), iov->iov_base, (int)iov->iov_len),
+                         (int)iov->iov_len);
+        last->write = NULL;
+        write->done(write, ERR_OK);
+    }
+}
+
+/* What the client sent is read at once, and the memory that it was read into is used for something else. */
+static void exchange(void)
 {
     int len = BIO_read(SSL_get_wbio(client), scratch_bytes, SCRATCH_BYTES);
-    struct stream_write *write = NULL;
 
-    peer->stream.events->on_read(peer->stream.owner, len > 0 ? (size_t)len : 0);
-    write = peer->write;
-    peer->write = NULL;
-    if (write == NULL)
-        return;
-    for (int i = 0; i < write->iov_count; i++)
-        BIO_write(SSL_get_rbio(client), write->iov[i].iov_base, (int)write->iov[i].iov_len);
-    write->done(write, ERR_OK);
+    last->stream.events->on_read(last->stream.owner, len > 0 ? (size_t)len : 0);
+    memset(scratch_bytes, 0, sizeof(scratch_bytes));
+    receive();
 }
 
 static void shake_hands(void *context)
 {
-    SSL *client = context;
-
+    (void)context;
     for (int i = 0; i < 5 && SSL_do_handshake(client) != 1; i++)
-        exchange(&peers[PEERS - 1], client);
-    exchange(&peers[PEERS - 1], client);
+        exchange();
+    exchange();
     ck_assert_int_eq(SSL_is_init_finished(client), 1);
 }
 
 START_TEST(who_has_shaken_hands_waits_no_more)
 {
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    SSL *client = client_new(context);
-
-    accept_peers(tls);
-    sim_executor_call(executor, 0, shake_hands, client);
-    for (int i = 0; i < PEERS - 1; i++)
+    sim_executor_call(executor, 0, shake_hands, NULL);
+    for (int i = 0; i < PEERS; i++)
         ck_assert(would_read(&peers[i]));
-    ck_assert(would_read(&peers[PEERS - 1]));
-    SSL_free(client);
-    SSL_CTX_free(context);
+}
+END_TEST
+
+static void send_frames(void *context)
+{
+    uint8_t bytes[4 + FRAME_BYTES] = {0, 0, FRAME_BYTES >> 8, FRAME_BYTES & 255};
+
+    shake_hands(context);
+    for (int i = 0; i < FRAMES; i++) {
+        memset(bytes + 4, 'a' + i, FRAME_BYTES);
+        ck_assert_int_eq(SSL_write(client, bytes, sizeof(bytes)), sizeof(bytes));
+    }
+    exchange();
+}
+
+static void resume(void *context)
+{
+    (void)context;
+    connection_resume(last->connection);
+}
+
+START_TEST(what_came_behind_a_pause_is_handed_on_after_it)
+{
+    sim_executor_call(executor, 0, send_frames, NULL);
+    ck_assert_int_eq(frame_count, 1);
+    ck_assert(!last->is_reading);
+    sim_executor_call(executor, 0, resume, NULL);
+    ck_assert_int_eq(frame_count, FRAMES);
+    ck_assert_mem_eq(frames, "abc", FRAMES);
+    ck_assert(last->is_reading);
+}
+END_TEST
+
+static void count_done(struct outgoing *outgoing)
+{
+    (void)outgoing;
+    answers_done++;
+}
+
+static uint8_t answer[ANSWER_BYTES], received[ANSWER_BYTES];
+
+/* Two answers, the first of which has more parts than one. */
+static void send_answers(void *context)
+{
+    struct iovec first[] = {{answer, 10}, {answer + 10, ANSWER_BYTES - 20}};
+    struct iovec second[] = {{answer + ANSWER_BYTES - 10, 10}};
+    struct outgoing answers[] = {{.iov = first, .iov_count = 2, .done = count_done},
+                                 {.iov = second, .iov_count = 1, .done = count_done}};
+
+    shake_hands(context);
+    for (int i = 0; i < 2; i++)
+        connection_send(last->connection, &answers[i]);
+    ck_assert_int_eq(answers_done, 0);
+    receive();
+    ck_assert_int_eq(answers_done, 2);
+    ck_assert_uint_eq(connection_unsent_bytes(last->connection), 0);
+}
+
+START_TEST(answers_of_any_size_arrive_whole_and_in_their_order)
+{
+    for (size_t i = 0; i < ANSWER_BYTES; i++)
+        answer[i] = (uint8_t)(i * 13 + i / 257);
+    sim_executor_call(executor, 0, send_answers, NULL);
+    for (size_t at = 0; at < ANSWER_BYTES;) {
+        int len = SSL_read(client, received + at, (int)(ANSWER_BYTES - at));
+
+        ck_assert_int_gt(len, 0);
+        at += (size_t)len;
+    }
+    ck_assert_mem_eq(received, answer, ANSWER_BYTES);
 }
 END_TEST
 
@@ -260,7 +358,12 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_handshake_reads_nothing_until_it_is_its_turn);
     tcase_add_test(tc, a_connection_that_closes_while_it_waits_leaves_its_turn_to_others);
     tcase_add_test(tc, a_plain_connection_waits_for_no_handshake);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("over TLS");
+    tcase_add_checked_fixture(tc, setup_client, teardown_client);
     tcase_add_test(tc, who_has_shaken_hands_waits_no_more);
+    tcase_add_test(tc, what_came_behind_a_pause_is_handed_on_after_it);
+    tcase_add_test(tc, answers_of_any_size_arrive_whole_and_in_their_order);
     suite_add_tcase(suite, tc);
     return suite;
 }
