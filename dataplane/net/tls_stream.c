@@ -23,10 +23,10 @@ struct tls_context {
 
 struct tls_stream {
     SSL *ssl;
-    struct slice fed; /* borrowed ciphertext, what is unread of it */
-    struct buffer
-        kept; /* unread ciphertext of earlier feeds, from kept_from on; comes before `fed` */
+    /* Unread ciphertext: of earlier feeds, from kept_from on; then what is left of the last one, borrowed. */
+    struct buffer kept;
     size_t kept_from;
+    struct slice fed;
     struct buffer pending; /* ciphertext to send */
 };
 

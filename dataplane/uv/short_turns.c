@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TURN_NS                                                                                    \
-    100000 /* the shortest that the kernel grants (sched_setattr(2): the time slice of SCHED_OTHER) */
+/* The shortest time slice that the kernel grants (sched_setattr(2), SCHED_OTHER). */
+#define TURN_NS 100000
 
 void take_short_turns(void)
 {
