@@ -359,7 +359,7 @@ static void fail_rest(struct list *items)
 
 /* --- the round --- */
 
-/* Large items that are written at the same time. */
+/* Large items that are written at the same time. Into the page cache one thread writes as fast as several. */
 struct large_items {
     struct log_store *store;
     struct flush_item *items[LARGE_ITEMS_AT_ONCE];
@@ -386,7 +386,8 @@ static void write_large_items(struct large_items *large)
 static void write_item(struct log_store *store, struct flush_item *item, struct large_items *large)
 {
     int64_t small = store->small_bytes_max < LARGE_BYTES ? store->small_bytes_max : LARGE_BYTES;
-    bool is_large = flush_item_is_direct(item) && item->runs.bytes + item->late.bytes > small;
+    bool is_large = flush_item_is_direct(item) && !flush_item_is_behind(item) &&
+                    item->runs.bytes + item->late.bytes > small;
 
     if (!is_large) {
         item->err = settle(store, item, "write", flush_write_item(store, item));
@@ -480,9 +481,25 @@ static void record(struct log_store *store, struct flush_round *round)
     flush_place_items(store, round);
 }
 
+/* Somebody waits for the device. */
+static bool is_awaited(const struct flush_round *round)
+{
+    list_for_each(&round->items, node)
+    {
+        const struct flush_item *item = flush_item_of(node);
+
+        if (!flush_item_is_behind(item) || item->closed_count > 0 || waits_for_catalogue(item))
+            return true;
+    }
+    return false;
+}
+
 void flush_round_run(struct log_store *store, struct flush_round *round)
 {
-    store->disk->ops->hurry_begin(store->disk);
+    bool is_hurry = is_awaited(round);
+
+    if (is_hurry)
+        store->disk->ops->hurry_begin(store->disk);
     log_store_lock(store);
     choose(store, round);
     log_store_unlock(store);
@@ -492,7 +509,8 @@ void flush_round_run(struct log_store *store, struct flush_round *round)
     record(store, round);
     log_store_unlock(store);
     flush_log_items(store, round);
-    store->disk->ops->hurry_end(store->disk);
+    if (is_hurry)
+        store->disk->ops->hurry_end(store->disk);
 }
 
 static enum err remove_log(struct log_store *store, const struct log_identity *id)

@@ -139,6 +139,12 @@ static inline bool flush_item_is_direct(const struct flush_item *item)
            (item->runs.first != NULL || item->closed_count > 0 || item->must_sync_end);
 }
 
+/* Nobody waits until its bytes are on the device: the page cache is enough (FLUSH_OS). */
+static inline bool flush_item_is_behind(const struct flush_item *item)
+{
+    return !item->must_sync && !item->must_sync_end;
+}
+
 static inline bool log_store_is_sabotaged(const struct log_store *store, enum storage_sabotage how)
 {
     return (store->sabotage & (unsigned)how) != 0;

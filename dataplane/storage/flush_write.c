@@ -28,12 +28,17 @@ struct run_cursor {
     const struct write_run *run; /* NULL = no more */
     const struct write_run *last_late;
     const struct write_run *after_late;
+    bool is_behind;
 };
 
 static struct run_cursor all_runs(const struct flush_item *item)
 {
-    return (struct run_cursor){item->late.first != NULL ? item->late.first : item->runs.first,
-                               item->late.last, item->runs.first};
+    return (struct run_cursor){
+        .run = item->late.first != NULL ? item->late.first : item->runs.first,
+        .last_late = item->late.last,
+        .after_late = item->runs.first,
+        .is_behind = flush_item_is_behind(item),
+    };
 }
 
 static void next_run(struct run_cursor *cursor)
@@ -58,7 +63,8 @@ static enum err write_stretch(struct file *file, struct run_cursor *cursor)
             iov[count++] = (struct iovec){run->chunk->data + run->from, run->to - run->from};
             next_run(cursor);
         }
-        rc = file->ops->write_at(file, position, iov, count);
+        rc = cursor->is_behind ? file->ops->write_behind_at(file, position, iov, count)
+                               : file->ops->write_at(file, position, iov, count);
     }
     return rc;
 }
@@ -178,7 +184,7 @@ void flush_index_item(struct log_store *store, const struct flush_item *item)
 
 enum err flush_write_late(struct log_store *store, const struct run_list *late)
 {
-    struct run_cursor cursor = {late->first, late->last, NULL};
+    struct run_cursor cursor = {.run = late->first, .last_late = late->last};
     enum err rc = write_runs(store, cursor);
 
     if (rc == ERR_OK)
