@@ -70,7 +70,7 @@ struct file_ops {
     /* All bytes or an error; after an error any prefix may be there. */
     enum err (*write_at)(struct file *file, int64_t offset, const struct iovec *iov, int iov_count);
     /* As write_at, for bytes that nobody syncs soon: they stay in memory and go to the device meanwhile. It waits only
-     * when the device is far behind. */
+     * when the device is far behind. After a failure on the way each sync of the disk's files fails. */
     enum err (*write_behind_at)(struct file *file, int64_t offset, const struct iovec *iov,
                                 int iov_count);
     enum err (*sync)(struct file *file); /* fdatasync */

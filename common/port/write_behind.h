@@ -3,13 +3,14 @@
  *
  * Left alone, the system begins when there is much of them, and all at once: gigabytes, which a sync of somebody else
  * or the end of the process waits behind. Begun by who wrote them, that one waits whenever the device has enough to do.
- * So a thread of its own does it. It has one piece of a stretch on its way at a time: with more the device is no
- * faster, a sync waits behind all of them, and the file system, which holds its journal while it waits for room in the
- * device's queue, stops all who write. Before each piece it gives way to who is in a hurry, while it is not far behind.
- * Who writes waits only while it is WRITE_BEHIND_STRETCHES behind.
+ * So a thread of its own does it. It has one piece of a stretch on its way at a time: with more the device was no
+ * faster, a sync waits behind all of them, and who wrote to the same file system was seen to stop for 165 ms. Before
+ * each piece it gives way to who is in a hurry, while it is not far behind. Who writes waits only while it is
+ * WRITE_BEHIND_STRETCHES behind.
  *
  * Nothing becomes durable by it: only a sync says so. But the system tells of a failure once, and may tell it here, so
- * after a failure no sync may succeed (write_behind_has_failed).
+ * after a failure no sync may succeed (write_behind_has_failed). Where it is not allowed, or not known, nothing is lost:
+ * the system does it when it likes.
  * The thread is made when it is first wanted and sleeps while there is nothing. Any thread may call anything but init
  * and done. */
 #ifndef COMMON_PORT_WRITE_BEHIND_H
@@ -22,7 +23,7 @@
 
 #include "common/port/right_of_way.h"
 
-enum { WRITE_BEHIND_STRETCHES = 256 }; /* 1 GiB */
+enum { WRITE_BEHIND_STRETCHES = 256 }; /* 1 GiB, unless writes are larger than a stretch */
 
 #define WRITE_BEHIND_STRETCH_BYTES ((int64_t)4 << 20)
 #define WRITE_BEHIND_PIECE_BYTES ((int64_t)256 << 10)
