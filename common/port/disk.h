@@ -55,8 +55,8 @@ struct disk_ops {
     void (*at_once)(struct disk *disk, disk_job_fn job, void *context, int count);
     /* As sync and sync_dir one by one, but a disk may do several at once. */
     void (*sync_all)(struct disk *disk, struct disk_sync *syncs, int count);
-    /* Between the two somebody waits for what is written and synced. Reads of others that have to go to the device, and
-     * what was written behind, begin after it, or after a little while. In pairs; any thread, several at a time. */
+    /* Between the two somebody waits for what is written and synced. Reads of others that have to go to the device begin
+     * after it, or after a little while. In pairs; any thread, several at a time. */
     void (*hurry_begin)(struct disk *disk);
     void (*hurry_end)(struct disk *disk);
     /* Held until the process ends; ERR_LOCKED when another holds it. */
@@ -69,10 +69,6 @@ struct file_ops {
     enum err (*read_at)(struct file *file, int64_t offset, void *data, size_t len, size_t *ret_len);
     /* All bytes or an error; after an error any prefix may be there. */
     enum err (*write_at)(struct file *file, int64_t offset, const struct iovec *iov, int iov_count);
-    /* As write_at, for bytes that nobody syncs soon: they stay in memory and go to the device meanwhile. It waits only
-     * when the device is far behind. After a failure on the way each sync of the disk's files fails. */
-    enum err (*write_behind_at)(struct file *file, int64_t offset, const struct iovec *iov,
-                                int iov_count);
     enum err (*sync)(struct file *file); /* fdatasync */
     enum err (*truncate)(struct file *file, int64_t size);
     enum err (*size)(struct file *file, int64_t *ret_size);

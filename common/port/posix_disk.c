@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The disk port on POSIX: every path is opened below one root directory, O_CLOEXEC, files 0640,
- * directories 0750. errno ends here and in the files named below. Any thread; the locks are only taken at start.
+ * directories 0750. errno does not leave this file. Any thread: there is no state but descriptors;
+ * the locks are only taken at start.
  * What may run at the same time has threads of its own (job_pool.h); large writes may go past the page cache
- * (direct_write.h), what nobody waits for gets there behind the one that wrote it (write_behind.h); reads are polite
- * (polite_read.h).
+ * (direct_write.h); reads are polite (polite_read.h).
  *
  * The lock is an open file description lock on a file of ours: held until the process ends or the disk
  * is closed, not inherited by children, and gone with a killed process. */
@@ -24,7 +24,6 @@
 #include "common/port/direct_write.h"
 #include "common/port/job_pool.h"
 #include "common/port/polite_read.h"
-#include "common/port/write_behind.h"
 
 #define FILE_MODE 0640
 #define DIRECTORY_MODE 0750
@@ -42,7 +41,6 @@ struct posix_disk {
     struct direct_writes direct;
     struct job_pool jobs;
     struct right_of_way way;
-    struct write_behind behind;
 };
 
 struct posix_file {
@@ -164,26 +162,10 @@ static enum err file_write_at(struct file *file, int64_t offset, const struct io
     return write_small(posix->fd, offset, iov, iov_count);
 }
 
-static enum err file_write_behind_at(struct file *file, int64_t offset, const struct iovec *iov,
-                                     int iov_count)
-{
-    struct posix_file *posix = posix_file_of(file);
-    int64_t end = offset + (int64_t)bytes_of(iov, iov_count);
-    enum err rc = write_small(posix->fd, offset, iov, iov_count);
-
-    if (rc == ERR_OK)
-        write_behind_written(&posix->disk->behind, posix->fd, offset, end);
-    return rc;
-}
-
 static enum err file_sync(struct file *file)
 {
-    struct posix_file *posix = posix_file_of(file);
-
     /* Never repeated, not even after EINTR: a second success would prove nothing. */
-    if (fdatasync(posix->fd) != 0)
-        return err_from_errno(errno);
-    return write_behind_has_failed(&posix->disk->behind) ? ERR_IO : ERR_OK;
+    return fdatasync(posix_file_of(file)->fd) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
 static enum err file_truncate(struct file *file, int64_t size)
@@ -213,7 +195,6 @@ static void file_close(struct file *file)
 static const struct file_ops posix_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
-    .write_behind_at = file_write_behind_at,
     .sync = file_sync,
     .truncate = file_truncate,
     .size = file_size,
@@ -494,7 +475,6 @@ enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error 
     direct_writes_init(&disk->direct, disk->root);
     job_pool_init(&disk->jobs);
     right_of_way_init(&disk->way, PATIENCE_US);
-    write_behind_init(&disk->behind, &disk->way);
     *ret_disk = &disk->base;
     return ERR_OK;
 }
@@ -507,7 +487,6 @@ void posix_disk_close(struct disk *disk)
         return;
     posix = posix_disk_of(disk);
     job_pool_done(&posix->jobs);
-    write_behind_done(&posix->behind);
     right_of_way_done(&posix->way);
     direct_writes_done(&posix->direct);
     for (int i = 0; i < posix->lock_count; i++)

@@ -210,13 +210,14 @@ enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registr
     return change_if_whole(catalogue, ENTRY_PRODUCER_IDS, &writer);
 }
 
-enum err catalogue_set_wal_floor(struct catalogue *catalogue, int64_t lsn)
+enum err catalogue_set_wal_floor(struct catalogue *catalogue, enum wal_stream stream, int64_t lsn)
 {
+    enum entry_type type = stream == WAL_SYNCED ? ENTRY_WAL_FLOOR : ENTRY_WAL_OS_FLOOR;
     struct writer writer;
 
     start_payload(&writer, catalogue, NULL);
     writer_i64(&writer, lsn);
-    return change_if_whole(catalogue, ENTRY_WAL_FLOOR, &writer);
+    return change_if_whole(catalogue, type, &writer);
 }
 
 enum err catalogue_mark(struct catalogue *catalogue, bool is_clean)
@@ -232,9 +233,9 @@ bool catalogue_was_clean(const struct catalogue *catalogue)
     return catalogue->is_clean;
 }
 
-int64_t catalogue_wal_floor(const struct catalogue *catalogue)
+int64_t catalogue_wal_floor(const struct catalogue *catalogue, enum wal_stream stream)
 {
-    return catalogue->wal_floor;
+    return catalogue->wal_floors[stream];
 }
 
 int64_t catalogue_producer_registration(const struct catalogue *catalogue)

@@ -19,6 +19,7 @@
 #include "common/port/disk.h"
 #include "dataplane/storage/epoch_history.h"
 #include "dataplane/storage/segment.h"
+#include "dataplane/storage/wal/wal_stream.h"
 
 struct segment_fact {
     log_offset base_offset;
@@ -72,7 +73,7 @@ void catalogue_free(struct catalogue *catalogue);
 bool catalogue_was_clean(const struct catalogue *catalogue);
 int64_t catalogue_producer_registration(const struct catalogue *catalogue); /* -1 = none */
 int64_t catalogue_producer_counter(const struct catalogue *catalogue); /* first not given out */
-int64_t catalogue_wal_floor(const struct catalogue *catalogue);
+int64_t catalogue_wal_floor(const struct catalogue *catalogue, enum wal_stream stream);
 /* NULL = no such log. Valid until the next change. */
 const struct log_facts *catalogue_find(const struct catalogue *catalogue,
                                        const struct log_identity *id);
@@ -108,8 +109,9 @@ enum err catalogue_isolate_log(struct catalogue *catalogue,
                                const struct log_identity *id) WARN_UNUSED;
 enum err catalogue_set_producer_ids(struct catalogue *catalogue, int64_t registration,
                                     int64_t counter) WARN_UNUSED;
-/* Where the write-ahead log begins: what has a lower LSN is nobody's any more. */
-enum err catalogue_set_wal_floor(struct catalogue *catalogue, int64_t lsn) WARN_UNUSED;
+/* Where a write-ahead log begins: what has a lower LSN is nobody's any more. */
+enum err catalogue_set_wal_floor(struct catalogue *catalogue, enum wal_stream stream,
+                                 int64_t lsn) WARN_UNUSED;
 /* clean: the last entry of a clean end; else the first of a new life. */
 enum err catalogue_mark(struct catalogue *catalogue, bool is_clean) WARN_UNUSED;
 

@@ -264,8 +264,9 @@ enum err catalogue_apply(struct catalogue *catalogue, int type, struct slice pay
         catalogue->counter = reader_i64(&reader);
         return reader.err;
     }
-    if (type == ENTRY_WAL_FLOOR) {
-        catalogue->wal_floor = reader_i64(&reader);
+    if (type == ENTRY_WAL_FLOOR || type == ENTRY_WAL_OS_FLOOR) {
+        catalogue->wal_floors[type == ENTRY_WAL_FLOOR ? WAL_SYNCED : WAL_WRITTEN] =
+            reader_i64(&reader);
         return reader.err;
     }
     return type == ENTRY_CLEAN || type == ENTRY_OPENED ? ERR_OK : ERR_UNSUPPORTED;

@@ -213,8 +213,10 @@ static enum err encode_all(const struct catalogue *catalogue, struct buffer *out
     buffer_init(&fresh.payload, ENTRY_MAX_BYTES);
     if (catalogue->registration >= 0)
         rc = catalogue_set_producer_ids(&fresh, catalogue->registration, catalogue->counter);
-    if (rc == ERR_OK)
-        rc = catalogue_set_wal_floor(&fresh, catalogue->wal_floor);
+    for (int i = 0; i < WAL_STREAMS && rc == ERR_OK; i++)
+        rc = catalogue->wal_floors[i] == 0
+                 ? ERR_OK
+                 : catalogue_set_wal_floor(&fresh, (enum wal_stream)i, catalogue->wal_floors[i]);
     for (const struct log_facts *facts = catalogue_next(catalogue, NULL);
          facts != NULL && rc == ERR_OK; facts = catalogue_next(catalogue, facts))
         rc = write_facts(&fresh, facts);

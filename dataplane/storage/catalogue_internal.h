@@ -22,7 +22,8 @@ enum entry_type {
     ENTRY_OPENED = 11,
     ENTRY_SEGMENTS_REPLACED = 12,
     ENTRY_CLEANED = 13,
-    ENTRY_WAL_FLOOR = 14
+    ENTRY_WAL_FLOOR = 14,   /* of WAL_SYNCED */
+    ENTRY_WAL_OS_FLOOR = 15 /* of WAL_WRITTEN */
 };
 
 struct catalogue {
@@ -37,7 +38,7 @@ struct catalogue {
     int64_t compact_at_bytes;
     int64_t registration;
     int64_t counter;
-    int64_t wal_floor;
+    int64_t wal_floors[WAL_STREAMS];
     bool is_clean;
 };
 

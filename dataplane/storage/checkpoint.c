@@ -15,9 +15,10 @@
 
 static void on_tick(struct timer *timer);
 
-void checkpoint_queue_init(struct checkpoint_queue *queue)
+void checkpoint_queue_init(struct checkpoint_queue *queue, struct shard *shard,
+                           enum wal_stream stream)
 {
-    *queue = (struct checkpoint_queue){.tick = {.fire = on_tick}};
+    *queue = (struct checkpoint_queue){.shard = shard, .stream = stream, .tick = {.fire = on_tick}};
     list_init(&queue->unsynced);
     list_init(&queue->away);
     list_init(&queue->points);
@@ -48,18 +49,30 @@ static struct checkpoint_entry *entry_away(struct list *node)
 
 /* --- the queue --- */
 
-static void enqueue(struct shard *shard, struct checkpoint_entry *entry, int64_t lsn)
+static void count(struct checkpoint_queue *queue, int by)
 {
-    struct checkpoint_queue *queue = &shard->checkpoints;
+    struct shard *shard = queue->shard;
+    int unsynced = 0;
+
+    queue->count += by;
+    for (int i = 0; i < WAL_STREAMS; i++)
+        unsynced += shard->checkpoints[i].count;
+    counter_set(&shard->metrics.unsynced_logs, unsynced);
+}
+
+static void enqueue(struct checkpoint_queue *queue, struct checkpoint_entry *entry, int64_t lsn)
+{
+    struct shard *shard = queue->shard;
     struct list *after = queue->unsynced.prev;
 
+    entry->stream = queue->stream;
     entry->first_lsn = lsn;
     entry->since_us = loop_now_us(shard->loop);
     /* Nearly always the newest. */
     while (after != &queue->unsynced && entry_of(after)->first_lsn > lsn)
         after = after->prev;
     list_push_front(after, &entry->unsynced);
-    counter_set(&shard->metrics.unsynced_logs, ++queue->count);
+    count(queue, 1);
     if (!timer_is_armed(&queue->tick) && !shard->is_closing)
         timer_start_in(shard->loop, &queue->tick, TICK_US);
 }
@@ -69,7 +82,7 @@ static void dequeue(struct shard *shard, struct checkpoint_entry *entry)
     if (!list_is_linked(&entry->unsynced))
         return;
     list_remove(&entry->unsynced);
-    counter_set(&shard->metrics.unsynced_logs, --shard->checkpoints.count);
+    count(&shard->checkpoints[entry->stream], -1);
 }
 
 int64_t checkpoint_needed_lsn(const struct checkpoint_queue *queue)
@@ -77,21 +90,21 @@ int64_t checkpoint_needed_lsn(const struct checkpoint_queue *queue)
     return list_is_empty(&queue->unsynced) ? INT64_MAX : entry_of(queue->unsynced.next)->first_lsn;
 }
 
-static int hurry_count(const struct shard *shard)
+static int hurry_count(const struct checkpoint_queue *queue)
 {
-    int count = shard->checkpoints.count / HURRY_SHARE;
+    int share = queue->count / HURRY_SHARE;
 
-    if (count < HURRY_LEAST)
+    if (share < HURRY_LEAST)
         return HURRY_LEAST;
-    return count < HURRY_MOST ? count : HURRY_MOST;
+    return share < HURRY_MOST ? share : HURRY_MOST;
 }
 
-static bool is_in_hurry(const struct shard *shard)
+static bool is_in_hurry(const struct checkpoint_queue *queue)
 {
-    const struct checkpoint_queue *queue = &shard->checkpoints;
+    const struct write_ahead_log *wal = &queue->shard->store->wals[queue->stream];
 
     return !list_is_empty(&queue->unsynced) &&
-           queue->newest_lsn - checkpoint_needed_lsn(queue) > shard->store->wal.file_bytes / 2;
+           queue->newest_lsn - checkpoint_needed_lsn(queue) > wal->file_bytes / 2;
 }
 
 /* --- one checkpoint --- */
@@ -115,7 +128,7 @@ static void sync_entry(struct sync_batch *batch, struct checkpoint_entry *entry)
 static void run_checkpoint(struct work *work)
 {
     struct checkpoint_queue *queue = container_of(work, struct checkpoint_queue, work);
-    struct shard *shard = container_of(queue, struct shard, checkpoints);
+    struct shard *shard = queue->shard;
     struct sync_batch batch;
 
     if ((shard->store->sabotage & SABOTAGE_SKIP_SYNC) != 0)
@@ -135,27 +148,35 @@ static void requeue(struct shard *shard, struct checkpoint_entry *entry)
 {
     dequeue(shard, entry);
     if (replica_of(entry)->state == REPLICA_OPEN && entry->later_lsn >= 0)
-        enqueue(shard, entry, entry->later_lsn);
+        enqueue(&shard->checkpoints[entry->stream], entry, entry->later_lsn);
     entry->later_lsn = -1;
 }
 
 /* Its newest segment was synced. */
-static void settle(struct shard *shard, struct checkpoint_entry *entry)
+static void settle(struct checkpoint_queue *queue, struct checkpoint_entry *entry)
 {
+    struct shard *shard = queue->shard;
+
     partition_log_checkpointed(&replica_of(entry)->log, &entry->end);
     counter_add(&shard->metrics.checkpoints, 1);
     requeue(shard, entry);
     entry->point.id = entry->id;
     entry->point.flushed = segment_fact_of(&entry->end);
-    list_push_back(&shard->checkpoints.points, &entry->point.link);
+    list_push_back(&queue->points, &entry->point.link);
 }
 
-static void begin_checkpoint(struct shard *shard, int most);
+static void begin_checkpoint(struct checkpoint_queue *queue, int most);
+
+static void hurry(struct checkpoint_queue *queue)
+{
+    if (is_in_hurry(queue))
+        begin_checkpoint(queue, hurry_count(queue));
+}
 
 static void checkpoint_done(struct work *work)
 {
     struct checkpoint_queue *queue = container_of(work, struct checkpoint_queue, work);
-    struct shard *shard = container_of(queue, struct shard, checkpoints);
+    struct shard *shard = queue->shard;
 
     queue->is_running = false;
     list_for_each(&queue->away, node)
@@ -165,7 +186,7 @@ static void checkpoint_done(struct work *work)
 
         list_remove(&entry->away);
         if (entry->err == ERR_OK && segment != NULL)
-            settle(shard, entry);
+            settle(queue, entry);
         else if (entry->err == ERR_OK)
             requeue(shard, entry); /* all of it was closed, or below the log start */
         entry->end.segment = NULL;
@@ -175,8 +196,7 @@ static void checkpoint_done(struct work *work)
             replica_unref(replica_of(entry));
     }
     shard_kick(shard);
-    if (is_in_hurry(shard))
-        begin_checkpoint(shard, hurry_count(shard));
+    hurry(queue);
     shard_work_ended(shard);
 }
 
@@ -186,22 +206,30 @@ static bool is_late(const struct checkpoint_entry *entry, const struct partition
     return log->late_lsn >= 0 && log->late_lsn <= entry->first_lsn;
 }
 
-void checkpoint_want_late(struct shard *shard, int64_t bytes)
+/* Returns how many bytes are wanted still. */
+static int64_t want_late(const struct checkpoint_queue *queue, int64_t bytes)
 {
-    list_for_each(&shard->checkpoints.unsynced, node)
+    list_for_each(&queue->unsynced, node)
     {
         struct replica *replica = replica_of(entry_of(node));
 
         if (bytes <= 0)
-            return;
+            return 0;
         bytes -= replica->log.late.bytes;
         if (replica->log.late_lsn >= 0)
             late_write_want(replica);
     }
+    return bytes;
+}
+
+void checkpoint_want_late(struct shard *shard, int64_t bytes)
+{
+    for (int i = 0; i < WAL_STREAMS; i++)
+        bytes = want_late(&shard->checkpoints[i], bytes);
 }
 
 /* Takes what is in the file now along. */
-static void send_away(struct shard *shard, struct checkpoint_entry *entry)
+static void send_away(struct checkpoint_queue *queue, struct checkpoint_entry *entry)
 {
     struct replica *replica = replica_of(entry);
     const struct partition_log *log = &replica->log;
@@ -215,12 +243,12 @@ static void send_away(struct shard *shard, struct checkpoint_entry *entry)
     entry->has_unsynced_name = log->has_unsynced_name;
     entry->later_lsn = log->late_lsn;
     entry->err = ERR_OK;
-    list_push_back(&shard->checkpoints.away, &entry->away);
+    list_push_back(&queue->away, &entry->away);
 }
 
-static void begin_checkpoint(struct shard *shard, int most)
+static void begin_checkpoint(struct checkpoint_queue *queue, int most)
 {
-    struct checkpoint_queue *queue = &shard->checkpoints;
+    struct shard *shard = queue->shard;
 
     if (queue->is_running || shard->is_closing || shared_flag_is_up(&shard->store->failed))
         return;
@@ -228,12 +256,13 @@ static void begin_checkpoint(struct shard *shard, int most)
     {
         struct checkpoint_entry *entry = entry_of(node);
 
-        if (most == 0 || list_is_linked(&entry->point.link))
+        /* It may be away with what the other write-ahead log had of it. */
+        if (most == 0 || list_is_linked(&entry->point.link) || list_is_linked(&entry->away))
             break;
         if (is_late(entry, &replica_of(entry)->log))
             late_write_want(replica_of(entry)); /* its turn comes after that */
         else
-            send_away(shard, entry);
+            send_away(queue, entry);
         most--;
     }
     if (list_is_empty(&queue->away))
@@ -245,10 +274,9 @@ static void begin_checkpoint(struct shard *shard, int most)
 }
 
 /* As many as make the whole queue go round in the time that each may rest, if their time has come. */
-static int due_count(const struct shard *shard)
+static int due_count(const struct checkpoint_queue *queue)
 {
-    const struct checkpoint_queue *queue = &shard->checkpoints;
-    int64_t now_us = loop_now_us(shard->loop);
+    int64_t now_us = loop_now_us(queue->shard->loop);
     int most = queue->count / TICKS_PER_REST + 1;
     int due = 0;
 
@@ -264,9 +292,9 @@ static int due_count(const struct shard *shard)
 static void on_tick(struct timer *timer)
 {
     struct checkpoint_queue *queue = container_of(timer, struct checkpoint_queue, tick);
-    struct shard *shard = container_of(queue, struct shard, checkpoints);
+    struct shard *shard = queue->shard;
 
-    begin_checkpoint(shard, is_in_hurry(shard) ? hurry_count(shard) : due_count(shard));
+    begin_checkpoint(queue, is_in_hurry(queue) ? hurry_count(queue) : due_count(queue));
     shard_bound_late(shard);
     if (!list_is_empty(&queue->unsynced) && !shard->is_closing)
         timer_start_in(shard->loop, &queue->tick, TICK_US);
@@ -276,23 +304,26 @@ static void on_tick(struct timer *timer)
 
 void checkpoint_late_written(struct shard *shard)
 {
-    if (is_in_hurry(shard))
-        begin_checkpoint(shard, hurry_count(shard));
+    for (int i = 0; i < WAL_STREAMS; i++)
+        hurry(&shard->checkpoints[i]);
 }
 
-void checkpoint_note(struct replica *replica, int64_t lsn)
+void checkpoint_note(struct replica *replica, enum wal_stream stream, int64_t lsn)
 {
-    struct shard *shard = replica->shard;
+    struct checkpoint_queue *queue = &replica->shard->checkpoints[stream];
     struct checkpoint_entry *entry = &replica->checkpoint;
 
-    if (lsn > shard->checkpoints.newest_lsn)
-        shard->checkpoints.newest_lsn = lsn;
+    if (lsn > queue->newest_lsn)
+        queue->newest_lsn = lsn;
+    if (entry->stream != stream) {
+        dequeue(replica->shard, entry);
+        entry->later_lsn = -1;
+    }
     if (list_is_linked(&entry->away) && entry->later_lsn < 0)
         entry->later_lsn = lsn;
     if (!list_is_linked(&entry->unsynced))
-        enqueue(shard, entry, lsn);
-    if (is_in_hurry(shard))
-        begin_checkpoint(shard, hurry_count(shard));
+        enqueue(queue, entry, lsn);
+    hurry(queue);
 }
 
 void checkpoint_forget(struct replica *replica)
@@ -325,5 +356,6 @@ void checkpoint_release_points(struct list *points)
 
 void checkpoint_stop(struct shard *shard)
 {
-    timer_stop(shard->loop, &shard->checkpoints.tick);
+    for (int i = 0; i < WAL_STREAMS; i++)
+        timer_stop(shard->loop, &shard->checkpoints[i].tick);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checkpoints of one loop's logs: segments that only the write-ahead log vouches for are synced, a few at a time, so
+/* Checkpoints of one loop's logs: segments that only a write-ahead log vouches for are synced, a few at a time, so
  * that its files can be used again and a start after a crash has little to replay. What is late of one is written
- * before that.
+ * before that. Each write-ahead log has a queue of its own, and a log is in one of them.
  *
  *   round done ──note──▶ unsynced, by LSN ──tick──▶ away: a SLOW worker syncs ──▶ flushed points ──▶ next round
  *
@@ -16,11 +16,12 @@ struct shard;
 
 /* One log's part; embedded in its replica. */
 struct checkpoint_entry {
-    struct list unsynced; /* in its queue */
-    struct list away;     /* in the checkpoint under way */
-    int64_t first_lsn;    /* the oldest entry of the write-ahead log that it needs */
-    int64_t since_us;     /* how long */
-    int64_t later_lsn;    /* the oldest since it went away; -1 = none */
+    enum wal_stream stream; /* whose queue it is in */
+    struct list unsynced;
+    struct list away;  /* in the checkpoint under way */
+    int64_t first_lsn; /* the oldest entry of the write-ahead log that it needs */
+    int64_t since_us;  /* how long */
+    int64_t later_lsn; /* the oldest since it went away; -1 = none */
     /* what the worker needs */
     struct log_identity id;
     struct segment_view end; /* holds a reference; segment NULL = there is nothing to sync */
@@ -31,6 +32,8 @@ struct checkpoint_entry {
 };
 
 struct checkpoint_queue {
+    struct shard *shard;
+    enum wal_stream stream;
     struct list unsynced; /* by first_lsn */
     int count;
     int64_t newest_lsn;
@@ -41,11 +44,12 @@ struct checkpoint_queue {
     struct list points; /* for the next round */
 };
 
-void checkpoint_queue_init(struct checkpoint_queue *queue);
+void checkpoint_queue_init(struct checkpoint_queue *queue, struct shard *shard,
+                           enum wal_stream stream);
 void checkpoint_entry_init(struct checkpoint_entry *entry);
 
-/* A round ended well: the log has an entry `lsn` in the write-ahead log now. */
-void checkpoint_note(struct replica *replica, int64_t lsn);
+/* A round ended well: the log has an entry `lsn` in this write-ahead log now, and needs none of the other. */
+void checkpoint_note(struct replica *replica, enum wal_stream stream, int64_t lsn);
 /* About so many bytes that are late shall be written: the oldest. */
 void checkpoint_want_late(struct shard *shard, int64_t bytes);
 /* What is late of a log was written: it can be synced. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A round's part in the write-ahead log: who goes through it, and what it is told. */
+/* A round's part in the write-ahead logs: who goes through which, and what they are told. */
 #include "dataplane/storage/flush_round.h"
 #include "dataplane/storage/wal/wal_stretch.h"
 
@@ -28,29 +28,33 @@ static bool is_accepted(const struct log_store *store, const struct flush_item *
 }
 
 /* Room for the round. A file that is used again is empty durably first. */
-static enum err reserve(struct log_store *store, int64_t bytes, struct wal_stretch **ret_stretch)
+static enum err reserve(struct log_store *store, enum wal_stream stream, int64_t bytes,
+                        struct wal_stretch **ret_stretch)
 {
-    int64_t floor_lsn = wal_wanted_floor(&store->wal, bytes);
+    struct write_ahead_log *wal = &store->wals[stream];
+    int64_t floor_lsn = wal_wanted_floor(wal, bytes);
     enum err rc = ERR_OK;
 
     if (floor_lsn >= 0) {
-        rc = catalogue_set_wal_floor(store->catalogue, floor_lsn);
+        rc = catalogue_set_wal_floor(store->catalogue, stream, floor_lsn);
         if (rc == ERR_OK)
             rc = catalogue_commit(store->catalogue, true);
         if (rc != ERR_OK)
             return rc;
-        wal_forget_below(&store->wal, floor_lsn);
+        wal_forget_below(wal, floor_lsn);
     }
-    return wal_reserve(&store->wal, bytes, ret_stretch);
+    return wal_reserve(wal, bytes, ret_stretch);
 }
 
 /* There is no room: nothing is logged. */
-static void choose_segments(struct list *items)
+static void choose_segments(struct list *items, enum wal_stream stream)
 {
     list_for_each(items, node)
     {
         struct flush_item *item = flush_item_of(node);
 
+        if (flush_item_stream(item) != stream)
+            continue;
         item->is_logged = false;
         item->wants_checkpoint |= is_worth_a_note(item); /* the catalogue says it instead */
         item->must_wait = item->err == ERR_OK && item->is_late_away;
@@ -59,17 +63,19 @@ static void choose_segments(struct list *items)
     }
 }
 
-void flush_choose_ways(struct log_store *store, struct flush_round *round)
+static void choose_ways(struct log_store *store, struct flush_round *round, enum wal_stream stream)
 {
     int64_t bytes = 0;
     enum err rc = ERR_OK;
 
-    round->stretch = NULL;
+    round->stretches[stream] = NULL;
     list_for_each(&round->items, node)
     {
         struct flush_item *item = flush_item_of(node);
         bool counts = is_accepted(store, item);
 
+        if (flush_item_stream(item) != stream)
+            continue;
         item->lsn = -1;
         item->is_logged = counts && item->may_be_logged;
         if (counts)
@@ -77,45 +83,59 @@ void flush_choose_ways(struct log_store *store, struct flush_round *round)
     }
     if (bytes == 0)
         return;
-    rc = reserve(store, bytes, &round->stretch);
+    rc = reserve(store, stream, bytes, &round->stretches[stream]);
     if (rc == ERR_OK)
         return;
     if (rc != ERR_NO_SPACE && rc != ERR_NO_MEMORY)
         log_store_fail(store, "write-ahead log", rc);
-    choose_segments(&round->items);
+    choose_segments(&round->items, stream);
+}
+
+void flush_choose_ways(struct log_store *store, struct flush_round *round)
+{
+    for (int i = 0; i < WAL_STREAMS; i++)
+        choose_ways(store, round, (enum wal_stream)i);
 }
 
 /* --- 6 log --- */
 
-static bool is_told(const struct log_store *store, const struct flush_item *item)
+/* Something of it is said in this write-ahead log. */
+static bool is_told(const struct log_store *store, const struct flush_item *item,
+                    enum wal_stream stream)
 {
-    return is_accepted(store, item) && is_worth_a_note(item);
+    return flush_item_stream(item) == stream && is_accepted(store, item) && logged_bytes(item) > 0;
 }
 
-void flush_place_items(struct log_store *store, struct flush_round *round)
+static void place_items(struct log_store *store, struct flush_round *round, enum wal_stream stream)
 {
-    struct write_ahead_log *wal = &store->wal;
+    struct write_ahead_log *wal = &store->wals[stream];
+    struct wal_stretch *stretch = round->stretches[stream];
     int64_t bytes = 0;
 
-    round->wal_bytes = 0;
-    if (round->stretch == NULL)
+    if (stretch == NULL)
         return;
     list_for_each(&round->items, node)
     {
         const struct flush_item *item = flush_item_of(node);
 
-        bytes += is_told(store, item) ? logged_bytes(item) : 0;
+        bytes += is_told(store, item, stream) ? logged_bytes(item) : 0;
     }
     if (bytes == 0) {
-        wal_give_up(wal, round->stretch);
-        round->stretch = NULL;
+        wal_give_up(wal, stretch);
+        round->stretches[stream] = NULL;
         return;
     }
-    wal_place(wal, round->stretch, bytes);
-    round->wal_bytes = round->stretch->end_lsn - round->stretch->begin_lsn;
-    if (wal->needed[round->shard] > round->stretch->begin_lsn)
-        wal_set_needed(wal, round->shard,
-                       round->stretch->begin_lsn); /* until its loop knows of it */
+    wal_place(wal, stretch, bytes);
+    round->wal_bytes += stretch->end_lsn - stretch->begin_lsn;
+    if (wal->needed[round->shard] > stretch->begin_lsn)
+        wal_set_needed(wal, round->shard, stretch->begin_lsn); /* until its loop knows of it */
+}
+
+void flush_place_items(struct log_store *store, struct flush_round *round)
+{
+    round->wal_bytes = 0;
+    for (int i = 0; i < WAL_STREAMS; i++)
+        place_items(store, round, (enum wal_stream)i);
 }
 
 static void log_item(const struct write_ahead_log *wal, struct wal_stretch *stretch,
@@ -136,47 +156,57 @@ static void log_item(const struct write_ahead_log *wal, struct wal_stretch *stre
 
         wal_add_data(wal, stretch, &data);
     }
-    wal_add_note(wal, stretch, &note);
+    if (is_worth_a_note(item))
+        wal_add_note(wal, stretch, &note);
 }
 
-static void fail_logged(struct list *items)
+static void fail_logged(struct list *items, enum wal_stream stream)
 {
     list_for_each(items, node)
     {
         struct flush_item *item = flush_item_of(node);
 
-        if (item->err == ERR_OK && item->is_logged)
+        if (item->err == ERR_OK && item->is_logged && flush_item_stream(item) == stream)
             item->err = ERR_IO;
     }
 }
 
 /* Notes alone are not waited for: the next sync carries them. */
-void flush_log_items(struct log_store *store, struct flush_round *round)
+static void log_items(struct log_store *store, struct flush_round *round, enum wal_stream stream)
 {
+    struct write_ahead_log *wal = &store->wals[stream];
+    struct wal_stretch *stretch = round->stretches[stream];
     struct list *items = &round->items;
     bool is_awaited = false;
     enum err rc = ERR_OK;
 
-    if (round->stretch == NULL)
+    if (stretch == NULL)
         return;
     if (shared_flag_is_up(&store->failed)) {
-        wal_abandon_stretch(&store->wal, round->stretch);
-        fail_logged(items);
+        wal_abandon_stretch(wal, stretch);
+        fail_logged(items, stream);
         return;
     }
     list_for_each(items, node)
     {
         struct flush_item *item = flush_item_of(node);
 
-        if (!is_told(store, item))
+        if (!is_told(store, item, stream))
             continue;
-        log_item(&store->wal, round->stretch, item);
+        log_item(wal, stretch, item);
         is_awaited |= item->is_logged;
     }
     is_awaited &= !log_store_is_sabotaged(store, SABOTAGE_SKIP_SYNC);
-    rc = wal_end_stretch(&store->wal, round->stretch, is_awaited);
+    rc = wal_end_stretch(wal, stretch, is_awaited);
     if (rc == ERR_OK)
         return;
     log_store_fail(store, "write-ahead log", rc);
-    fail_logged(items);
+    fail_logged(items, stream);
+}
+
+/* What is only written first: nobody waits behind a sync for that. */
+void flush_log_items(struct log_store *store, struct flush_round *round)
+{
+    log_items(store, round, WAL_WRITTEN);
+    log_items(store, round, WAL_SYNCED);
 }

@@ -359,7 +359,7 @@ static void fail_rest(struct list *items)
 
 /* --- the round --- */
 
-/* Large items that are written at the same time. Into the page cache one thread writes as fast as several. */
+/* Large items that are written at the same time. */
 struct large_items {
     struct log_store *store;
     struct flush_item *items[LARGE_ITEMS_AT_ONCE];
@@ -386,8 +386,7 @@ static void write_large_items(struct large_items *large)
 static void write_item(struct log_store *store, struct flush_item *item, struct large_items *large)
 {
     int64_t small = store->small_bytes_max < LARGE_BYTES ? store->small_bytes_max : LARGE_BYTES;
-    bool is_large = flush_item_is_direct(item) && !flush_item_is_behind(item) &&
-                    item->runs.bytes + item->late.bytes > small;
+    bool is_large = flush_item_is_direct(item) && item->runs.bytes + item->late.bytes > small;
 
     if (!is_large) {
         item->err = settle(store, item, "write", flush_write_item(store, item));
@@ -465,7 +464,8 @@ static void record_flushed_points(struct log_store *store, const struct list *po
 static void choose(struct log_store *store, struct flush_round *round)
 {
     record_flushed_points(store, &round->flushed_points);
-    wal_set_needed(&store->wal, round->shard, round->needed_lsn);
+    for (int i = 0; i < WAL_STREAMS; i++)
+        wal_set_needed(&store->wals[i], round->shard, round->needed_lsns[i]);
     refuse_without_room(store, &round->items);
     note_producers(store, &round->items);
     flush_choose_ways(store, round);
@@ -488,7 +488,8 @@ static bool is_awaited(const struct flush_round *round)
     {
         const struct flush_item *item = flush_item_of(node);
 
-        if (!flush_item_is_behind(item) || item->closed_count > 0 || waits_for_catalogue(item))
+        if (item->must_sync || item->must_sync_end || item->closed_count > 0 ||
+            waits_for_catalogue(item))
             return true;
     }
     return false;

@@ -6,7 +6,7 @@
  *   3 sync      each of their files, then the directories that got names
  *   4 snapshot  index files and producer snapshots of segments that were closed
  *   5 record    the catalogue's entries: first what somebody waits for, synced; then what is only known
- *   6 log       small items and notes into the write-ahead log; one sync
+ *   6 log       small items and notes into the write-ahead logs; one sync
  *
  * Rounds of several loops run side by side: 1 and 5 hold the store's lock, the rest is done without it. While one runs,
  * reads that have to go to the disk give way (disk.h, hurry_begin).
@@ -47,9 +47,9 @@ struct log_store {
     struct segment_files files;
     pthread_mutex_t lock; /* of the FLUSH workers: who uses the next two holds it */
     struct catalogue *catalogue;
-    struct write_ahead_log wal; /* but what is placed there is written without it */
-    int64_t small_bytes_max;    /* of an item: up to here it goes through the write-ahead log */
-    atomic_llong late_bytes;    /* of all logs: what only the write-ahead log has on the disk */
+    struct write_ahead_log wals[WAL_STREAMS]; /* but what is placed there is written without it */
+    int64_t small_bytes_max; /* of an item: up to here it goes through the write-ahead log */
+    atomic_llong late_bytes; /* of all logs: what only the write-ahead logs have on the disk */
     struct shared_flag failed;
     unsigned sabotage;
 };
@@ -70,7 +70,7 @@ struct flush_item {
     bool must_make_dir;     /* the directory is; it may be there */
     bool must_sync;         /* FLUSH_COMMIT: its bytes are durable afterwards */
     bool must_sync_end;     /* bytes of earlier rounds in the newest segment, too */
-    bool may_be_logged;     /* the write-ahead log may make it durable */
+    bool may_be_logged;     /* the write-ahead log may vouch for it */
     bool is_late_away;      /* a late write is under way: it must be logged, or wait */
     bool has_unsynced_dirs; /* of the topic and the log: their names may not be durable */
     bool has_unsynced_name; /* of the newest segment, likewise */
@@ -86,9 +86,9 @@ struct flush_item {
     log_offset log_start;                 /* -1 = does not change */
     struct producers_snapshot *producers; /* NULL = none */
     /* the worker's */
-    bool is_logged; /* its bytes are durable in the write-ahead log; the segment gets them later */
-    bool must_wait; /* it cannot be logged, and a late write is under way: nothing was done */
-    bool has_producers;    /* the snapshot is on the disk */
+    bool is_logged;     /* its bytes are safe in the write-ahead log; the segment gets them later */
+    bool must_wait;     /* it cannot be logged, and a late write is under way: nothing was done */
+    bool has_producers; /* the snapshot is on the disk */
     bool is_start_refused; /* no room to say it durably: the bytes stay, the log start is owed */
     enum err err;
     struct producers_fact producers_before;
@@ -107,10 +107,11 @@ struct flush_round {
     struct list items;
     struct list flushed_points;
     int shard;
-    int64_t
-        needed_lsn; /* the oldest entry that a segment of the shard needs, but for this round's; INT64_MAX = none */
-    struct wal_stretch *stretch; /* the worker's: its part of the write-ahead log; NULL = none */
-    int64_t wal_bytes;           /* out: written to the write-ahead log */
+    /* The oldest entries that segments of the shard need, but for this round's; INT64_MAX = none. */
+    int64_t needed_lsns[WAL_STREAMS];
+    struct wal_stretch
+        *stretches[WAL_STREAMS]; /* the worker's: its part of each write-ahead log; NULL = none */
+    int64_t wal_bytes;           /* out: written to the write-ahead logs */
 };
 
 /* Blocking; a FLUSH worker only. Takes the lock. */
@@ -139,10 +140,10 @@ static inline bool flush_item_is_direct(const struct flush_item *item)
            (item->runs.first != NULL || item->closed_count > 0 || item->must_sync_end);
 }
 
-/* Nobody waits until its bytes are on the device: the page cache is enough (FLUSH_OS). */
-static inline bool flush_item_is_behind(const struct flush_item *item)
+/* Which write-ahead log it goes through, or is noted in. */
+static inline enum wal_stream flush_item_stream(const struct flush_item *item)
 {
-    return !item->must_sync && !item->must_sync_end;
+    return item->must_sync ? WAL_SYNCED : WAL_WRITTEN;
 }
 
 static inline bool log_store_is_sabotaged(const struct log_store *store, enum storage_sabotage how)

@@ -28,7 +28,6 @@ struct run_cursor {
     const struct write_run *run; /* NULL = no more */
     const struct write_run *last_late;
     const struct write_run *after_late;
-    bool is_behind;
 };
 
 static struct run_cursor all_runs(const struct flush_item *item)
@@ -37,7 +36,6 @@ static struct run_cursor all_runs(const struct flush_item *item)
         .run = item->late.first != NULL ? item->late.first : item->runs.first,
         .last_late = item->late.last,
         .after_late = item->runs.first,
-        .is_behind = flush_item_is_behind(item),
     };
 }
 
@@ -63,8 +61,7 @@ static enum err write_stretch(struct file *file, struct run_cursor *cursor)
             iov[count++] = (struct iovec){run->chunk->data + run->from, run->to - run->from};
             next_run(cursor);
         }
-        rc = cursor->is_behind ? file->ops->write_behind_at(file, position, iov, count)
-                               : file->ops->write_at(file, position, iov, count);
+        rc = file->ops->write_at(file, position, iov, count);
     }
     return rc;
 }

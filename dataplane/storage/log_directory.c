@@ -10,8 +10,6 @@
 
 #define OPEN_FILES_MAX 1024
 #define SMALL_BYTES_MAX 65535
-#define WAL_SHARE 64 /* of the disk: a file of the write-ahead log */
-#define WAL_FILE_MIN_BYTES ((int64_t)4 << 20)
 #define INDEX_BYTES_MAX ((int64_t)32 << 20)
 
 /* --- the table --- */
@@ -174,34 +172,6 @@ static enum err recover_all(struct log_directory *directory, struct recovery *re
     return ERR_OK;
 }
 
-/* The write-ahead log's entries are in the segments, durably: it begins anew. */
-static enum err begin_life(struct log_directory *directory)
-{
-    struct log_store *store = &directory->store;
-    int64_t lsn = 0;
-    enum err rc = wal_begin(&store->wal, catalogue_wal_floor(store->catalogue), &lsn);
-
-    if (rc == ERR_OK)
-        rc = catalogue_set_wal_floor(store->catalogue, lsn);
-    if (rc == ERR_OK)
-        rc = catalogue_mark(store->catalogue, false);
-    if (rc == ERR_OK)
-        rc = catalogue_commit(store->catalogue, true);
-    if (rc == ERR_OK)
-        wal_trim(&store->wal);
-    return rc;
-}
-
-static enum err replay_wal(struct log_directory *directory, struct recovery *recovery)
-{
-    struct log_store *store = &directory->store;
-
-    if (recovery->was_clean)
-        return ERR_OK;
-    return wal_replay_run(&recovery->replay, &store->wal, catalogue_wal_floor(store->catalogue),
-                          store->catalogue, directory->seed);
-}
-
 static enum err recover(struct log_directory *directory, int64_t now_ms,
                         struct log_directory_report *report, struct error *error)
 {
@@ -214,7 +184,7 @@ static enum err recover(struct log_directory *directory, int64_t now_ms,
     enum err rc = ERR_OK;
 
     sync_batch_init(&recovery.syncs, &directory->store.files);
-    rc = replay_wal(directory, &recovery);
+    rc = directory_wals_replay(&recovery);
     if (rc == ERR_OK)
         rc = recover_all(directory, &recovery, report);
     report->was_clean = recovery.was_clean;
@@ -227,7 +197,7 @@ static enum err recover(struct log_directory *directory, int64_t now_ms,
     if (rc == ERR_OK)
         rc = recovery_remove_strays(&directory->store);
     if (rc == ERR_OK)
-        rc = begin_life(directory);
+        rc = directory_wals_begin(&directory->store);
     return rc == ERR_OK
                ? ERR_OK
                : error_set(error, rc, "cannot recover the data directory: %s", err_text(rc));
@@ -253,38 +223,6 @@ static enum err make_shards(struct log_directory *directory,
                    directory->executor->loops[i], options->tail_cache_bytes / count, &cleaner,
                    options->removal_piece_bytes);
     return ERR_OK;
-}
-
-/* The usual size; less where the disk is small: a few files shall not fill it. */
-static int64_t wal_file_bytes(const struct log_directory_options *options)
-{
-    int64_t available = 0;
-    int64_t total = 0;
-    int64_t bytes = WAL_FILE_BYTES;
-
-    if (options->wal_file_bytes > 0)
-        return options->wal_file_bytes;
-    if (options->disk->ops->free_bytes(options->disk, &available, &total) == ERR_OK &&
-        total / WAL_SHARE < bytes)
-        bytes = total / WAL_SHARE;
-    return bytes > WAL_FILE_MIN_BYTES ? bytes : WAL_FILE_MIN_BYTES;
-}
-
-static enum err open_wal(struct log_directory *directory,
-                         const struct log_directory_options *options, struct error *error)
-{
-    struct wal_options wal = {
-        .disk = options->disk,
-        .directory_id = directory->id,
-        .file_bytes = wal_file_bytes(options),
-        .block_bytes = options->wal_block_bytes > 0 ? options->wal_block_bytes : WAL_BLOCK_BYTES,
-        .shard_count = directory->executor->loop_count,
-        .is_unseeded = (options->sabotage & SABOTAGE_REUSE_STALE) != 0,
-    };
-    enum err rc = wal_open(&directory->store.wal, &wal);
-
-    return rc == ERR_OK ? ERR_OK
-                        : error_set(error, rc, "cannot open the write-ahead log: %s", err_text(rc));
 }
 
 enum err log_directory_open(const struct log_directory_options *options,
@@ -322,7 +260,7 @@ enum err log_directory_open(const struct log_directory_options *options,
     }
     rc = open_meta(directory, options, error);
     if (rc == ERR_OK)
-        rc = open_wal(directory, options, error);
+        rc = directory_wals_open(directory, options, error);
     if (rc == ERR_OK)
         rc = recover(directory, loop_wall_ms(options->executor->loops[0]), &report, error);
     if (rc != ERR_OK)
@@ -586,7 +524,7 @@ void log_directory_free(struct log_directory *directory)
     }
     hash_table_done(&directory->logs);
     catalogue_free(directory->store.catalogue);
-    wal_done(&directory->store.wal);
+    directory_wals_close(&directory->store);
     pthread_mutex_destroy(&directory->store.lock);
     segment_files_done(&directory->store.files);
     free(directory->shards);

@@ -7,6 +7,7 @@
  *   <data>/lock
  *   <data>/catalogue                         one log of small facts: partitions, log starts, epochs
  *   <data>/wal/                              the write-ahead log: small appends of all partitions
+ *   <data>/wal-os/                           likewise under millrace.flush=os, never synced
  *   <data>/topics/<topic uuid>/<partition>/  segments
  *
  * A failed flush is never retried: the directory is failed, appends get KAFKA_STORAGE_ERROR, reads

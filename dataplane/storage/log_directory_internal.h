@@ -70,4 +70,14 @@ enum err directory_meta_load(struct disk *disk, struct directory_meta *ret_meta,
                              struct error *error) WARN_UNUSED;
 enum err directory_meta_save(struct disk *disk, const struct directory_meta *meta) WARN_UNUSED;
 
+/* directory_wals.c */
+enum err directory_wals_open(struct log_directory *directory,
+                             const struct log_directory_options *options,
+                             struct error *error) WARN_UNUSED;
+void directory_wals_close(struct log_store *store);
+/* Puts what they have into the segments; nothing after a clean end. */
+enum err directory_wals_replay(struct recovery *recovery) WARN_UNUSED;
+/* All of it is in the segments, durably: a new life begins, with empty ones. */
+enum err directory_wals_begin(struct log_store *store) WARN_UNUSED;
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "dataplane/storage/shard.h"
 
+#define WRITTEN_TIMES_SMALL 16
 #define CHECKPOINT_BYTES ((int64_t)1 << 20)
 /* A start after a crash reads the producers out of the log from their last snapshot on. */
 #define PRODUCERS_SNAPSHOT_EVERY_BYTES ((int64_t)64 << 20)
@@ -351,11 +352,26 @@ static bool wants_producers(const struct partition_log *log, enum flush_policy f
                                                     PRODUCERS_SNAPSHOT_EVERY_BYTES);
 }
 
+/* What is only written costs a copy into the page cache, here or there; what is synced is one sync less, when small. */
+static int64_t loggable_bytes_max(const struct partition_log *log, enum flush_policy flush)
+{
+    int64_t small = log->shard->store->small_bytes_max;
+
+    return flush == FLUSH_COMMIT ? small : small * WRITTEN_TIMES_SMALL;
+}
+
+/* The policy has changed, and the write-ahead log of the old one has bytes of it: they are synced first. */
+static bool changes_stream(const struct partition_log *log, enum flush_policy flush)
+{
+    return flush == FLUSH_COMMIT ? log->has_unsynced_bytes
+                                 : log->has_logged_bytes && log->stream == WAL_SYNCED;
+}
+
 bool partition_log_is_loggable(const struct partition_log *log, log_offset log_start,
                                enum flush_policy flush, bool is_last)
 {
-    return log->pending.first != NULL && log->pending.bytes <= log->shard->store->small_bytes_max &&
-           flush == FLUSH_COMMIT && count_new_closed(log) == 0 && !log->has_unsynced_bytes &&
+    return log->pending.first != NULL && log->pending.bytes <= loggable_bytes_max(log, flush) &&
+           !changes_stream(log, flush) && count_new_closed(log) == 0 &&
            !wants_producers(log, flush, is_last) &&
            !is_synced_first(log, log_start, flush, is_last);
 }
@@ -376,6 +392,7 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
 {
     int new_closed = count_new_closed(log);
     bool is_loggable = partition_log_is_loggable(log, log_start, flush, is_last);
+    bool is_change = changes_stream(log, flush);
     bool is_first = false;
 
     invariant(!log->is_taken && (log->late_away == NULL || is_loggable));
@@ -389,8 +406,8 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
         .id = log->id,
         .is_new = !log->is_on_disk,
         .must_make_dir = !log->is_on_disk || log->is_dir_doubtful,
-        .must_sync = flush == FLUSH_COMMIT || is_first,
-        .must_sync_end = (log->has_unsynced_bytes && (flush == FLUSH_COMMIT || is_first)) ||
+        .must_sync = flush == FLUSH_COMMIT || is_first || is_change,
+        .must_sync_end = is_change || (log->has_unsynced_bytes && is_first) ||
                          (is_last && log->has_logged_bytes),
         .may_be_logged = is_loggable,
         .is_late_away = log->late_away != NULL,
@@ -411,8 +428,8 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
     item->wants_checkpoint =
         item->must_sync &&
         (item->runs.first != NULL || item->must_sync_end || !log->has_logged_bytes) &&
-        (log->bytes_since_checkpoint >= CHECKPOINT_BYTES || is_last || log_start >= 0 ||
-         item->is_new || new_closed > 0);
+        (log->bytes_since_checkpoint >= CHECKPOINT_BYTES || is_last || is_change ||
+         log_start >= 0 || item->is_new || new_closed > 0);
     log->taken_epochs = epoch_history_ref(log->epochs); /* the worker reads the entries */
     list_init(&item->link);
     log->pending = (struct run_list){.first = NULL};
@@ -476,7 +493,9 @@ static void note_durability(struct partition_log *log, const struct flush_item *
     bool has_runs = item->runs.first != NULL;
 
     if (item->is_logged) {
+        log->stream = flush_item_stream(item);
         log->has_logged_bytes = true;
+        log->has_unsynced_bytes |= log->stream == WAL_WRITTEN;
         log->has_unsynced_dirs |= item->is_new;
         log->has_unsynced_name |= item->runs.first->position == 0;
         return;

@@ -66,8 +66,8 @@ struct partition_log {
     struct epoch_history *taken_epochs; /* as the item under way knows them */
     int epochs_saved;                   /* how many of them the catalogue has */
     bool is_taken;
-    struct run_list pending;      /* appended, in no item yet */
-    struct run_list late;         /* durable by the write-ahead log, to be written to the segment */
+    struct run_list pending; /* appended, in no item yet */
+    struct run_list late;    /* the write-ahead log vouches for it; to be written to the segment */
     struct written_end written;   /* of the newest segment */
     int64_t late_lsn;             /* the oldest entry with bytes beyond it; -1 = none */
     struct late_write *late_away; /* under way; NULL = none */
@@ -78,8 +78,9 @@ struct partition_log {
     bool is_on_disk;               /* its directory and its entry in the catalogue exist */
     bool is_dir_doubtful;          /* the catalogue knows it, but its directory may not be there */
     bool may_be_on_disk;           /* they may, though the item that made them failed */
-    bool has_unsynced_bytes;       /* written under FLUSH_OS: nothing vouches for them */
-    bool has_logged_bytes;         /* only the write-ahead log vouches for them */
+    bool has_unsynced_bytes;       /* taken under FLUSH_OS: a power cut may take them */
+    bool has_logged_bytes;         /* only a write-ahead log vouches for them: */
+    enum wal_stream stream;        /* this one */
     bool has_unsynced_dirs;        /* see struct flush_item */
     bool has_unsynced_name;
     bool is_changed; /* a clean end must write where the log ends */

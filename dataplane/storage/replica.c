@@ -105,11 +105,12 @@ static void go_on_removing(struct replica *replica);
 static void round_succeeded(struct replica *replica)
 {
     bool is_start_refused = replica->item.is_start_refused;
+    enum wal_stream stream = flush_item_stream(&replica->item);
     int64_t lsn = replica->item.lsn;
 
     partition_log_flushed(&replica->log, &replica->item);
     if (lsn >= 0)
-        checkpoint_note(replica, lsn);
+        checkpoint_note(replica, stream, lsn);
     if (replica->taken_log_start >= 0 && !is_start_refused) {
         partition_log_set_start(&replica->log, replica->taken_log_start);
         replica->owed_log_start = -1; /* what was taken is never less */

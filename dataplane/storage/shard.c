@@ -52,7 +52,8 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
     list_init(&shard->dirty);
     list_init(&shard->round.items);
     list_init(&shard->round.flushed_points);
-    checkpoint_queue_init(&shard->checkpoints);
+    for (int i = 0; i < WAL_STREAMS; i++)
+        checkpoint_queue_init(&shard->checkpoints[i], shard, (enum wal_stream)i);
     list_init(&shard->leaving);
     shard->deferred_end = &shard->deferred;
     tail_budget_init(&shard->tail, tail_bytes, &loop->spares);
@@ -104,10 +105,12 @@ static void begin_round(struct shard *shard)
     if (shard->is_round_running)
         return;
     take_dirty(shard);
-    list_splice_back(&round->flushed_points, &shard->checkpoints.points);
+    for (int i = 0; i < WAL_STREAMS; i++)
+        list_splice_back(&round->flushed_points, &shard->checkpoints[i].points);
     if (list_is_empty(&round->items) && list_is_empty(&round->flushed_points))
         return;
-    round->needed_lsn = checkpoint_needed_lsn(&shard->checkpoints);
+    for (int i = 0; i < WAL_STREAMS; i++)
+        round->needed_lsns[i] = checkpoint_needed_lsn(&shard->checkpoints[i]);
     shard->is_round_running = true;
     shard->round_began_us = loop_now_us(shard->loop);
     worker_submit(shard->loop, WORKER_FLUSH, &shard->round_work);

@@ -42,7 +42,7 @@ struct shard {
     int64_t full_until_us;     /* the disk was full: appends are refused until then */
     struct tail_budget tail;
     struct reclaim reclaim;
-    struct checkpoint_queue checkpoints;
+    struct checkpoint_queue checkpoints[WAL_STREAMS];
     int late_writes;     /* under way */
     struct list leaving; /* segments whose files are being closed or removed */
     struct removals removals;

@@ -43,8 +43,6 @@ int64_t sim_disk_open_files(const struct disk *disk);
 int64_t sim_disk_sync_count(const struct disk *disk);
 /* Of files, while nobody said that somebody waits. */
 int64_t sim_disk_unhurried_syncs(const struct disk *disk);
-/* How often somebody wrote without waiting for the device, while nobody said that somebody waits. */
-int64_t sim_disk_writes_behind(const struct disk *disk);
 /* -1 = no such file. */
 int64_t sim_disk_file_size(const struct disk *disk, const char *path);
 

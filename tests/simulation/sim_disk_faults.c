@@ -194,11 +194,6 @@ int64_t sim_disk_unhurried_syncs(const struct disk *base)
     return sim_disk_of(base)->unhurried_syncs;
 }
 
-int64_t sim_disk_writes_behind(const struct disk *base)
-{
-    return sim_disk_of(base)->writes_behind;
-}
-
 int64_t sim_disk_file_size(const struct disk *base, const char *path)
 {
     struct entry *entry = sim_disk_find(sim_disk_of(base), path);

@@ -136,16 +136,6 @@ static enum err file_write_at(struct file *base, int64_t offset, const struct io
     return rc;
 }
 
-static enum err file_write_behind_at(struct file *base, int64_t offset, const struct iovec *iov,
-                                     int iov_count)
-{
-    struct sim_disk *disk = sim_file_of(base)->disk;
-
-    if (disk->hurries == 0)
-        disk->writes_behind++;
-    return file_write_at(base, offset, iov, iov_count);
-}
-
 void sim_inode_sync(struct inode *inode)
 {
     sim_inode_reserve(inode, inode->now_size);
@@ -208,7 +198,6 @@ static void file_close(struct file *base)
 const struct file_ops sim_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
-    .write_behind_at = file_write_behind_at,
     .sync = file_sync,
     .truncate = file_truncate,
     .size = file_size,

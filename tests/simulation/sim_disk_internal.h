@@ -46,7 +46,6 @@ struct sim_disk {
     int64_t changes_left; /* -1 = lives for ever */
     int64_t sync_count;
     int64_t unhurried_syncs; /* of files, outside every hurry */
-    int64_t writes_behind;
     int64_t open_files;
     bool is_locked;
     int hurries;

@@ -24,6 +24,7 @@ struct storage_model {
         key_count; /* the log is compacted: a record's key is number % key_count; 0 = it is not */
     int32_t tombstone_every; /* and these have no value */
     int64_t required_end;    /* one past the highest offset that was promised */
+    int64_t committed_end;   /* one past what was durable when the policy became FLUSH_OS */
     bool is_damaged;         /* bits were flipped: things may be missing, but not wrong */
     char why[200];           /* the first contradiction; "" = none */
 };

@@ -77,7 +77,7 @@ static bool begin_life(struct scenario *s)
         .tail_cache_bytes = scenario_draw(s, 2) == 0 ? 8192 : 65536,
         /* Little of each, so that files of the write-ahead log fill up and both ways to the disk are taken. */
         .small_bytes_max = (int64_t)scenario_draw(s, 6000),
-        .wal_file_bytes = 16384,
+        .wal_file_bytes = s->options->has_os_flush ? 2048 : 16384,
         .wal_block_bytes = 64,
         .cleaner_map_bytes = s->options->has_compaction ? 1 + (int64_t)scenario_draw(s, 2000) : 0,
         .cleaner_bytes_per_second = 100000,
@@ -155,6 +155,12 @@ static void open_replicas(void *context)
         .flush = s->options->has_os_flush ? FLUSH_OS : FLUSH_COMMIT,
     };
 
+    if (s->options->has_policy_changes)
+        s->config.flush = scenario_draw(s, 2) == 0 ? FLUSH_OS : FLUSH_COMMIT;
+    for (int i = 0; i < PARTITIONS; i++) {
+        s->policies[i] = s->config.flush;
+        s->was_os[i] = s->config.flush == FLUSH_OS;
+    }
     s->compacted = s->config;
     s->epoch++;
     for (int i = 0; i < PARTITIONS; i++) {
@@ -194,6 +200,22 @@ static void read_full(void *context)
     scenario_read_at(full->scenario, full->partition, 0, full->offset, 20000);
 }
 
+static void change_policy(void *context)
+{
+    struct scenario *s = context;
+    int i = (int)scenario_draw(s, PARTITIONS);
+    struct log_config config = s->config;
+
+    if (s->replicas[i] == NULL)
+        return;
+    if (!s->was_os[i])
+        s->models[i].committed_end = replica_snapshot(s->replicas[i])->high_watermark;
+    s->policies[i] = s->policies[i] == FLUSH_COMMIT ? FLUSH_OS : FLUSH_COMMIT;
+    s->was_os[i] |= s->policies[i] == FLUSH_OS;
+    config.flush = s->policies[i];
+    replica_set_config(s->replicas[i], &config);
+}
+
 /* Everything that was promised is there after a start. */
 static void check_recovered(struct scenario *s)
 {
@@ -211,6 +233,9 @@ static void check_recovered(struct scenario *s)
         if (!model->is_damaged && snapshot->high_watermark < model->required_end)
             storage_model_fail(model, "the log ends at %" PRId64 ", promised was %" PRId64,
                                snapshot->high_watermark, model->required_end);
+        if (snapshot->high_watermark < model->committed_end)
+            storage_model_fail(model, "the log ends at %" PRId64 ", %" PRId64 " was durable",
+                               snapshot->high_watermark, model->committed_end);
         full.offset = snapshot->log_start;
         log_start = snapshot->log_start;
         storage_model_begin_whole(model);
@@ -255,6 +280,8 @@ static void act(struct scenario *s)
     } else if (choice >= 70 && choice <= 73 && s->options->has_removals) {
         sim_executor_run_for(s->executor, (int64_t)scenario_draw(s, 200000));
         sim_executor_call(s->executor, 0, scenario_remove_somewhere, s);
+    } else if (choice >= 74 && choice <= 75 && s->options->has_policy_changes) {
+        sim_executor_call(s->executor, 0, change_policy, s);
     }
     for (uint64_t i = scenario_draw(s, 8); i > 0; i--)
         (void)sim_executor_step(s->executor);
@@ -393,7 +420,7 @@ static void cut_power(struct scenario *s, bool is_only_killed)
     }
     sim_disk_crash(s->disk);
     for (int i = 0; i < PARTITIONS && s->options->has_os_flush; i++)
-        s->models[i].is_damaged |= !s->is_closed;
+        s->models[i].is_damaged |= !s->is_closed && s->was_os[i];
 }
 
 static void end_life(struct scenario *s)

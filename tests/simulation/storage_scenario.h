@@ -24,14 +24,15 @@ struct storage_scenario_options {
     int steps; /* of a life, about */
     unsigned sabotage;
     bool has_full_disk;
-    bool has_failing_disk; /* write and sync errors */
-    bool has_os_flush;     /* FLUSH_OS: a power cut may take what was acknowledged, a kill not */
-    bool has_bit_flips;    /* at power cuts; what is damaged may go, but nothing wrong is served */
-    bool has_read_errors;  /* a read may fail, and must say so */
-    bool has_removals;     /* partitions are deleted and made anew */
-    bool has_stalls;       /* of each kind of disk work, for seconds */
-    bool has_bad_indexes;  /* between lives: damaged, or whole and wrong */
-    bool has_compaction;   /* all but the first partition are compacted */
+    bool has_failing_disk;   /* write and sync errors */
+    bool has_os_flush;       /* FLUSH_OS: a power cut may take what was acknowledged, a kill not */
+    bool has_policy_changes; /* between that and FLUSH_COMMIT, at any time */
+    bool has_bit_flips;   /* at power cuts; what is damaged may go, but nothing wrong is served */
+    bool has_read_errors; /* a read may fail, and must say so */
+    bool has_removals;    /* partitions are deleted and made anew */
+    bool has_stalls;      /* of each kind of disk work, for seconds */
+    bool has_bad_indexes; /* between lives: damaged, or whole and wrong */
+    bool has_compaction;  /* all but the first partition are compacted */
     bool is_verbose;
 };
 

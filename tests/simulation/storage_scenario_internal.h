@@ -83,6 +83,8 @@ struct scenario {
     struct uuid topics[PARTITIONS]; /* the same, until a partition is deleted and made anew */
     struct log_config config;       /* of this life's partitions that are not compacted */
     struct log_config compacted;    /* and of the others */
+    enum flush_policy policies[PARTITIONS]; /* as they are now */
+    bool was_os[PARTITIONS]; /* some of what this life acknowledged may be lost with the power */
     bool is_removing;
     struct removed_log leaving;
     struct removed_log gone;              /* the last one that was removed for sure */

@@ -124,10 +124,12 @@ END_TEST
 START_TEST(with_flush_os_a_kill_or_a_clean_stop_loses_nothing)
 {
     struct storage_scenario_options options = {
-        .loop_count = loop_counts[_i],
+        .loop_count = loop_counts[_i % 3],
         .lives = 6,
         .steps = 300,
         .has_os_flush = true,
+        .has_policy_changes = _i / 3 == 1,
+        .has_stalls = true,
     };
     struct storage_scenario_result sum;
 
@@ -360,7 +362,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, nothing_acknowledged_is_lost_whatever_ends_a_life, 0, 3);
     tcase_add_loop_test(tc, a_full_disk_refuses_appends_and_loses_nothing, 0, 3);
     tcase_add_loop_test(tc, a_failing_disk_fails_the_directory_and_loses_nothing, 0, 3);
-    tcase_add_loop_test(tc, with_flush_os_a_kill_or_a_clean_stop_loses_nothing, 0, 3);
+    tcase_add_loop_test(tc, with_flush_os_a_kill_or_a_clean_stop_loses_nothing, 0, 6);
     tcase_add_loop_test(tc, flipped_bits_are_never_served, 0, 6);
     tcase_add_loop_test(tc, an_index_that_is_damaged_or_wrong_misleads_no_reader, 0, 3);
     tcase_add_loop_test(tc, a_read_that_fails_says_so_and_harms_nothing, 0, 6);

@@ -415,15 +415,19 @@ static enum err replay_stale(struct replay_walk *walk)
     return rc;
 }
 
+void wal_replay_init(struct wal_replay *replay, struct hash_seed seed)
+{
+    *replay = (struct wal_replay){.bytes = 0};
+    hash_table_init(&replay->logs, seed);
+}
+
 enum err wal_replay_run(struct wal_replay *replay, struct write_ahead_log *wal, int64_t floor_lsn,
-                        const struct catalogue *catalogue, struct hash_seed seed)
+                        const struct catalogue *catalogue)
 {
     struct replay_walk walk = {
         .replay = replay, .wal = wal, .catalogue = catalogue, .is_measuring = true};
     enum err rc = ERR_OK;
 
-    *replay = (struct wal_replay){.bytes = 0};
-    hash_table_init(&replay->logs, seed);
     rc = replay_files(&walk, floor_lsn);
     walk.is_measuring = false;
     if (rc == ERR_OK)

@@ -24,9 +24,10 @@ struct wal_replay {
     int64_t bytes; /* put in place */
 };
 
-/* floor_lsn: where the stream begins. ERR_IO, ERR_NO_MEMORY, ERR_NO_SPACE. Call done after either. */
+void wal_replay_init(struct wal_replay *replay, struct hash_seed seed);
+/* Once for each stream, WAL_SYNCED first. floor_lsn: where it begins. ERR_IO, ERR_NO_MEMORY, ERR_NO_SPACE. */
 enum err wal_replay_run(struct wal_replay *replay, struct write_ahead_log *wal, int64_t floor_lsn,
-                        const struct catalogue *catalogue, struct hash_seed seed) WARN_UNUSED;
+                        const struct catalogue *catalogue) WARN_UNUSED;
 void wal_replay_done(struct wal_replay *replay);
 /* NULL = there was nothing of it. */
 const struct replayed_log *wal_replay_find(const struct wal_replay *replay,

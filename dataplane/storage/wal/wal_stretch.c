@@ -158,6 +158,12 @@ static void await_synced(struct write_ahead_log *wal, int64_t lsn)
     }
 }
 
+static void await_written(struct write_ahead_log *wal, int64_t lsn)
+{
+    while (!wal->is_failed && written_lsn(wal) < lsn)
+        pthread_cond_wait(&wal->moved, &wal->lock);
+}
+
 /* Written, or never to be. */
 static void leave(struct write_ahead_log *wal, struct wal_stretch *stretch, bool is_written)
 {
@@ -184,8 +190,10 @@ enum err wal_end_stretch(struct write_ahead_log *wal, struct wal_stretch *stretc
     rc = write_stretch(stretch);
     pthread_mutex_lock(&wal->lock);
     leave(wal, stretch, rc == ERR_OK);
-    if (is_awaited)
+    if (is_awaited && wal->stream == WAL_SYNCED)
         await_synced(wal, end_lsn);
+    else if (is_awaited)
+        await_written(wal, end_lsn);
     if (rc == ERR_OK && wal->is_failed)
         rc = ERR_IO;
     pthread_mutex_unlock(&wal->lock);

@@ -4,7 +4,8 @@
  *   place ─▶ add … ─▶ end: ─ write ─▶ wait until all before it is written ─▶ sync, or another's sync covers it
  *
  * Several at a time, each by one thread. Who finds no sync under way begins one, for all that is written; the others
- * wait for it. A stretch is durable when all before it is, too: replay stops at the first hole. */
+ * wait for it. A stretch is durable when all before it is, too: replay stops at the first hole. Of WAL_WRITTEN nothing is
+ * synced: it is enough that all before it is written. */
 #ifndef DATAPLANE_STORAGE_WAL_WAL_STRETCH_H
 #define DATAPLANE_STORAGE_WAL_WAL_STRETCH_H
 
@@ -23,8 +24,8 @@ void wal_add_note(const struct write_ahead_log *wal, struct wal_stretch *stretch
 /* The stream goes on in the next file. */
 void wal_add_end(const struct write_ahead_log *wal, struct wal_stretch *stretch, int64_t next_lsn);
 
-/* Blocking. Writes it; when `is_awaited`, until it is durable. The stretch is spare after that. Any error: the
- * directory has failed, and so has every stretch that is not durable yet. */
+/* Blocking. Writes it; when `is_awaited`, until it is as safe as its stream makes it. The stretch is spare after that. Any
+ * error: the directory has failed, and so has every stretch that is not durable yet. */
 enum err wal_end_stretch(struct write_ahead_log *wal, struct wal_stretch *stretch,
                          bool is_awaited) WARN_UNUSED;
 /* It will not be written, because the directory has failed; nor does anything become durable any more. */

@@ -4,16 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DIRECTORY "wal"
 #define PATH_BYTES 32
 #define STEP_BYTES ((int64_t)1 << 20) /* a file grows by this */
 #define ZEROS_BYTES 65536
 #define ZEROS_IOV ((int)(STEP_BYTES / ZEROS_BYTES))
 #define FILES_KEPT 2 /* over a start */
 
-static void file_path(int number, char path[PATH_BYTES])
+static const char *const directories[WAL_STREAMS] = {
+    [WAL_SYNCED] = "wal", [WAL_WRITTEN] = "wal-os"};
+
+static const char *directory_of(const struct write_ahead_log *wal)
 {
-    (void)snprintf(path, PATH_BYTES, DIRECTORY "/%d", number);
+    return directories[wal->stream];
+}
+
+static void file_path(const struct write_ahead_log *wal, int number, char path[PATH_BYTES])
+{
+    (void)snprintf(path, PATH_BYTES, "%s/%d", directory_of(wal), number);
 }
 
 /* --- what files there are --- */
@@ -60,8 +67,10 @@ static enum err add_file(struct write_ahead_log *wal, int number, int flags,
     char path[PATH_BYTES];
     enum err rc = ERR_OK;
 
-    file_path(number, path);
-    rc = wal->disk->ops->open(wal->disk, path, flags | DISK_BULK, &added.file);
+    if (wal->stream == WAL_SYNCED)
+        flags |= DISK_BULK;
+    file_path(wal, number, path);
+    rc = wal->disk->ops->open(wal->disk, path, flags, &added.file);
     if (rc != ERR_OK)
         return rc;
     pthread_mutex_lock(&wal->lock);
@@ -89,6 +98,7 @@ enum err wal_open(struct write_ahead_log *wal, const struct wal_options *options
     *wal = (struct write_ahead_log){
         .disk = options->disk,
         .directory_id = options->directory_id,
+        .stream = options->stream,
         .file_bytes = options->file_bytes,
         .block_bytes = options->block_bytes,
         .is_unseeded = options->is_unseeded,
@@ -105,7 +115,7 @@ enum err wal_open(struct write_ahead_log *wal, const struct wal_options *options
         return ERR_NO_MEMORY;
     for (int i = 0; i < options->shard_count; i++)
         wal->needed[i] = INT64_MAX;
-    rc = options->disk->ops->list(options->disk, DIRECTORY, note_number, &found);
+    rc = options->disk->ops->list(options->disk, directory_of(wal), note_number, &found);
     if (rc == ERR_NOT_FOUND)
         return ERR_OK;
     if (rc == ERR_OK && found.are_too_many)
@@ -131,14 +141,25 @@ void wal_done(struct write_ahead_log *wal)
 
 static enum err sync_names(struct write_ahead_log *wal)
 {
-    enum err rc = wal->disk->ops->sync_dir(wal->disk, DIRECTORY);
+    enum err rc = wal->disk->ops->sync_dir(wal->disk, directory_of(wal));
 
     return rc == ERR_OK ? wal->disk->ops->sync_dir(wal->disk, "") : rc;
 }
 
+/* Above what an earlier life can have used. Headers that were never synced may be gone, but all files together held
+ * no more than this from the floor on, for that is durable. */
+static int64_t least_begin(const struct write_ahead_log *wal, int64_t floor_lsn)
+{
+    int64_t file_bytes = wal->file_bytes > WAL_FILE_BYTES ? wal->file_bytes : WAL_FILE_BYTES;
+
+    return wal->stream == WAL_SYNCED || wal->file_count == 0
+               ? floor_lsn
+               : floor_lsn + WAL_FILES_MAX * file_bytes;
+}
+
 enum err wal_begin(struct write_ahead_log *wal, int64_t floor_lsn, int64_t *ret_lsn)
 {
-    int64_t lsn = floor_lsn;
+    int64_t lsn = least_begin(wal, floor_lsn);
 
     for (int i = 0; i < wal->file_count; i++) {
         const struct wal_file *file = &wal->files[i];
@@ -164,7 +185,7 @@ void wal_trim(struct write_ahead_log *wal)
         struct wal_file *file = &wal->files[--wal->file_count];
         char path[PATH_BYTES];
 
-        file_path(file->number, path);
+        file_path(wal, file->number, path);
         file->file->ops->close(file->file);
         /* One that stays is found, empty, at the next start. */
         (void)wal->disk->ops->remove(wal->disk, path);
@@ -266,7 +287,7 @@ static enum err make_file(struct write_ahead_log *wal, struct wal_file **ret_fil
         if (wal->files[i].number >= number)
             number = wal->files[i].number + 1;
     }
-    rc = wal->disk->ops->make_dir(wal->disk, DIRECTORY);
+    rc = wal->disk->ops->make_dir(wal->disk, directory_of(wal));
     if (rc == ERR_OK)
         rc = add_file(wal, number, DISK_CREATE, ret_file);
     /* The names are durable before anything in the file matters. */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The write-ahead log of a data directory: small appends of all its logs, one sync for all that wait for one.
+/* The write-ahead logs of a data directory: small appends of all its logs, one sync for all that wait for one.
  *
- *   <data>/wal/<number>   files of a fixed size at most; each holds a stretch of the stream
+ *   <data>/wal/<number>      files of a fixed size at most; each holds a stretch of the stream
+ *   <data>/wal-os/<number>   likewise, of what is acknowledged when it is in the page cache: nothing is synced
  *
  *   reserve ──▶ place ──▶ add data, notes ──▶ write ──▶ synced        one flush round: a stretch (wal_stretch.h)
  *      └ another file when this one is full: one that nobody needs any more, else a new one
  *
  * Whole blocks are written, and no block twice: so large writes can go past the page cache, none has to read what it
- * writes a part of, and what was acknowledged is not written over.
+ * writes a part of, and what was acknowledged is not written over. Of the one that is never synced the pages stay in
+ * memory and are used again with the file, mostly before the system has brought them to the device: it costs a copy.
  * Files grow by steps of zeros, ahead of what is written, and are used again: an entry overwrites blocks that
  * exist, so its sync commits nothing to the file system's journal. Who needs what: each shard says which LSN is
  * the oldest whose segment is not synced.
@@ -50,6 +52,7 @@ struct wal_stretch {
 struct write_ahead_log {
     struct disk *disk;
     struct uuid directory_id;
+    enum wal_stream stream;
     int64_t file_bytes;
     int64_t block_bytes;
     bool is_unseeded; /* sabotage: entries of any LSN look right */
@@ -75,6 +78,7 @@ struct write_ahead_log {
 struct wal_options {
     struct disk *disk;
     struct uuid directory_id;
+    enum wal_stream stream;
     int64_t file_bytes;  /* WAL_FILE_BYTES; tests take less */
     int64_t block_bytes; /* WAL_BLOCK_BYTES; likewise, but 64 at least */
     int shard_count;

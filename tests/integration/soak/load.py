@@ -43,9 +43,9 @@ class Load:
 
     # ---- before the rounds ----
 
-    def create_topic(self, name, retention_ms):
+    def create_topic(self, name, retention_ms, flush="commit"):
         """True when the broker said yes; a no is allowed while the store is away."""
-        topic = NewTopic(name, num_partitions=PARTITIONS, config={"retention.ms": str(retention_ms)})
+        topic = NewTopic(name, num_partitions=PARTITIONS, config={"retention.ms": str(retention_ms), "millrace.flush": flush})
         admin = AdminClient(self.common)  # must outlive its answer
         try:
             admin.create_topics([topic], operation_timeout=10, request_timeout=10)[name].result(15)

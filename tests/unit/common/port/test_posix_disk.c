@@ -263,8 +263,7 @@ static void mix(struct iovec *iov, int count, const uint8_t *bytes, uint8_t *cop
     }
 }
 
-/* Bytes that lie in memory as in the blocks of the file need no copy, others do; pieces may be both. And some are written
- * behind. */
+/* Bytes that lie in memory as in the blocks of the file need no copy, others do; pieces may be both. */
 START_TEST(a_file_has_exactly_the_bytes_it_was_given_however_large_the_writes_were)
 {
     bool is_as_in_file = _i % 3 != 0;
@@ -288,10 +287,7 @@ START_TEST(a_file_has_exactly_the_bytes_it_was_given_however_large_the_writes_we
         count = cut(bytes + at, part, &random, iov);
         if (is_mixed)
             mix(iov, count, bytes, copy, &random);
-        if (next_random(&random) % 3 == 0)
-            ck_assert_int_eq(file->ops->write_behind_at(file, (int64_t)at, iov, count), ERR_OK);
-        else
-            ck_assert_int_eq(file->ops->write_at(file, (int64_t)at, iov, count), ERR_OK);
+        ck_assert_int_eq(file->ops->write_at(file, (int64_t)at, iov, count), ERR_OK);
         at += part;
         if (next_random(&random) % 3 == 0)
             ck_assert_int_eq(file->ops->sync(file), ERR_OK);

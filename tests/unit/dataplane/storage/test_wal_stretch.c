@@ -109,7 +109,7 @@ static const struct file_ops memory_file_ops = {
 
 static enum err disk_open(struct disk *disk, const char *path, int flags, struct file **ret_file)
 {
-    long number = strtol(path + strlen("wal/"), NULL, 10);
+    long number = strtol(strrchr(path, '/') + 1, NULL, 10);
 
     (void)disk;
     (void)flags;
@@ -162,11 +162,12 @@ static struct write_ahead_log wal;
 static pthread_mutex_t store_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned seed;
 
-static void setup(void)
+static void open_stream(enum wal_stream stream)
 {
     struct wal_options options = {
         .disk = &disk,
         .directory_id = directory_id,
+        .stream = stream,
         .file_bytes = FILE_BYTES,
         .block_bytes = BLOCK,
         .shard_count = THREADS,
@@ -178,6 +179,16 @@ static void setup(void)
     writes_left = -1;
     ck_assert_int_eq(wal_open(&wal, &options), ERR_OK);
     ck_assert_int_eq(wal_begin(&wal, 0, &lsn), ERR_OK);
+}
+
+static void setup(void)
+{
+    open_stream(WAL_SYNCED);
+}
+
+static void setup_written(void)
+{
+    open_stream(WAL_WRITTEN);
 }
 
 static void teardown(void)
@@ -348,16 +359,34 @@ struct writer {
     bool has_failed;
 };
 
-/* All below must be durable now. Files are numbered as they are used; none is used again here. */
-static void acknowledge(struct writer *writer, int number, const struct wal_file *file,
-                        int64_t end_lsn)
+/* Files are numbered as they are used; none is used again here. */
+static void check_durable(const struct wal_file *file, int64_t end_lsn)
 {
-    pthread_mutex_lock(&disk_lock);
     for (int f = 0; f <= file->number; f++) {
         size_t len = f < file->number ? FILE_BYTES : (size_t)(end_lsn - file->first_lsn);
 
         ck_assert_mem_eq(files[f].durable, files[f].now, len);
     }
+}
+
+/* A start after a kill would find it: there is no hole before it. */
+static void check_written(int32_t partition, int number)
+{
+    int found[THREADS];
+
+    memcpy(images, files, sizeof(images));
+    replay(found);
+    ck_assert_int_ge(found[partition], number);
+}
+
+static void acknowledge(struct writer *writer, int number, const struct wal_file *file,
+                        int64_t end_lsn)
+{
+    pthread_mutex_lock(&disk_lock);
+    if (wal.stream == WAL_SYNCED)
+        check_durable(file, end_lsn);
+    else
+        check_written(writer->partition, number);
     writer->acknowledged = number;
     pthread_mutex_unlock(&disk_lock);
 }
@@ -450,10 +479,23 @@ START_TEST(after_a_write_that_failed_nobody_is_told_that_more_is_durable)
 }
 END_TEST
 
+START_TEST(what_is_only_written_waits_for_all_before_it_and_for_no_sync)
+{
+    start_writers((unsigned)_i);
+    join_writers();
+    for (int i = 0; i < THREADS; i++) {
+        ck_assert(!writers[i].has_failed);
+        ck_assert_int_gt(writers[i].acknowledged, 0);
+    }
+    ck_assert_int_eq(syncs, 0);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("storage/wal_stretch");
     TCase *tc = tcase_create("wal_stretch");
+    TCase *written = tcase_create("written");
 
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -463,5 +505,9 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, what_was_acknowledged_is_found_whenever_the_power_goes, 0, 8);
     tcase_add_loop_test(tc, after_a_write_that_failed_nobody_is_told_that_more_is_durable, 0, 16);
     suite_add_tcase(suite, tc);
+    tcase_add_checked_fixture(written, setup_written, teardown);
+    tcase_add_loop_test(written, what_is_only_written_waits_for_all_before_it_and_for_no_sync, 0,
+                        8);
+    suite_add_tcase(suite, written);
     return suite;
 }

@@ -133,29 +133,6 @@ START_TEST(what_an_append_waits_for_is_done_in_a_hurry)
 }
 END_TEST
 
-/* As in Apache Kafka, whose default it is: in the page cache, so a killed process loses nothing. */
-START_TEST(under_flush_os_an_append_waits_for_no_device_and_under_commit_it_does)
-{
-    for (int is_os = 0; is_os <= 1; is_os++) {
-        struct replica *replica = NULL;
-        int64_t behind = 0;
-        int64_t syncs = 0;
-
-        rig.config.flush = is_os ? FLUSH_OS : FLUSH_COMMIT;
-        restart(RIG_CLEAN);
-        replica = rig_open(&rig, is_os, is_os);
-        rig_put(&rig, replica, 1); /* the first one makes the files, durably */
-        behind = sim_disk_writes_behind(rig.disk);
-        syncs = sim_disk_sync_count(rig.disk);
-        rig_put(&rig, replica, 1);
-        ck_assert_int_eq(sim_disk_writes_behind(rig.disk) > behind, is_os);
-        ck_assert_int_eq(sim_disk_sync_count(rig.disk) > syncs, !is_os);
-        restart(RIG_KILL);
-        ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, is_os, is_os), 0, 2 * is_os), 2);
-    }
-}
-END_TEST
-
 START_TEST(what_only_the_write_ahead_log_had_survives_power_cut_after_power_cut)
 {
     int64_t put = 0;
@@ -445,7 +422,6 @@ Suite *test_suite(void)
     tcase_add_test(tc, small_appends_of_many_partitions_cost_one_sync);
     tcase_add_test(tc, a_large_append_goes_straight_to_its_segment);
     tcase_add_test(tc, what_an_append_waits_for_is_done_in_a_hurry);
-    tcase_add_test(tc, under_flush_os_an_append_waits_for_no_device_and_under_commit_it_does);
     tcase_add_test(tc, what_only_the_write_ahead_log_had_survives_power_cut_after_power_cut);
     tcase_add_test(tc, durable_is_a_prefix_whichever_way_its_parts_went);
     tcase_add_test(tc, files_are_used_again_when_checkpoints_have_synced_what_they_hold);
