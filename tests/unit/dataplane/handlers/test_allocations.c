@@ -20,6 +20,7 @@ enum {
     MORE_SPARES = 10, /* less than what a leak every 16th round needs */
     PRODUCERS = 8,
     WARM_UP = 250,
+    LONE_WARM_UP = 1000, /* without a burst: until a log's chunks double no more, and some */
     ROUNDS = 200,
     LOOPS = 2,      /* of the rig */
     PARTITIONS = 8, /* on both */
@@ -218,11 +219,14 @@ static void add_some_spares(void *context)
 /* First a burst, for more than any round needs. */
 static void get_warm(void (*round)(int32_t padding, bool counts), int32_t padding)
 {
+    int rounds = LONE_WARM_UP;
+
     if (producer_id < 0) { /* its sequence is one connection's */
         burst(LARGE_BURST, LARGE);
         burst(SMALL_BURST, SMALL);
+        rounds = WARM_UP;
     }
-    for (int i = 0; i < WARM_UP; i++)
+    for (int i = 0; i < rounds; i++)
         round(padding, false);
     rig_run_ms(1000);
     for (int i = 0; i < LOOPS; i++)
