@@ -36,6 +36,7 @@ struct broker {
     struct hosted_loop *loops;
     struct image_observer observer; /* loop 0: who coordinates what */
     struct memory_budget memory;
+    atomic_bool is_listening; /* any loop */
     uint8_t pepper[32];
     struct hash_seed seed;
     int loops_open;
@@ -190,6 +191,7 @@ static enum err make_loops(struct broker *broker)
             .handle_raw_sasl = handle_raw_sasl,
             .limits = &broker->options.limits,
             .memory = &broker->memory,
+            .is_listening = &broker->is_listening,
             .scratch = {malloc(SCRATCH_BYTES), SCRATCH_BYTES},
             .metrics = calloc(1, sizeof(*hosted->base.metrics)),
         };
@@ -210,6 +212,7 @@ static void open_listeners(void *context, int64_t version)
     struct broker *broker = context;
 
     broker_listeners_update(broker->listeners);
+    atomic_store(&broker->is_listening, true);
     cluster_listeners_opened(broker->cluster, version);
 }
 

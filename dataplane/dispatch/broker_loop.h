@@ -4,6 +4,8 @@
 #ifndef DATAPLANE_DISPATCH_BROKER_LOOP_H
 #define DATAPLANE_DISPATCH_BROKER_LOOP_H
 
+#include <stdatomic.h>
+
 #include "common/base/hash_table.h"
 #include "common/base/list.h"
 #include "common/kafka/kafka_api.h"
@@ -55,6 +57,7 @@ struct broker_loop {
     struct list sessions; /* all of this loop */
     struct timer sweep;   /* login deadlines, idle connections */
     struct image_observer observer;
+    atomic_bool *is_listening; /* of the broker: its listeners were opened; any loop */
     bool is_stopping;
     struct loop_metrics *metrics; /* owned by the composition root */
 };

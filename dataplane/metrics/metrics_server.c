@@ -163,6 +163,8 @@ static void answer_ready(struct exchange *exchange)
                     "the log directory failed: appends are refused; see the log\n");
     else if (image_version(broker->image) == 0)
         answer_text(exchange, "503 Service Unavailable", "no metadata yet: is the store there?\n");
+    else if (!atomic_load(broker->is_listening))
+        answer_text(exchange, "503 Service Unavailable", "the listeners are about to be opened\n");
     else
         answer_text(exchange, "200 OK", "ready\n");
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator sees at the broker's metrics port, of a simulated broker with two instances. */
+#include "dataplane/broker_listeners.h"
+#include "dataplane/dispatch/broker_loop.h"
 #include "dataplane/metrics/http_head.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/handlers/handler_rig.h"
@@ -184,6 +186,19 @@ START_TEST(health_and_readiness_have_their_own_paths)
 }
 END_TEST
 
+/* Who sees that it is ready may connect at once. */
+START_TEST(a_broker_is_not_ready_before_its_listeners_are_open)
+{
+    struct broker_loop *broker = broker_loop_of(rig.broker, sim_executor_loop(rig.executor, 0));
+
+    ck_assert(atomic_load(broker->is_listening));
+    atomic_store(broker->is_listening, false);
+    has(get("/readyz"), "HTTP/1.1 503 Service Unavailable\r\n");
+    atomic_store(broker->is_listening, true);
+    has(get("/readyz"), "HTTP/1.1 200 OK\r\n");
+}
+END_TEST
+
 START_TEST(what_is_not_a_small_get_is_refused)
 {
     char *large = malloc(10001);
@@ -276,6 +291,7 @@ Suite *test_suite(void)
     tcase_add_test(served, a_group_whose_id_is_no_text_is_counted_and_not_shown);
     tcase_add_test(served, many_topics_are_shown_over_many_turns_while_clients_are_served);
     tcase_add_test(served, health_and_readiness_have_their_own_paths);
+    tcase_add_test(served, a_broker_is_not_ready_before_its_listeners_are_open);
     tcase_add_test(served, what_is_not_a_small_get_is_refused);
     tcase_add_test(served, one_who_sends_nothing_is_closed_and_a_ninth_is_not_let_in);
     suite_add_tcase(suite, served);
