@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The disk port on POSIX: every path is opened below one root directory, O_CLOEXEC, files 0640,
- * directories 0750. errno does not leave this file. Any thread: there is no state but descriptors;
- * the locks are only taken at start.
+ * directories 0750. errno ends here and in the files named below. Any thread; the locks are only taken at start.
  * What may run at the same time has threads of its own (job_pool.h); large writes may go past the page cache
  * (direct_write.h); reads are polite (polite_read.h).
  *

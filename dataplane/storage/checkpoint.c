@@ -49,7 +49,7 @@ static struct checkpoint_entry *entry_away(struct list *node)
 
 /* --- the queue --- */
 
-static void count(struct checkpoint_queue *queue, int by)
+static void add_to_count(struct checkpoint_queue *queue, int by)
 {
     struct shard *shard = queue->shard;
     int unsynced = 0;
@@ -72,7 +72,7 @@ static void enqueue(struct checkpoint_queue *queue, struct checkpoint_entry *ent
     while (after != &queue->unsynced && entry_of(after)->first_lsn > lsn)
         after = after->prev;
     list_push_front(after, &entry->unsynced);
-    count(queue, 1);
+    add_to_count(queue, 1);
     if (!timer_is_armed(&queue->tick) && !shard->is_closing)
         timer_start_in(shard->loop, &queue->tick, TICK_US);
 }
@@ -82,7 +82,7 @@ static void dequeue(struct shard *shard, struct checkpoint_entry *entry)
     if (!list_is_linked(&entry->unsynced))
         return;
     list_remove(&entry->unsynced);
-    count(&shard->checkpoints[entry->stream], -1);
+    add_to_count(&shard->checkpoints[entry->stream], -1);
 }
 
 int64_t checkpoint_needed_lsn(const struct checkpoint_queue *queue)

@@ -60,7 +60,9 @@ enum err directory_wals_replay(struct recovery *recovery)
     enum err rc = ERR_OK;
 
     wal_replay_init(&recovery->replay, recovery->seed);
-    for (int i = 0; i < WAL_STREAMS && rc == ERR_OK && !recovery->was_clean; i++)
+    if (recovery->was_clean)
+        return ERR_OK;
+    for (int i = 0; i < WAL_STREAMS && rc == ERR_OK; i++)
         rc = wal_replay_run(&recovery->replay, &store->wals[i],
                             catalogue_wal_floor(store->catalogue, (enum wal_stream)i),
                             store->catalogue);

@@ -99,11 +99,11 @@ void flush_choose_ways(struct log_store *store, struct flush_round *round)
 
 /* --- 6 log --- */
 
-/* Something of it is said in this write-ahead log. */
-static bool is_told(const struct log_store *store, const struct flush_item *item,
-                    enum wal_stream stream)
+/* Of what is said of it in this write-ahead log; 0 = nothing is. */
+static int64_t told_bytes(const struct log_store *store, const struct flush_item *item,
+                          enum wal_stream stream)
 {
-    return flush_item_stream(item) == stream && is_accepted(store, item) && logged_bytes(item) > 0;
+    return flush_item_stream(item) == stream && is_accepted(store, item) ? logged_bytes(item) : 0;
 }
 
 static void place_items(struct log_store *store, struct flush_round *round, enum wal_stream stream)
@@ -114,12 +114,7 @@ static void place_items(struct log_store *store, struct flush_round *round, enum
 
     if (stretch == NULL)
         return;
-    list_for_each(&round->items, node)
-    {
-        const struct flush_item *item = flush_item_of(node);
-
-        bytes += is_told(store, item, stream) ? logged_bytes(item) : 0;
-    }
+    list_for_each(&round->items, node) bytes += told_bytes(store, flush_item_of(node), stream);
     if (bytes == 0) {
         wal_give_up(wal, stretch);
         round->stretches[stream] = NULL;
@@ -141,8 +136,6 @@ void flush_place_items(struct log_store *store, struct flush_round *round)
 static void log_item(const struct write_ahead_log *wal, struct wal_stretch *stretch,
                      struct flush_item *item)
 {
-    struct wal_note note = {item->id, segment_fact_of(&item->end), !item->is_logged};
-
     item->lsn = stretch->begin_lsn;
     for (const struct write_run *run = item->runs.first; run != NULL && item->is_logged;
          run = run->next) {
@@ -156,8 +149,11 @@ static void log_item(const struct write_ahead_log *wal, struct wal_stretch *stre
 
         wal_add_data(wal, stretch, &data);
     }
-    if (is_worth_a_note(item))
+    if (is_worth_a_note(item)) {
+        struct wal_note note = {item->id, segment_fact_of(&item->end), !item->is_logged};
+
         wal_add_note(wal, stretch, &note);
+    }
 }
 
 static void fail_logged(struct list *items, enum wal_stream stream)
@@ -191,7 +187,7 @@ static void log_items(struct log_store *store, struct flush_round *round, enum w
     {
         struct flush_item *item = flush_item_of(node);
 
-        if (!is_told(store, item, stream))
+        if (told_bytes(store, item, stream) == 0)
             continue;
         log_item(wal, stretch, item);
         is_awaited |= item->is_logged;

@@ -352,7 +352,8 @@ static bool wants_producers(const struct partition_log *log, enum flush_policy f
                                                     PRODUCERS_SNAPSHOT_EVERY_BYTES);
 }
 
-/* What is only written costs a copy into the page cache, here or there; what is synced is one sync less, when small. */
+/* What is synced goes to the device twice when it is logged, which is worth it when it is small; what is only written goes
+ * there once, and costs a copy. */
 static int64_t loggable_bytes_max(const struct partition_log *log, enum flush_policy flush)
 {
     int64_t small = log->shard->store->small_bytes_max;

@@ -121,6 +121,7 @@ START_TEST(a_failing_disk_fails_the_directory_and_loses_nothing)
 }
 END_TEST
 
+/* _i / 3 == 1: the policy changes, and what was durable when it became `os` survives a power cut, too. */
 START_TEST(with_flush_os_a_kill_or_a_clean_stop_loses_nothing)
 {
     struct storage_scenario_options options = {

@@ -9,7 +9,7 @@
  *
  * Whole blocks are written, and no block twice: so large writes can go past the page cache, none has to read what it
  * writes a part of, and what was acknowledged is not written over. Of the one that is never synced the pages stay in
- * memory and are used again with the file, mostly before the system has brought them to the device: it costs a copy.
+ * memory and are used again with the file; under load before the system has brought them to the device, for a copy.
  * Files grow by steps of zeros, ahead of what is written, and are used again: an entry overwrites blocks that
  * exist, so its sync commits nothing to the file system's journal. Who needs what: each shard says which LSN is
  * the oldest whose segment is not synced.
