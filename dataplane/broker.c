@@ -19,6 +19,8 @@
 
 enum { SCRATCH_BYTES = 64 * 1024, FETCH_SLOTS = 1000, DRAIN_CHECK_US = 10000 };
 
+#define LISTEN_AGAIN_US 5000000
+
 /* One a loop, with the mail that starts and stops it. */
 struct hosted_loop {
     struct broker_loop base;
@@ -36,7 +38,8 @@ struct broker {
     struct hosted_loop *loops;
     struct image_observer observer; /* loop 0: who coordinates what */
     struct memory_budget memory;
-    atomic_bool is_listening; /* any loop */
+    atomic_bool is_listening;  /* any loop */
+    struct timer listen_again; /* loop 0: while a listener could not be opened */
     uint8_t pepper[32];
     struct hash_seed seed;
     int loops_open;
@@ -207,12 +210,28 @@ static enum err make_loops(struct broker *broker)
     return ERR_OK;
 }
 
+static void update_listeners(struct broker *broker)
+{
+    bool is_listening = broker_listeners_update(broker->listeners);
+
+    atomic_store(&broker->is_listening, is_listening);
+    if (!is_listening)
+        timer_start_in(broker->options.executor->loops[0], &broker->listen_again, LISTEN_AGAIN_US);
+}
+
+static void listen_again(struct timer *timer)
+{
+    update_listeners(container_of(timer, struct broker, listen_again));
+}
+
+/* A port that is taken holds up no revocation: what could not be opened is tried again, and until then the broker is
+ * not ready. */
 static void open_listeners(void *context, int64_t version)
 {
     struct broker *broker = context;
 
-    broker_listeners_update(broker->listeners);
-    atomic_store(&broker->is_listening, true);
+    if (broker->stopped == NULL)
+        update_listeners(broker);
     cluster_listeners_opened(broker->cluster, version);
 }
 
@@ -258,6 +277,7 @@ enum err broker_new(const struct broker_options *options, struct broker **ret_br
     if (broker == NULL)
         return error_set(error, ERR_NO_MEMORY, "broker");
     broker->options = *options;
+    broker->listen_again.fire = listen_again;
     memory_budget_init(&broker->memory, &options->limits.memory);
     rc = random_fill(options->random, broker->pepper, sizeof(broker->pepper));
     if (rc == ERR_OK)
@@ -402,6 +422,7 @@ static void on_metrics_stopped(void *context)
     struct broker *broker = context;
     struct executor *executor = broker->options.executor;
 
+    timer_stop(broker->options.executor->loops[0], &broker->listen_again);
     broker_listeners_close(broker->listeners);
     for (int i = 0; i < executor->loop_count; i++) {
         broker->loops[i].mail.deliver = stop_loop;

@@ -72,7 +72,7 @@ static struct open_listener *find(struct broker_listeners *listeners,
     return NULL;
 }
 
-static void open_one(struct broker_listeners *listeners, const struct image_listener *row,
+static bool open_one(struct broker_listeners *listeners, const struct image_listener *row,
                      const char *address)
 {
     struct network *network = listeners->options.network;
@@ -94,7 +94,7 @@ static void open_one(struct broker_listeners *listeners, const struct image_list
         log_event(LOG_ERROR, "listener_not_opened", f_str("listener", row->name),
                   f_str("address", address), f_i64("port", row->port), f_str("why", error.message));
         free(open);
-        return;
+        return false;
     }
     list_push_back(&listeners->open, &open->link);
     log_event(row->security == LISTENER_SASL_SSL ? LOG_INFO : LOG_WARN, "listener_opened",
@@ -103,21 +103,30 @@ static void open_one(struct broker_listeners *listeners, const struct image_list
                                 : row->security == LISTENER_SASL_PLAINTEXT
                                     ? "SASL_PLAINTEXT, loopback only"
                                     : "PLAINTEXT, loopback only"));
+    return true;
 }
 
-static void want(struct broker_listeners *listeners, const struct image_listener *row)
+/* A machine may have no IPv6: one of the addresses is enough. */
+static bool want(struct broker_listeners *listeners, const struct image_listener *row)
 {
+    bool is_served = false;
+    bool is_open = false;
+
     if (row->security == LISTENER_SASL_SSL && listeners->options.tls == NULL)
-        return;
+        return true;
     for (const char *const *address = listeners->options.bind_addresses; *address != NULL;
          address++) {
-        struct open_listener *open = find(listeners, row, *address);
+        struct open_listener *open = NULL;
 
+        if (row->security != LISTENER_SASL_SSL && !is_loopback(*address))
+            continue;
+        is_served = true;
+        open = find(listeners, row, *address);
         if (open != NULL)
             open->is_wanted = true;
-        else if (row->security == LISTENER_SASL_SSL || is_loopback(*address))
-            open_one(listeners, row, *address);
+        is_open |= open != NULL || open_one(listeners, row, *address);
     }
+    return is_open || !is_served;
 }
 
 static void close_unwanted(struct broker_listeners *listeners)
@@ -137,10 +146,11 @@ static void close_unwanted(struct broker_listeners *listeners)
     }
 }
 
-void broker_listeners_update(struct broker_listeners *listeners)
+bool broker_listeners_update(struct broker_listeners *listeners)
 {
     struct cluster *cluster = listeners->options.cluster;
     struct broker_loop *broker = NULL;
+    bool are_all_open = true;
 
     list_for_each(&listeners->open, link) container_of(link, struct open_listener, link)
         ->is_wanted = false;
@@ -149,9 +159,10 @@ void broker_listeners_update(struct broker_listeners *listeners)
         const struct image_listener *row = image_listener_at(broker->image, i);
 
         if (row->broker == cluster_broker_id(cluster))
-            want(listeners, row);
+            are_all_open &= want(listeners, row);
     }
     close_unwanted(listeners);
+    return are_all_open;
 }
 
 void broker_listeners_close(struct broker_listeners *listeners)

@@ -4,6 +4,7 @@
 #ifndef DATAPLANE_BROKER_LISTENERS_H
 #define DATAPLANE_BROKER_LISTENERS_H
 
+#include "common/base/error.h"
 #include "common/port/network.h"
 
 struct broker_listeners;
@@ -22,7 +23,8 @@ struct broker_listeners_options {
 };
 
 struct broker_listeners *broker_listeners_new(const struct broker_listeners_options *options);
-void broker_listeners_update(struct broker_listeners *listeners);
+/* False: of a row that is to be served here no socket could be opened, on any address; try again later. */
+bool broker_listeners_update(struct broker_listeners *listeners) WARN_UNUSED;
 void broker_listeners_close(struct broker_listeners *listeners);
 void broker_listeners_free(struct broker_listeners *listeners);
 int broker_listeners_port(const struct broker_listeners *listeners,

@@ -57,7 +57,7 @@ struct broker_loop {
     struct list sessions; /* all of this loop */
     struct timer sweep;   /* login deadlines, idle connections */
     struct image_observer observer;
-    atomic_bool *is_listening; /* of the broker: its listeners were opened; any loop */
+    atomic_bool *is_listening; /* of the broker: its listeners are open; any loop */
     bool is_stopping;
     struct loop_metrics *metrics; /* owned by the composition root */
 };

@@ -164,7 +164,9 @@ static void answer_ready(struct exchange *exchange)
     else if (image_version(broker->image) == 0)
         answer_text(exchange, "503 Service Unavailable", "no metadata yet: is the store there?\n");
     else if (!atomic_load(broker->is_listening))
-        answer_text(exchange, "503 Service Unavailable", "the listeners are about to be opened\n");
+        answer_text(exchange, "503 Service Unavailable",
+                    "not all listeners are open yet; if it stays so, the log says why "
+                    "(listener_not_opened)\n");
     else
         answer_text(exchange, "200 OK", "ready\n");
 }

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_RECEIVED = 256 * 1048576 };
 
@@ -22,6 +23,7 @@ struct sim_network {
 
 struct network_listener {
     struct sim_network *network;
+    const char *host; /* the caller's */
     int port;
     accept_fn on_accept;
     void *context;
@@ -189,17 +191,32 @@ static void on_poke(struct mail *mail)
         poke(stream);
 }
 
+static bool is_taken(const struct sim_network *network, const char *host, int port)
+{
+    list_for_each(&network->listeners, link)
+    {
+        const struct network_listener *other = container_of(link, struct network_listener, link);
+
+        if (other->port == port && strcmp(other->host, host) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum err sim_listen(struct network *base, const char *host, int port, accept_fn on_accept,
                            void *context, struct network_listener **ret_listener,
                            struct error *error)
 {
     struct sim_network *network = container_of(base, struct sim_network, base);
-    struct network_listener *listener = calloc(1, sizeof(*listener));
+    struct network_listener *listener = NULL;
 
-    (void)host;
+    if (is_taken(network, host, port))
+        return error_set(error, ERR_IO, "%s:%d is taken", host, port);
+    listener = calloc(1, sizeof(*listener));
     if (listener == NULL)
         return error_set(error, ERR_NO_MEMORY, "listener");
     listener->network = network;
+    listener->host = host;
     listener->port = port ? port : network->next_port++;
     listener->on_accept = on_accept;
     listener->context = context;

@@ -241,6 +241,17 @@ void rig_auto_create(int tenant, int32_t partitions)
     sim_broker_connect(&rig, tenant, kafka);
 }
 
+void rig_add_listener(const char *name, int port)
+{
+    char key[32];
+    json_t *row = load("listener", "0/plain0");
+
+    snprintf(key, sizeof(key), "0/%s", name);
+    json_object_set_new(row, "name", json_string(name));
+    json_object_set_new(row, "port", json_integer(port));
+    put("listener", key, row);
+}
+
 static int authenticate(struct sim_kafka *kafka, const char *token, size_t token_len)
 {
     struct kafka_sasl_handshake_request handshake;

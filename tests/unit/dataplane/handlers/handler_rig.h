@@ -54,6 +54,8 @@ void rig_limit_partitions(int tenant, int64_t partitions);
 void rig_hide_internal_topics(int tenant);
 /* The tenant's listener makes topics by being asked for them; the client connects again. */
 void rig_auto_create(int tenant, int32_t partitions);
+/* A row for one more listener of tenant 0; waits until the broker knows it. */
+void rig_add_listener(const char *name, int port);
 /* A client of tenant 0 that logs in with a new key of this role ("Reader", …). False = refused, kafka is
  * to be done with all the same. */
 bool rig_login(const char *role, struct sim_kafka *kafka) WARN_UNUSED;

@@ -199,6 +199,41 @@ START_TEST(a_broker_is_not_ready_before_its_listeners_are_open)
 }
 END_TEST
 
+static bool refuse(void *context, struct stream *stream)
+{
+    (void)context;
+    (void)stream;
+    return false;
+}
+
+START_TEST(a_broker_whose_port_is_taken_is_not_ready_and_opens_it_when_it_is_free)
+{
+    struct network_listener *other = NULL;
+    struct error error;
+
+    ck_assert_int_eq(
+        rig.network->ops->listen(rig.network, "127.0.0.1", 11500, refuse, NULL, &other, &error),
+        ERR_OK);
+    rig_add_listener("late", 11500);
+    has(get("/readyz"), "not all listeners are open yet");
+    ck_assert_int_eq(broker_listener_port(rig.broker, "late"), 0);
+    rig_run_ms(20000);
+    has(get("/readyz"), "not all listeners are open yet");
+    rig.network->ops->listener_close(other);
+    rig_run_ms(5000);
+    has(get("/readyz"), "HTTP/1.1 200 OK\r\n");
+    ck_assert_int_eq(broker_listener_port(rig.broker, "late"), 11500);
+}
+END_TEST
+
+START_TEST(a_port_that_is_taken_holds_up_no_acknowledgement)
+{
+    rig_add_listener("late", SIM_METRICS_PORT);
+    has(get("/readyz"), "not all listeners are open yet");
+    ck_assert_int_eq(sim_cell_acknowledged(rig.cell, 0), sim_cell_version(rig.cell));
+}
+END_TEST
+
 START_TEST(what_is_not_a_small_get_is_refused)
 {
     char *large = malloc(10001);
@@ -292,6 +327,8 @@ Suite *test_suite(void)
     tcase_add_test(served, many_topics_are_shown_over_many_turns_while_clients_are_served);
     tcase_add_test(served, health_and_readiness_have_their_own_paths);
     tcase_add_test(served, a_broker_is_not_ready_before_its_listeners_are_open);
+    tcase_add_test(served, a_broker_whose_port_is_taken_is_not_ready_and_opens_it_when_it_is_free);
+    tcase_add_test(served, a_port_that_is_taken_holds_up_no_acknowledgement);
     tcase_add_test(served, what_is_not_a_small_get_is_refused);
     tcase_add_test(served, one_who_sends_nothing_is_closed_and_a_ninth_is_not_let_in);
     suite_add_tcase(suite, served);
