@@ -17,9 +17,12 @@
 
 #include <stdlib.h>
 
-enum { SCRATCH_BYTES = 64 * 1024, FETCH_SLOTS = 1000, DRAIN_CHECK_US = 10000 };
-
-#define LISTEN_AGAIN_US 5000000
+enum {
+    SCRATCH_BYTES = 64 * 1024,
+    FETCH_SLOTS = 1000,
+    DRAIN_CHECK_US = 10000,
+    LISTEN_AGAIN_US = 5000000,
+};
 
 /* One a loop, with the mail that starts and stops it. */
 struct hosted_loop {
@@ -422,7 +425,6 @@ static void on_metrics_stopped(void *context)
     struct broker *broker = context;
     struct executor *executor = broker->options.executor;
 
-    timer_stop(broker->options.executor->loops[0], &broker->listen_again);
     broker_listeners_close(broker->listeners);
     for (int i = 0; i < executor->loop_count; i++) {
         broker->loops[i].mail.deliver = stop_loop;
@@ -435,6 +437,7 @@ void broker_stop(struct broker *broker, void (*done)(void *context), void *conte
     log_event(LOG_INFO, "broker_stopping", f_i64("broker", broker->options.broker_id));
     broker->stopped = done;
     broker->stopped_context = context;
+    timer_stop(broker->options.executor->loops[0], &broker->listen_again);
     if (broker->metrics != NULL)
         metrics_server_stop(broker->metrics, on_metrics_stopped, broker);
     else

@@ -31,7 +31,7 @@ struct cluster_options {
     struct random *random;
     int32_t broker_id;
     /* Loop 0, when the listeners of this broker changed and all loops know them: open and close
-     * sockets, then call cluster_listeners_opened(version). NULL = nobody listens. */
+     * sockets, then call cluster_listeners_opened(version), even if one could not be opened. NULL = nobody listens. */
     void (*open_listeners)(void *context, int64_t version);
     void *context;
 };
