@@ -96,6 +96,25 @@ struct flush_item {
     log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
 };
 
+/* What is late of a log, for a worker that writes it to the newest segment while rounds go on.
+ *
+ *   batches   ──┬───────────┬──────────┬─── … ───┬───────────┬───────────┐
+ *               begin       │          │         end         │           │   the file has whole batches up to there
+ *   blocks    ──────┴───────┴──────────┴─── … ────────┴──────┴────       runs end
+ *                   file_bytes                   file_bytes, afterwards
+ *
+ * It ends with the last whole block, so that no part of one goes through the page cache: single pages there would keep the
+ * large ones away that reading makes. What comes after the last batch that is whole stays late. */
+struct late_write {
+    struct run_list runs;      /* whole batches, from `begin` on */
+    struct segment_view begin; /* borrows the segment */
+    struct segment_view end;   /* holds a reference; first where the runs end */
+    int64_t file_bytes;        /* what of the segment needs no writing */
+    bool is_whole;             /* all of it is written: parts of blocks, too */
+    int64_t
+        first_lsn; /* the loop's: the oldest entry that no late write before it had; -1 = none */
+};
+
 /* How far the segment of a log was synced by a checkpoint; to be recorded. */
 struct flushed_point {
     struct list link;
@@ -125,7 +144,7 @@ enum err flush_write_item(struct log_store *store, const struct flush_item *item
 enum err flush_undo_item(struct log_store *store, const struct flush_item *item);
 void flush_index_item(struct log_store *store, const struct flush_item *item);
 /* A late write. Any worker. */
-enum err flush_write_late(struct log_store *store, const struct run_list *late);
+enum err flush_write_late(struct log_store *store, struct late_write *write);
 
 /* flush_log.c: steps 1 and 6. After 1 nothing that the round needs of the write-ahead log is short of room. Between
  * placing and logging the lock may be let go. */

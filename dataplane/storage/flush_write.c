@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A round's part in the segments: writing an item, taking it back, noting its batches in the index. */
+/* What is written to segments: an item of a round, which may be taken back, and what is late; and noting its batches in
+ * the index. */
+#include "common/port/direct_write.h"
 #include "dataplane/storage/flush_round.h"
 
 #define IOV_PER_CALL 64
+/* A late write that would leave more than this in memory is a whole one. */
+#define LATE_REST_MAX_BYTES ((int64_t)64 << 10)
 
 /* Room that appends may not use, so that there is always some for what frees room: log starts, producer
  * snapshots, the catalogue. */
@@ -23,11 +27,13 @@ int64_t flush_room_bytes(struct log_store *store)
     return available - reserve;
 }
 
-/* One item's runs in their order. */
+/* One item's runs in their order, or those of a late write. */
 struct run_cursor {
     const struct write_run *run; /* NULL = no more */
     const struct write_run *last_late;
     const struct write_run *after_late;
+    int64_t from; /* what lies below is not written, */
+    int64_t to;   /* nor what comes after this */
 };
 
 static struct run_cursor all_runs(const struct flush_item *item)
@@ -36,12 +42,32 @@ static struct run_cursor all_runs(const struct flush_item *item)
         .run = item->late.first != NULL ? item->late.first : item->runs.first,
         .last_late = item->late.last,
         .after_late = item->runs.first,
+        .to = INT64_MAX,
     };
+}
+
+static struct run_cursor late_runs(const struct late_write *write)
+{
+    return (struct run_cursor){
+        .run = write->runs.first, .last_late = write->runs.last, .to = INT64_MAX};
 }
 
 static void next_run(struct run_cursor *cursor)
 {
     cursor->run = cursor->run == cursor->last_late ? cursor->after_late : cursor->run->next;
+}
+
+/* What is to be written of a run. */
+static struct iovec bytes_of_run(const struct run_cursor *cursor, const struct write_run *run)
+{
+    int64_t end = run->position + (int64_t)(run->to - run->from);
+    int64_t from = run->position < cursor->from ? cursor->from : run->position;
+    int64_t to = end < cursor->to ? end : cursor->to;
+
+    if (from >= to)
+        return (struct iovec){.iov_len = 0};
+    return (struct iovec){run->chunk->data + run->from + (from - run->position),
+                          (size_t)(to - from)};
 }
 
 /* The runs of one segment that follow each other, as one call (or few). */
@@ -52,16 +78,16 @@ static enum err write_stretch(struct file *file, struct run_cursor *cursor)
 
     while (cursor->run != NULL && cursor->run->segment == segment && rc == ERR_OK) {
         struct iovec iov[IOV_PER_CALL];
-        int64_t position = cursor->run->position;
+        int64_t begin = cursor->run->position;
+        int64_t position = begin < cursor->from ? cursor->from : begin;
         int count = 0;
 
         while (cursor->run != NULL && cursor->run->segment == segment && count < IOV_PER_CALL) {
-            const struct write_run *run = cursor->run;
-
-            iov[count++] = (struct iovec){run->chunk->data + run->from, run->to - run->from};
+            iov[count] = bytes_of_run(cursor, cursor->run);
+            count += iov[count].iov_len > 0;
             next_run(cursor);
         }
-        rc = file->ops->write_at(file, position, iov, count);
+        rc = count > 0 ? file->ops->write_at(file, position, iov, count) : ERR_OK;
     }
     return rc;
 }
@@ -155,21 +181,42 @@ enum err flush_undo_item(struct log_store *store, const struct flush_item *item)
     return rc;
 }
 
+/* The batches of runs, which are whole ones, in their order. */
+struct batch_walk {
+    struct run_cursor cursor;
+    size_t at; /* of its run */
+};
+
+static bool next_batch(struct batch_walk *walk, struct record_batch *ret_batch)
+{
+    const struct write_run *run = walk->cursor.run;
+    enum err rc = ERR_OK;
+
+    if (run != NULL && walk->at == run->to - run->from) {
+        next_run(&walk->cursor);
+        run = walk->cursor.run;
+        walk->at = 0;
+    }
+    if (run == NULL)
+        return false;
+    rc = record_batch_parse(
+        slice_of(run->chunk->data + run->from + walk->at, run->to - run->from - walk->at),
+        ret_batch);
+    invariant(rc == ERR_OK);
+    walk->at += (size_t)ret_batch->size_bytes;
+    return true;
+}
+
 static void index_runs(struct log_store *store, struct run_cursor cursor)
 {
-    for (; cursor.run != NULL; next_run(&cursor)) {
-        const struct write_run *run = cursor.run;
-        size_t at = run->from;
+    struct batch_walk walk = {.cursor = cursor};
+    struct record_batch batch;
 
-        while (at < run->to) {
-            struct record_batch batch;
-            enum err rc = record_batch_parse(slice_of(run->chunk->data + at, run->to - at), &batch);
+    while (next_batch(&walk, &batch)) {
+        const struct write_run *run = walk.cursor.run;
 
-            invariant(rc == ERR_OK);
-            segment_index_add(&store->files, run->segment, &batch,
-                              run->position + (int64_t)(at - run->from));
-            at += (size_t)batch.size_bytes;
-        }
+        segment_index_add(&store->files, run->segment, &batch,
+                          run->position + (int64_t)walk.at - batch.size_bytes);
     }
 }
 
@@ -179,12 +226,59 @@ void flush_index_item(struct log_store *store, const struct flush_item *item)
         index_runs(store, all_runs(item));
 }
 
-enum err flush_write_late(struct log_store *store, const struct run_list *late)
-{
-    struct run_cursor cursor = {.run = late->first, .last_late = late->last};
-    enum err rc = write_runs(store, cursor);
+/* --- what is late --- */
 
-    if (rc == ERR_OK)
-        index_runs(store, cursor);
+/* Where the last batch ends that ends at file_bytes or before. */
+static struct segment_view end_within(const struct late_write *write, int64_t file_bytes)
+{
+    struct batch_walk walk = {.cursor = late_runs(write)};
+    struct segment_view end = write->begin;
+    struct record_batch batch;
+
+    while (next_batch(&walk, &batch) && end.size_bytes + batch.size_bytes <= file_bytes) {
+        end.size_bytes += batch.size_bytes;
+        end.end_offset = record_batch_next_offset(&batch);
+        if (batch.max_timestamp > end.max_timestamp)
+            end.max_timestamp = batch.max_timestamp;
+    }
+    return end;
+}
+
+/* Whole blocks, when there is one more and that leaves little in memory; else all. So what stays late of this one was
+ * not late when the one before was taken: it ended in a block that the file had not. */
+static void choose_end(const struct late_write *write, struct segment_view *ret_end,
+                       int64_t *ret_file_bytes)
+{
+    int64_t taken = write->end.size_bytes;
+    int64_t blocks = taken - taken % (int64_t)DIRECT_WRITE_BLOCK_BYTES;
+    struct segment_view end = write->end;
+
+    if (!write->is_whole && blocks > write->file_bytes)
+        end = end_within(write, blocks);
+    if (end.size_bytes > write->begin.size_bytes && taken - end.size_bytes <= LATE_REST_MAX_BYTES) {
+        *ret_end = end;
+        *ret_file_bytes = end.size_bytes == taken ? taken : blocks;
+    } else {
+        *ret_end = write->end;
+        *ret_file_bytes = taken;
+    }
+}
+
+enum err flush_write_late(struct log_store *store, struct late_write *write)
+{
+    struct run_cursor cursor = late_runs(write);
+    struct segment_view end;
+    int64_t file_bytes = 0;
+    enum err rc = ERR_OK;
+
+    choose_end(write, &end, &file_bytes);
+    cursor.from = write->file_bytes;
+    cursor.to = file_bytes;
+    rc = write_runs(store, cursor);
+    if (rc == ERR_OK) {
+        index_runs(store, cursor); /* what stays late, too: readers see it */
+        write->end = end;
+        write->file_bytes = file_bytes;
+    }
     return rc;
 }

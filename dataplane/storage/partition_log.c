@@ -59,6 +59,7 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
         .may_be_on_disk = found->is_on_disk,
         .is_changed = found->is_changed,
         .late_lsn = -1,
+        .late_new_lsn = -1,
     };
     producer_state_move(&log->producers, &found->producers);
     for (int i = 0; i < found->closed->count; i++) {
@@ -572,6 +573,7 @@ static void cut_epochs(struct partition_log *log)
 void partition_log_revert(struct partition_log *log, struct flush_item *item)
 {
     run_list_append(log->shard, &log->late, &item->late);
+    log->written.file_bytes = log->written.size_bytes; /* the file may have been cut there */
     return_item(log, item);
     free_pending(log, &log->pending);
     position_unref(log, &log->taken);

@@ -45,5 +45,7 @@ int64_t sim_disk_sync_count(const struct disk *disk);
 int64_t sim_disk_unhurried_syncs(const struct disk *disk);
 /* -1 = no such file. */
 int64_t sim_disk_file_size(const struct disk *disk, const char *path);
+/* How much was written over bytes that it had already. */
+int64_t sim_disk_rewritten_bytes(const struct disk *disk, const char *path);
 
 #endif

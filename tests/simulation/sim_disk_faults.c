@@ -200,3 +200,10 @@ int64_t sim_disk_file_size(const struct disk *base, const char *path)
 
     return entry != NULL && entry->now != NULL ? entry->now->now_size : -1;
 }
+
+int64_t sim_disk_rewritten_bytes(const struct disk *base, const char *path)
+{
+    struct entry *entry = sim_disk_find(sim_disk_of(base), path);
+
+    return entry != NULL && entry->now != NULL ? entry->now->rewritten_bytes : 0;
+}

@@ -80,6 +80,8 @@ static void put_bytes(struct inode *inode, int64_t offset, const uint8_t *data, 
     if (offset > inode->now_size)
         memset(inode->now + inode->now_size, 0, (size_t)(offset - inode->now_size));
     memcpy(inode->now + offset, data, (size_t)len);
+    if (offset < inode->now_size)
+        inode->rewritten_bytes += len < inode->now_size - offset ? len : inode->now_size - offset;
     if (offset + len > inode->now_size)
         inode->now_size = offset + len;
 }

@@ -18,6 +18,7 @@ struct inode {
     uint8_t *synced;
     int64_t synced_size;
     int64_t room; /* of both arrays */
+    int64_t rewritten_bytes;
     int refs;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is durable in the write-ahead log and not yet in its segment: read, written, lost by nothing. */
+#include "dataplane/storage/record_batch.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/storage/storage_rig.h"
 
@@ -7,10 +8,15 @@
 #define LONG_US (1000 * SECOND_US)
 #define SHORT_US 300000 /* one call of the rig does not see its end, two do */
 #define BATCH_BYTES 10000
+#define BLOCK_BYTES 4096           /* of a file */
+#define WAL_STEP_BYTES (1 << 20)   /* a write-ahead log grows by so much */
 #define ENOUGH_BYTES (64 << 10)    /* a sixteenth of the rig's tail */
 #define LATE_MAX_BYTES (512 << 10) /* half of it */
 
-enum { LOGS = 20 };
+enum {
+    LOGS = 20,
+    BEFORE_CHECKPOINT = 40 /* appends one by one */
+};
 
 static struct storage_rig rig;
 
@@ -140,6 +146,16 @@ START_TEST(times_are_found_in_what_is_late)
 }
 END_TEST
 
+/* Seven batches; a late write of them begins, and ends after so long. */
+static void stall_late_write(struct replica *replica, int64_t duration_us)
+{
+    for (int i = 0; i < 6; i++)
+        put_large(replica);
+    sim_executor_stall(rig.executor, WORKER_WRITE, duration_us);
+    put_large(replica);
+    ck_assert_int_eq(file_size(0), 0);
+}
+
 /* --- writing --- */
 
 START_TEST(what_is_late_is_written_when_it_has_become_much)
@@ -152,6 +168,189 @@ START_TEST(what_is_late_is_written_when_it_has_become_much)
                          replica_snapshot(replica)->size_bytes - ENOUGH_BYTES - BATCH_BYTES);
     }
     ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 100);
+}
+END_TEST
+
+START_TEST(a_late_write_ends_with_a_whole_block_and_what_comes_after_stays_late)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    int64_t size = 0;
+    int writes = 0;
+    char path[128];
+
+    for (int i = 0; i < BEFORE_CHECKPOINT; i++) {
+        put_large(replica);
+        writes += file_size(0) != size;
+        size = file_size(0);
+        ck_assert_int_eq(size % BLOCK_BYTES, 0);
+    }
+    ck_assert_int_gt(writes, 4);
+    rig_path(&rig, 0, 0, ".log", path);
+    ck_assert_int_eq(sim_disk_rewritten_bytes(rig.disk, path), 0);
+    ck_assert_int_lt(size, replica_snapshot(replica)->size_bytes);
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), BEFORE_CHECKPOINT);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), BEFORE_CHECKPOINT);
+}
+END_TEST
+
+static void put_padded(struct replica *replica, int64_t timestamp_ms, int padding)
+{
+    struct sim_batch batch = rig_batch(&rig, 1);
+
+    batch.timestamp_ms = timestamp_ms;
+    batch.padding = padding;
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
+}
+
+START_TEST(a_late_write_that_would_leave_much_in_memory_is_a_whole_one)
+{
+    struct replica *replica = NULL;
+
+    rig.config.flush = FLUSH_OS; /* which logs larger batches */
+    replica = rig_open(&rig, 0, 0);
+    for (int i = 0; i < 10; i++) {
+        put_padded(replica, 0, 30000);
+        put_padded(replica, 0, 100000);
+        ck_assert_int_eq(file_size(0), replica_snapshot(replica)->size_bytes);
+    }
+    ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), 20);
+}
+END_TEST
+
+/* A checkpoint takes what is in the file then, though more is late. */
+START_TEST(times_of_what_a_late_write_brought_into_the_file_are_known_after_a_power_cut)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+
+    put_padded(replica, 9000, BATCH_BYTES);
+    for (int i = 0; i < 3 * BEFORE_CHECKPOINT; i++)
+        put_padded(replica, 1000, BATCH_BYTES);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_lt(rig.report.replayed_bytes, BEFORE_CHECKPOINT * BATCH_BYTES);
+    replica = rig_open(&rig, 0, 1);
+    ck_assert_int_eq(rig_lookup(&rig, replica, 9000).offset, 0);
+    ck_assert_int_eq(rig_lookup(&rig, replica, -3).found_timestamp, 9000);
+}
+END_TEST
+
+/* As far as they can be read. */
+static int64_t count_records(struct replica *replica)
+{
+    log_offset offset = 0;
+    struct replica_read read = {.error = KAFKA_NONE};
+
+    while (offset < replica_snapshot(replica)->high_watermark) {
+        struct record_batch batch;
+        size_t at = 0;
+
+        read = rig_read(&rig, replica, offset, 1 << 20);
+        ck_assert_int_eq(read.error, KAFKA_NONE);
+        for (; at < read.records_len; at += (size_t)batch.size_bytes) {
+            ck_assert_int_eq(
+                record_batch_parse(slice_of(read.records + at, read.records_len - at), &batch),
+                ERR_OK);
+            offset = record_batch_next_offset(&batch);
+        }
+        ck_assert_uint_gt(at, 0);
+        replica_read_done(&read);
+    }
+    return offset;
+}
+
+static void submit_both(void *context)
+{
+    struct appending *appendings = context;
+
+    for (int i = 0; i < 2; i++)
+        replica_append_submit(&appendings[i].append);
+}
+
+/* The write-ahead log grows with the next 60000 bytes, and not before; seven batches of `replica` are among what it has. */
+static void come_to_the_end_of_the_wal(struct replica *replica, struct replica *other)
+{
+    int64_t used = sim_disk_used_bytes(rig.disk);
+
+    while (sim_disk_used_bytes(rig.disk) - used < WAL_STEP_BYTES)
+        put_large(other);
+    for (int i = 0; i < 7; i++)
+        put_large(replica);
+    for (int i = 0; i < 15; i++)
+        put_padded(other, 0, 60000);
+    put_padded(other, 0, 20000);
+}
+
+/* The write-ahead log grows for the other batch, and takes the room that this one was promised: it is half written, and
+ * cut. So is what a late write had written of the batch before it. */
+START_TEST(an_item_that_is_taken_back_after_a_late_write_leaves_no_hole)
+{
+    struct replica *replicas[] = {rig_open(&rig, 0, 0), rig_open(&rig, 1, 0)};
+    struct sim_disk_faults faults = {.capacity_bytes = 0};
+    struct appending appendings[2];
+    struct buffer bytes[2];
+
+    come_to_the_end_of_the_wal(replicas[0], replicas[1]);
+    ck_assert_int_gt(file_size(0), 6 * BATCH_BYTES + BLOCK_BYTES);
+    prepare_append(&appendings[0], replicas[0], 100000, &bytes[0]);
+    prepare_append(&appendings[1], replicas[1], 60000, &bytes[1]);
+    faults.capacity_bytes = sim_disk_used_bytes(rig.disk) + WAL_STEP_BYTES + 50000;
+    sim_disk_set_faults(rig.disk, &faults);
+    rig_call(&rig, submit_both, appendings);
+    ck_assert_int_eq(appendings[0].append.error, KAFKA_KAFKA_STORAGE_ERROR);
+    ck_assert_int_eq(appendings[1].append.error, KAFKA_NONE);
+    ck_assert_int_lt(file_size(0), 6 * BATCH_BYTES + BLOCK_BYTES);
+    faults.capacity_bytes = 0;
+    sim_disk_set_faults(rig.disk, &faults);
+    for (int i = 0; i < 2; i++)
+        buffer_done(&bytes[i]);
+    sim_executor_run_for(rig.executor, SECOND_US);
+
+    for (int i = 0; i < 7; i++)
+        put_large(replicas[0]);
+    sim_executor_run_for(rig.executor, 30 * SECOND_US);
+    rig_put(&rig, replicas[1], 1); /* so that the checkpoint is durable */
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(count_records(rig_open(&rig, 0, 1)), 14);
+}
+END_TEST
+
+/* The last of what it was to write is of an entry that is newer than that. */
+START_TEST(what_a_late_write_left_that_had_failed_once_is_kept_by_the_write_ahead_log)
+{
+    struct replica *quiet = rig_open(&rig, 0, 0);
+    struct replica *busy = rig_open(&rig, 1, 0);
+    struct sim_disk_faults faults = {.capacity_bytes = 1};
+
+    stall_late_write(quiet, SHORT_US);
+    sim_disk_set_faults(rig.disk, &faults);
+    sim_executor_run_for(rig.executor, SECOND_US);
+    ck_assert_int_eq(file_size(0), 0);
+    faults.capacity_bytes = 0;
+    sim_disk_set_faults(rig.disk, &faults);
+    rig_put(&rig, quiet, 1);
+    ck_assert_int_gt(file_size(0), 0);
+    ck_assert_int_lt(file_size(0), 7 * BATCH_BYTES); /* not even all of the seventh */
+    for (int64_t written = 0; written < 2 * rig.wal_file_bytes; written += BATCH_BYTES)
+        put_large(busy);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), 8);
+}
+END_TEST
+
+/* The write-ahead log goes round twice meanwhile. */
+START_TEST(what_a_late_write_left_is_lost_by_no_use_of_the_write_ahead_log_again)
+{
+    struct replica *quiet = rig_open(&rig, 0, 0);
+    struct replica *busy = rig_open(&rig, 1, 0);
+    int64_t count = 0;
+
+    for (; file_size(0) == 0; count++)
+        put_large(quiet);
+    ck_assert_int_lt(file_size(0), replica_snapshot(quiet)->size_bytes);
+    for (int64_t written = 0; written < 2 * rig.wal_file_bytes; written += BATCH_BYTES)
+        put_large(busy);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), count);
 }
 END_TEST
 
@@ -257,16 +456,6 @@ START_TEST(appends_are_refused_when_what_is_late_finds_no_room_on_the_disk)
 END_TEST
 
 /* --- while one is under way --- */
-
-/* Seven batches; a late write of them begins, and ends after so long. */
-static void stall_late_write(struct replica *replica, int64_t duration_us)
-{
-    for (int i = 0; i < 6; i++)
-        put_large(replica);
-    sim_executor_stall(rig.executor, WORKER_WRITE, duration_us);
-    put_large(replica);
-    ck_assert_int_eq(file_size(0), 0);
-}
 
 START_TEST(small_appends_go_on_while_a_late_write_is_under_way_and_large_ones_wait)
 {
@@ -414,6 +603,13 @@ Suite *test_suite(void)
     tcase_add_test(tc, what_is_late_is_read_from_memory);
     tcase_add_test(tc, times_are_found_in_what_is_late);
     tcase_add_test(tc, what_is_late_is_written_when_it_has_become_much);
+    tcase_add_test(tc, a_late_write_ends_with_a_whole_block_and_what_comes_after_stays_late);
+    tcase_add_test(tc, a_late_write_that_would_leave_much_in_memory_is_a_whole_one);
+    tcase_add_test(tc,
+                   times_of_what_a_late_write_brought_into_the_file_are_known_after_a_power_cut);
+    tcase_add_test(tc, an_item_that_is_taken_back_after_a_late_write_leaves_no_hole);
+    tcase_add_test(tc, what_a_late_write_left_that_had_failed_once_is_kept_by_the_write_ahead_log);
+    tcase_add_test(tc, what_a_late_write_left_is_lost_by_no_use_of_the_write_ahead_log_again);
     tcase_add_test(tc, what_is_late_of_many_logs_is_bounded);
     tcase_add_test(tc, a_checkpoint_writes_what_is_late_and_then_needs_no_write_ahead_log);
     tcase_add_test(tc, a_clean_end_writes_what_is_late);
