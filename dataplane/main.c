@@ -301,6 +301,18 @@ static void keep_large_blocks(void)
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
+static void advise_on_read_ahead(struct disk *disk)
+{
+    int64_t device_bytes = posix_disk_read_ahead_bytes(disk);
+
+    if (device_bytes > POSIX_DISK_READ_AHEAD_MAX_BYTES)
+        log_event(LOG_INFO, "no_read_ahead", f_i64("device_kib", device_bytes >> 10),
+                  f_i64("most_kib", POSIX_DISK_READ_AHEAD_MAX_BYTES >> 10),
+                  f_str("why",
+                        "acknowledgements would wait behind it; set read_ahead_kb of the device "
+                        "to most_kib or less, and reading old records costs less CPU"));
+}
+
 static int serve(const char *config_file, char *const *args)
 {
     static struct process process;
@@ -326,6 +338,7 @@ static int serve(const char *config_file, char *const *args)
               f_i64("recovered_bytes", process.report.recovered_bytes),
               f_str("last_stop", process.report.was_clean ? "clean" : "unclean"),
               f_i64("start_us", clock_monotonic_us(&system_clock) - began_us));
+    advise_on_read_ahead(process.disk);
     uv_executor_on_signal(process.executor, on_signal, &process);
     process.start.deliver = on_start;
     loop_post(uv_executor_base(process.executor)->loops[0], &process.start);

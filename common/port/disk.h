@@ -27,7 +27,7 @@ enum disk_open {
     DISK_CREATE = 2,    /* make it when it is not there */
     DISK_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS when it is there */
     DISK_BULK = 8 /* grows by large writes that are seldom read soon: they need not stay in memory;
-                     nothing is read of it but what is asked for */
+                     nothing, or little, is read of it but what is asked for */
 };
 
 /* name is borrowed for the call. Return false to stop. */
@@ -86,6 +86,11 @@ struct file {
 /* The real one: openat below root, O_CLOEXEC, files 0640, directories 0750. Owned; any thread. */
 enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error *error) WARN_UNUSED;
 void posix_disk_close(struct disk *disk);
+
+/* Bulk is read ahead of only where the device's setting, which the system goes by, is no more than this. */
+#define POSIX_DISK_READ_AHEAD_MAX_BYTES ((int64_t)256 << 10)
+/* The setting; -1 = it cannot be told. */
+int64_t posix_disk_read_ahead_bytes(struct disk *disk);
 
 /* Removes a file from its end on, as much of it as *budget bytes allow, which becomes less by that (and by a little
  * for the file itself). *ret_is_gone: all of it. ERR_NOT_FOUND: it was not there. */

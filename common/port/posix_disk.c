@@ -23,6 +23,7 @@
 #include "common/port/direct_write.h"
 #include "common/port/job_pool.h"
 #include "common/port/polite_read.h"
+#include "common/port/read_ahead.h"
 
 #define FILE_MODE 0640
 #define DIRECTORY_MODE 0750
@@ -30,6 +31,7 @@
 #define LOCKS_MAX 4
 #define REMOVE_DEPTH_MAX 8
 #define LIST_BYTES 16384
+#define SYSFS "/sys"
 #define PATIENCE_US 2000 /* about as long as a round takes on a slow disk */
 
 struct posix_disk {
@@ -40,6 +42,7 @@ struct posix_disk {
     struct direct_writes direct;
     struct job_pool jobs;
     struct right_of_way way;
+    int64_t read_ahead_bytes; /* of the device; -1 = not known */
 };
 
 struct posix_file {
@@ -72,8 +75,6 @@ static const char *path_or_dot(const char *path)
     return path[0] == '\0' ? "." : path;
 }
 
-/* Of bulk nothing is read ahead (disk_open): a device is asked for no more at once than what a sync of somebody else
- * can wait behind. Some read 8 MiB ahead. */
 static enum err file_read_at(struct file *file, int64_t offset, void *data, size_t len,
                              size_t *ret_len)
 {
@@ -200,6 +201,12 @@ static const struct file_ops posix_file_ops = {
     .close = file_close,
 };
 
+/* Of bulk, a device is asked for no more at once than what a sync of somebody else can wait behind. */
+static bool reads_ahead(const struct posix_disk *disk)
+{
+    return disk->read_ahead_bytes >= 0 && disk->read_ahead_bytes <= POSIX_DISK_READ_AHEAD_MAX_BYTES;
+}
+
 static enum err disk_open(struct disk *disk, const char *path, int flags, struct file **ret_file)
 {
     size_t path_bytes = strlen(path) + 1;
@@ -224,7 +231,7 @@ static enum err disk_open(struct disk *disk, const char *path, int flags, struct
         free(file);
         return rc;
     }
-    if (file->is_bulk)
+    if (file->is_bulk && !reads_ahead(file->disk))
         (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
     *ret_file = &file->base;
     return ERR_OK;
@@ -474,8 +481,14 @@ enum err posix_disk_open(const char *root, struct disk **ret_disk, struct error 
     direct_writes_init(&disk->direct, disk->root);
     job_pool_init(&disk->jobs);
     right_of_way_init(&disk->way, PATIENCE_US);
+    disk->read_ahead_bytes = read_ahead_bytes(disk->root, SYSFS);
     *ret_disk = &disk->base;
     return ERR_OK;
+}
+
+int64_t posix_disk_read_ahead_bytes(struct disk *disk)
+{
+    return posix_disk_of(disk)->read_ahead_bytes;
 }
 
 void posix_disk_close(struct disk *disk)

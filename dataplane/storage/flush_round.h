@@ -111,8 +111,7 @@ struct late_write {
     struct segment_view end;   /* holds a reference; first where the runs end */
     int64_t file_bytes;        /* what of the segment needs no writing */
     bool is_whole;             /* all of it is written: parts of blocks, too */
-    int64_t
-        first_lsn; /* the loop's: the oldest entry that no late write before it had; -1 = none */
+    int64_t first_lsn;         /* the loop's: the oldest entry that none before it had; -1 = none */
 };
 
 /* How far the segment of a log was synced by a checkpoint; to be recorded. */
