@@ -7,6 +7,7 @@
 #include "dataplane/uv/uv_executor_internal.h"
 
 #include "common/base/list.h"
+#include "common/observe/log.h"
 #include "common/port/clock.h"
 #include "dataplane/uv/short_turns.h"
 
@@ -189,15 +190,25 @@ static void on_wake(uv_poll_t *wake, int status, int events)
     mailbox_deliver(&loop->mailbox);
 }
 
+static void note_busy(struct uv_executor_loop *loop, int64_t busy_us)
+{
+    struct long_turn turn;
+
+    histogram_note(&loop->busy, busy_us);
+    if (turn_watch_note(&loop->watch, busy_us, &turn))
+        log_event(LOG_WARN, "long_turn", f_i64("loop", loop->base.index), f_i64("us", busy_us),
+                  f_i64("ran_us", turn.ran_us), f_i64("ready_us", turn.ready_us));
+}
+
 /* From one prepare to the next, less what was spent waiting in the poll. */
 static void note_turn(struct uv_executor_loop *loop)
 {
     uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&loop->uv);
 
     if (loop->turn_began_ns != 0)
-        histogram_note(
-            &loop->busy,
-            (int64_t)(now_ns - loop->turn_began_ns - (idle_ns - loop->turn_began_idle_ns)) / 1000);
+        note_busy(loop,
+                  (int64_t)(now_ns - loop->turn_began_ns - (idle_ns - loop->turn_began_idle_ns)) /
+                      1000);
     loop->turn++;
     loop->turn_began_ns = now_ns;
     loop->turn_began_idle_ns = idle_ns;
@@ -239,6 +250,7 @@ static enum err loop_setup(struct uv_executor *executor, int index)
 
     loop->base = (struct loop){.ops = &uv_loop_ops, .executor = &executor->base, .index = index};
     spare_pool_init(&loop->base.spares, LOOP_SPARE_BYTES);
+    turn_watch_init(&loop->watch);
     loop->is_time_stale = true;
     loop->alarm_us = INT64_MAX;
     mailbox_init(&loop->mailbox);
@@ -383,6 +395,7 @@ void uv_executor_free(struct uv_executor *executor)
         spare_pool_done(&executor->loops[i].base.spares);
         invariant(uv_loop_close(&executor->loops[i].uv) == 0);
         (void)close(executor->loops[i].wake_fd);
+        turn_watch_done(&executor->loops[i].watch);
     }
     free(executor->loops);
     free(executor);

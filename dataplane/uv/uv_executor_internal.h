@@ -7,6 +7,7 @@
 #include "common/observe/histogram.h"
 #include "common/port/mailbox.h"
 #include "common/port/timer_queue.h"
+#include "dataplane/uv/turn_watch.h"
 #include "dataplane/uv/uv_executor.h"
 #include "dataplane/uv/worker_pools.h"
 
@@ -33,6 +34,7 @@ struct uv_executor_loop {
     uint64_t turn_began_ns; /* 0 = the first turn */
     uint64_t turn_began_idle_ns;
     struct histogram busy;
+    struct turn_watch watch;
     struct mail stop_mail;
 };
 

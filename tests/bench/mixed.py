@@ -21,6 +21,7 @@ import time
 import urllib.request
 
 from comparison.millrace_server import MillraceServer
+from comparison.process_figures import Steal
 from table import rows_of, say
 
 PARTITIONS, RATE = 16, 20_000_000
@@ -36,6 +37,7 @@ class Mixed:
         self.server, self.program = server, program
         self.is_over = threading.Event()
         self.numbers = itertools.count()
+        self.long_turns = 0  # that were told of
 
     def start(self, verb, topic, *options, tls=False):
         return subprocess.Popen([self.program, verb, *self.server.load_options(tls), "--topic", topic, "--partitions", str(PARTITIONS),
@@ -121,9 +123,18 @@ class Mixed:
         deadline = time.monotonic() + 60 * minutes
         while not p99["quiet"] or time.monotonic() < deadline:
             for name, values in p99.items():
+                steal = Steal()
                 values.append(self.phase(beside[name]))
                 print(f"{name:6} p99 {values[-1]:7.2f} ms", file=sys.stderr, flush=True)
+                self.tell_long_turns(steal)
         return {name: statistics.median(values) for name, values in p99.items()}
+
+    def tell_long_turns(self, steal):
+        """Those of the phase that has ended, as the broker logged them."""
+        told = self.server.broker.events("long_turn")[self.long_turns:]
+        self.long_turns += len(told)
+        for line in told:
+            print(f"       {line.strip()} ({100 * steal.share():.2f} % of the phase was stolen)", file=sys.stderr, flush=True)
 
     def log_files(self):
         return glob.glob(os.path.join(self.server.data, "topics", "*", "*", "*.log"))
