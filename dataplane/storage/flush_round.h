@@ -77,6 +77,7 @@ struct flush_item {
     bool wants_checkpoint;
     struct run_list
         late; /* of rounds before, written if the item is: only the write-ahead log has them on the disk */
+    int64_t file_bytes; /* of their segment, how many its file has */
     struct run_list runs;
     struct segment_view end; /* the newest segment, as it is after this item; may be none */
     const struct segment_view *closed; /* segments closed by this item */

@@ -32,8 +32,9 @@ struct run_cursor {
     const struct write_run *run; /* NULL = no more */
     const struct write_run *last_late;
     const struct write_run *after_late;
-    int64_t from; /* what lies below is not written, */
-    int64_t to;   /* nor what comes after this */
+    const struct segment *late; /* theirs: */
+    int64_t from;               /* what lies below is not written, */
+    int64_t to;                 /* nor what comes after this */
 };
 
 static struct run_cursor all_runs(const struct flush_item *item)
@@ -42,6 +43,8 @@ static struct run_cursor all_runs(const struct flush_item *item)
         .run = item->late.first != NULL ? item->late.first : item->runs.first,
         .last_late = item->late.last,
         .after_late = item->runs.first,
+        .late = item->late.first != NULL ? item->late.first->segment : NULL,
+        .from = item->file_bytes,
         .to = INT64_MAX,
     };
 }
@@ -49,7 +52,12 @@ static struct run_cursor all_runs(const struct flush_item *item)
 static struct run_cursor late_runs(const struct late_write *write)
 {
     return (struct run_cursor){
-        .run = write->runs.first, .last_late = write->runs.last, .to = INT64_MAX};
+        .run = write->runs.first,
+        .last_late = write->runs.last,
+        .late = write->end.segment,
+        .from = write->file_bytes,
+        .to = INT64_MAX,
+    };
 }
 
 static void next_run(struct run_cursor *cursor)
@@ -57,11 +65,18 @@ static void next_run(struct run_cursor *cursor)
     cursor->run = cursor->run == cursor->last_late ? cursor->after_late : cursor->run->next;
 }
 
+/* Where writing a run begins: the file may have some of it. */
+static int64_t begin_of_run(const struct run_cursor *cursor, const struct write_run *run)
+{
+    return run->segment == cursor->late && run->position < cursor->from ? cursor->from
+                                                                        : run->position;
+}
+
 /* What is to be written of a run. */
 static struct iovec bytes_of_run(const struct run_cursor *cursor, const struct write_run *run)
 {
     int64_t end = run->position + (int64_t)(run->to - run->from);
-    int64_t from = run->position < cursor->from ? cursor->from : run->position;
+    int64_t from = begin_of_run(cursor, run);
     int64_t to = end < cursor->to ? end : cursor->to;
 
     if (from >= to)
@@ -78,8 +93,7 @@ static enum err write_stretch(struct file *file, struct run_cursor *cursor)
 
     while (cursor->run != NULL && cursor->run->segment == segment && rc == ERR_OK) {
         struct iovec iov[IOV_PER_CALL];
-        int64_t begin = cursor->run->position;
-        int64_t position = begin < cursor->from ? cursor->from : begin;
+        int64_t position = begin_of_run(cursor, cursor->run);
         int count = 0;
 
         while (cursor->run != NULL && cursor->run->segment == segment && count < IOV_PER_CALL) {
@@ -272,7 +286,6 @@ enum err flush_write_late(struct log_store *store, struct late_write *write)
     enum err rc = ERR_OK;
 
     choose_end(write, &end, &file_bytes);
-    cursor.from = write->file_bytes;
     cursor.to = file_bytes;
     rc = write_runs(store, cursor);
     if (rc == ERR_OK) {

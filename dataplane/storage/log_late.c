@@ -56,6 +56,11 @@ int64_t partition_log_written_bytes(const struct partition_log *log)
     return active != NULL && log->written.segment == active ? log->written.size_bytes : 0;
 }
 
+int64_t partition_log_file_bytes(const struct partition_log *log)
+{
+    return partition_log_written_bytes(log) > 0 ? log->written.file_bytes : 0;
+}
+
 log_offset partition_log_written_end(const struct partition_log *log)
 {
     const struct segment_view *active = &log->durable.active;
@@ -106,11 +111,10 @@ void partition_log_take_late(struct partition_log *log, struct late_write *write
         .runs = log->late,
         .begin = view_to_go_on_from(log),
         .end = log->durable.active,
+        .file_bytes = partition_log_file_bytes(log),
         .is_whole = is_whole,
         .first_lsn = log->late_new_lsn,
     };
-    if (write->begin.size_bytes > 0)
-        write->file_bytes = log->written.file_bytes;
     if (write->end.segment != NULL)
         write->end.segment->refs++;
     log->late = (struct run_list){.first = NULL};

@@ -416,6 +416,7 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
         .has_unsynced_dirs = log->has_unsynced_dirs || !log->is_on_disk,
         .has_unsynced_name = log->has_unsynced_name,
         .late = log->late,
+        .file_bytes = partition_log_file_bytes(log),
         .runs = log->pending,
         .end = log->taken.active,
         .closed = log->taken.closed->views + (log->taken.closed->count - new_closed),

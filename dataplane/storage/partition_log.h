@@ -142,6 +142,8 @@ void partition_log_set_written(struct partition_log *log, const struct segment_v
 struct segment_view partition_log_written_view(const struct partition_log *log);
 /* Of the newest segment, what its file has; and the offset that comes after what is in files. */
 int64_t partition_log_written_bytes(const struct partition_log *log);
+/* What of it needs no writing: a little more, perhaps. */
+int64_t partition_log_file_bytes(const struct partition_log *log);
 log_offset partition_log_written_end(const struct partition_log *log);
 /* An item ended well. If it was written it took along what was late; what was only logged is late now. */
 void partition_log_note_late(struct partition_log *log, struct flush_item *item);

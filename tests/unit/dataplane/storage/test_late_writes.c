@@ -48,6 +48,14 @@ static int64_t file_size(int32_t partition)
     return size > 0 ? size : 0;
 }
 
+static int64_t rewritten_bytes(void)
+{
+    char path[128];
+
+    rig_path(&rig, 0, 0, ".log", path);
+    return sim_disk_rewritten_bytes(rig.disk, path);
+}
+
 static void put_large(struct replica *replica)
 {
     struct sim_batch batch = rig_batch(&rig, 1);
@@ -176,7 +184,6 @@ START_TEST(a_late_write_ends_with_a_whole_block_and_what_comes_after_stays_late)
     struct replica *replica = rig_open(&rig, 0, 0);
     int64_t size = 0;
     int writes = 0;
-    char path[128];
 
     for (int i = 0; i < BEFORE_CHECKPOINT; i++) {
         put_large(replica);
@@ -185,8 +192,7 @@ START_TEST(a_late_write_ends_with_a_whole_block_and_what_comes_after_stays_late)
         ck_assert_int_eq(size % BLOCK_BYTES, 0);
     }
     ck_assert_int_gt(writes, 4);
-    rig_path(&rig, 0, 0, ".log", path);
-    ck_assert_int_eq(sim_disk_rewritten_bytes(rig.disk, path), 0);
+    ck_assert_int_eq(rewritten_bytes(), 0);
     ck_assert_int_lt(size, replica_snapshot(replica)->size_bytes);
     ck_assert_int_eq(rig_read_all(&rig, replica, 0, 0), BEFORE_CHECKPOINT);
     restart(RIG_POWER_CUT);
@@ -202,6 +208,21 @@ static void put_padded(struct replica *replica, int64_t timestamp_ms, int paddin
     batch.padding = padding;
     ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
 }
+
+START_TEST(a_large_item_goes_on_where_a_late_write_ended)
+{
+    struct replica *replica = rig_open(&rig, 0, 0);
+    int64_t count = 1;
+
+    for (; file_size(0) == 0; count++)
+        put_large(replica);
+    put_padded(replica, 0, 100000);
+    ck_assert_int_eq(file_size(0), replica_snapshot(replica)->size_bytes);
+    ck_assert_int_eq(rewritten_bytes(), 0);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), count);
+}
+END_TEST
 
 START_TEST(a_late_write_that_would_leave_much_in_memory_is_a_whole_one)
 {
@@ -604,6 +625,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, times_are_found_in_what_is_late);
     tcase_add_test(tc, what_is_late_is_written_when_it_has_become_much);
     tcase_add_test(tc, a_late_write_ends_with_a_whole_block_and_what_comes_after_stays_late);
+    tcase_add_test(tc, a_large_item_goes_on_where_a_late_write_ended);
     tcase_add_test(tc, a_late_write_that_would_leave_much_in_memory_is_a_whole_one);
     tcase_add_test(tc,
                    times_of_what_a_late_write_brought_into_the_file_are_known_after_a_power_cut);
