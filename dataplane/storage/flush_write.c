@@ -221,77 +221,77 @@ static bool next_batch(struct batch_walk *walk, struct record_batch *ret_batch)
     return true;
 }
 
-static void index_runs(struct log_store *store, struct run_cursor cursor)
+/* Notes the batch that `walk` has just come by. */
+static void index_batch(struct log_store *store, const struct batch_walk *walk,
+                        const struct record_batch *batch)
 {
-    struct batch_walk walk = {.cursor = cursor};
-    struct record_batch batch;
+    const struct write_run *run = walk->cursor.run;
 
-    while (next_batch(&walk, &batch)) {
-        const struct write_run *run = walk.cursor.run;
-
-        segment_index_add(&store->files, run->segment, &batch,
-                          run->position + (int64_t)walk.at - batch.size_bytes);
-    }
+    segment_index_add(&store->files, run->segment, batch,
+                      run->position + (int64_t)walk->at - batch->size_bytes);
 }
 
 void flush_index_item(struct log_store *store, const struct flush_item *item)
 {
-    if (flush_item_is_direct(item))
-        index_runs(store, all_runs(item));
+    struct batch_walk walk = {.cursor = all_runs(item)};
+    struct record_batch batch;
+
+    if (!flush_item_is_direct(item))
+        return;
+    while (next_batch(&walk, &batch))
+        index_batch(store, &walk, &batch);
 }
 
 /* --- what is late --- */
 
-/* Where the last batch ends that ends at file_bytes or before. */
-static struct segment_view end_within(const struct late_write *write, int64_t file_bytes)
+static void move_end(struct segment_view *end, const struct record_batch *batch)
+{
+    end->size_bytes += batch->size_bytes;
+    end->end_offset = record_batch_next_offset(batch);
+    if (batch->max_timestamp > end->max_timestamp)
+        end->max_timestamp = batch->max_timestamp;
+}
+
+/* Notes all batches in the index: readers see what stays late, too. Returns where the last one ends that ends at
+ * file_bytes or before. */
+static struct segment_view index_late(struct log_store *store, const struct late_write *write,
+                                      int64_t file_bytes)
 {
     struct batch_walk walk = {.cursor = late_runs(write)};
     struct segment_view end = write->begin;
     struct record_batch batch;
+    bool is_within = true;
 
-    while (next_batch(&walk, &batch) && end.size_bytes + batch.size_bytes <= file_bytes) {
-        end.size_bytes += batch.size_bytes;
-        end.end_offset = record_batch_next_offset(&batch);
-        if (batch.max_timestamp > end.max_timestamp)
-            end.max_timestamp = batch.max_timestamp;
+    while (next_batch(&walk, &batch)) {
+        index_batch(store, &walk, &batch);
+        is_within = is_within && end.size_bytes + batch.size_bytes <= file_bytes;
+        if (is_within)
+            move_end(&end, &batch);
     }
     return end;
 }
 
 /* Whole blocks, when there is one more and that leaves little in memory; else all. So what stays late of this one was
  * not late when the one before was taken: it ended in a block that the file had not. */
-static void choose_end(const struct late_write *write, struct segment_view *ret_end,
-                       int64_t *ret_file_bytes)
+static void choose_end(struct log_store *store, struct late_write *write)
 {
     int64_t taken = write->end.size_bytes;
     int64_t blocks = taken - taken % (int64_t)DIRECT_WRITE_BLOCK_BYTES;
-    struct segment_view end = write->end;
+    struct segment_view end = index_late(store, write, blocks);
+    bool is_whole = write->is_whole || blocks <= write->file_bytes ||
+                    end.size_bytes == write->begin.size_bytes ||
+                    taken - end.size_bytes > LATE_REST_MAX_BYTES;
 
-    if (!write->is_whole && blocks > write->file_bytes)
-        end = end_within(write, blocks);
-    if (end.size_bytes > write->begin.size_bytes && taken - end.size_bytes <= LATE_REST_MAX_BYTES) {
-        *ret_end = end;
-        *ret_file_bytes = end.size_bytes == taken ? taken : blocks;
-    } else {
-        *ret_end = write->end;
-        *ret_file_bytes = taken;
-    }
+    if (!is_whole)
+        write->end = end;
+    write->file_bytes = is_whole ? taken : blocks;
 }
 
 enum err flush_write_late(struct log_store *store, struct late_write *write)
 {
     struct run_cursor cursor = late_runs(write);
-    struct segment_view end;
-    int64_t file_bytes = 0;
-    enum err rc = ERR_OK;
 
-    choose_end(write, &end, &file_bytes);
-    cursor.to = file_bytes;
-    rc = write_runs(store, cursor);
-    if (rc == ERR_OK) {
-        index_runs(store, cursor); /* what stays late, too: readers see it */
-        write->end = end;
-        write->file_bytes = file_bytes;
-    }
-    return rc;
+    choose_end(store, write);
+    cursor.to = write->file_bytes;
+    return write_runs(store, cursor);
 }
