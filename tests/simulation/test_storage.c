@@ -70,8 +70,8 @@ START_TEST(nothing_acknowledged_is_lost_whatever_ends_a_life)
 {
     struct storage_scenario_options options = {
         .loop_count = loop_counts[_i],
-        .lives = 6,
-        .steps = 400,
+        .lives = 12,
+        .steps = 200,
     };
     struct storage_scenario_result sum;
 
