@@ -143,7 +143,7 @@ enum err flush_write_item(struct log_store *store, const struct flush_item *item
 /* Takes a half-written item back: the files are as they were before it. What was left for later still is. */
 enum err flush_undo_item(struct log_store *store, const struct flush_item *item);
 void flush_index_item(struct log_store *store, const struct flush_item *item);
-/* A late write. Any worker. */
+/* A late write. Any worker. After an error the end and file_bytes mean nothing. */
 enum err flush_write_late(struct log_store *store, struct late_write *write);
 
 /* flush_log.c: steps 1 and 6. After 1 nothing that the round needs of the write-ahead log is short of room. Between

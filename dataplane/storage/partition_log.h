@@ -142,9 +142,9 @@ void partition_log_set_written(struct partition_log *log, const struct segment_v
 struct segment_view partition_log_written_view(const struct partition_log *log);
 /* Of the newest segment, what its file has; and the offset that comes after what is in files. */
 int64_t partition_log_written_bytes(const struct partition_log *log);
-/* What of it needs no writing: a little more, perhaps. */
-int64_t partition_log_file_bytes(const struct partition_log *log);
 log_offset partition_log_written_end(const struct partition_log *log);
+/* Of the newest segment, what needs no writing: a little more than that, perhaps. */
+int64_t partition_log_file_bytes(const struct partition_log *log);
 /* An item ended well. If it was written it took along what was late; what was only logged is late now. */
 void partition_log_note_late(struct partition_log *log, struct flush_item *item);
 /* The newest segment goes with all that is in it, or the log does. */
@@ -154,10 +154,6 @@ void partition_log_take_late(struct partition_log *log, struct late_write *write
 /* It ended well, and is in the file as far as it says; or nothing is known of it. What is not is late as before. */
 void partition_log_late_ended(struct partition_log *log, bool is_written);
 
-/* The newest segment goes with all that is in it. */
-void partition_log_drop_late(struct partition_log *log);
-/* Of the newest segment, what its file has. */
-int64_t partition_log_written_bytes(const struct partition_log *log);
 /* A checkpoint has synced the newest segment up to `end`, and the names. */
 void partition_log_checkpointed(struct partition_log *log, const struct segment_view *end);
 void partition_log_flushed(struct partition_log *log, struct flush_item *item);
