@@ -6,7 +6,7 @@
 
 #include "dataplane/storage/shard.h"
 
-#define WRITTEN_TIMES_SMALL 16
+#define WRITTEN_TIMES_SMALL 2
 #define CHECKPOINT_BYTES ((int64_t)1 << 20)
 /* A start after a crash reads the producers out of the log from their last snapshot on. */
 #define PRODUCERS_SNAPSHOT_EVERY_BYTES ((int64_t)64 << 20)
@@ -354,7 +354,7 @@ static bool wants_producers(const struct partition_log *log, enum flush_policy f
 }
 
 /* What is synced goes to the device twice when it is logged, which is worth it when it is small; what is only written goes
- * there once, and costs a copy. */
+ * there once, and costs copies: into pages that are there, which beats the device for what is not much larger. */
 static int64_t loggable_bytes_max(const struct partition_log *log, enum flush_policy flush)
 {
     int64_t small = log->shard->store->small_bytes_max;
