@@ -112,7 +112,7 @@ class Pass:
             self.round(number, [name for name in names if name not in STARTS])
         self.probe()
         self.compare_probes()
-        self.samples.note_bound(self.probes)
+        self.samples.note_bounds(self.probes)
 
     def summaries(self):
         return [summary(row, self.samples) for row in self.rows]

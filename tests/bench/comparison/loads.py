@@ -14,6 +14,7 @@ PARTITIONS, MANY, FIRST_BATCHES = 16, 1000, 4
 ROOM = 1.2  # times what a load writes at the full rate of the disk
 SETTLE_SECONDS = 3
 RATE = 20_000_000
+FULL_REQUEST = ("--batches", 16)  # one of each partition: what Apache Kafka's producer sends when it is not held up
 OS_FLUSH = {"millrace": {"millrace.flush": "os"}}
 KAFKA_FLUSH = {"kafka": {"flush.messages": "1"}}
 
@@ -39,7 +40,7 @@ class Loads:
         found = self.lean("probe", "--directory", directory)
         self.disk_rate = max(self.disk_rate, found["disk_bytes_per_second"])
         return {"loopback_mb_s": found["loopback_bytes_per_second"] / 1e6, "disk_mb_s": found["disk_bytes_per_second"] / 1e6,
-                "flush_p50_ms": found["flush_ms"]["p50"]}
+                "append_mb_s": found["append_bytes_per_second"] / 1e6, "flush_p50_ms": found["flush_ms"]["p50"]}
 
     def measured(self, verb, server, topic, *options, partitions=PARTITIONS, tls=False):
         """The figures, and of the server, from its first request to its last, CPU seconds and bytes written; its memory."""
@@ -73,24 +74,27 @@ class Loads:
         return found["server_cpu"] / (self.all_bytes(found) / 1e9)
 
     def produce_default(self, server):
-        found = self.produce(server, {})
+        found = self.produce(server, {}, *FULL_REQUEST)
         return {"produce_default_vs_default": found["bytes_per_second"] / 1e6, "loaded_rss": found["server_resident"] / (1 << 20)}
 
     def produce_flushed(self, server):
-        return {"produce_commit_vs_kafka_flush": self.produce(server, KAFKA_FLUSH)["bytes_per_second"] / 1e6}
+        return {"produce_commit_vs_kafka_flush": self.produce(server, KAFKA_FLUSH, *FULL_REQUEST)["bytes_per_second"] / 1e6}
 
     def produce_unflushed(self, server):
-        found = self.produce(server, OS_FLUSH)
+        found = self.produce(server, OS_FLUSH, *FULL_REQUEST)
         return {"produce_os_vs_kafka_default": found["bytes_per_second"] / 1e6, "cpu_per_gb_produce": self.cpu_per_gb(found)}
 
+    def produce_one_batch(self, server):
+        return {"produce_one_batch_a_request": self.produce(server, {})["bytes_per_second"] / 1e6}
+
     def produce_small(self, server):
-        found = self.produce(server, {}, "--record-bytes", 100, "--batch-bytes", 16384)
+        found = self.produce(server, {}, "--record-bytes", 100, "--batch-bytes", 16384, *FULL_REQUEST)
         return {"produce_100b": found["bytes_per_second"] / 1e6,
                 "written_per_byte_100b": found["server_written"] / self.all_bytes(found)}
 
     def produce_many(self, server):
         """Each partition has some batches already: the first ones make files and indices, which is another question."""
-        small = ("--batch-bytes", 4096, "--batches", 16)
+        small = ("--batch-bytes", 4096, *FULL_REQUEST)
         with server.topic(MANY) as topic:
             self.lean("produce", *server.load_options(), "--topic", topic, "--partitions", MANY, *small, "--bytes", FIRST_BATCHES * MANY * 4096)
             found = self.measured("produce", server, topic, *small, partitions=MANY)

@@ -14,6 +14,7 @@ ROWS = (
     Row("produce_os_vs_kafka_default", "MB/s", "more", "produce_unflushed"),
     Row("cpu_per_gb_produce", "s/GB", "less", "produce_unflushed"),
     Row("loaded_rss", "MiB", "less", "produce_default"),
+    Row("produce_one_batch_a_request", "MB/s", "more", "produce_one_batch"),
     Row("produce_100b", "MB/s", "more", "produce_small"),
     Row("written_per_byte_100b", "", "less", "produce_small"),
     Row("many_partitions_1000", "MB/s", "more", "produce_many"),
@@ -23,9 +24,11 @@ ROWS = (
     Row("ack_p99_20mbs", "ms", "less", "acknowledged"),
     Row("e2e_p99_20mbs", "ms", "less", "end_to_end"),
     Row("produce_bound", "%", "more", "produce_default"),
+    Row("produce_append_bound", "%", "more", "produce_default"),
 )
 STARTS = ("cold_start",)  # loads that start the server anew
 BOUND_OF = "produce_default_vs_default"
+BOUNDS = {"produce_bound": ("loopback_mb_s", "disk_mb_s"), "produce_append_bound": ("loopback_mb_s", "append_mb_s")}
 
 
 class Samples:
@@ -38,11 +41,12 @@ class Samples:
         for name, value in figures.items():
             self.found[name][server].append(value)
 
-    def note_bound(self, probes):
-        """The slower of loopback and disk, the median of all probes of the run."""
-        bound = statistics.median(min(each["loopback_mb_s"], each["disk_mb_s"]) for each in probes)
-        for server, values in self.found[BOUND_OF].items():
-            self.found["produce_bound"][server] = [100 * value / bound for value in values]
+    def note_bounds(self, probes):
+        """Each is the slower of two things that were probed, the median of all probes of the run."""
+        for row, probed in BOUNDS.items():
+            bound = statistics.median(min(each[name] for name in probed) for each in probes)
+            for server, values in self.found[BOUND_OF].items():
+                self.found[row][server] = [100 * value / bound for value in values]
 
 
 def rounded(value):

@@ -42,10 +42,12 @@ class RowsTest(unittest.TestCase):
                                "rounds": {"millrace": [300, 100, 200], "kafka": [50, 60, 40]}})
         self.assertIn("200 (100-300)", text_of(row))
 
-    def test_the_bound_is_the_slower_of_loopback_and_disk(self):
+    def test_a_bound_is_the_slower_of_loopback_and_disk(self):
         samples = samples_of(millrace=[500], kafka=[250])
-        samples.note_bound([{"loopback_mb_s": 3000, "disk_mb_s": 900}, {"loopback_mb_s": 2000, "disk_mb_s": 1100}])
+        samples.note_bounds([{"loopback_mb_s": 3000, "disk_mb_s": 900, "append_mb_s": 500},
+                             {"loopback_mb_s": 2000, "disk_mb_s": 1100, "append_mb_s": 750}])
         self.assertEqual(summary(Row("produce_bound", "%", "more", ""), samples)["millrace"], 50)
+        self.assertEqual(summary(Row("produce_append_bound", "%", "more", ""), samples)["millrace"], 80)
 
     def test_of_two_heaps_each_row_takes_the_better_one(self):
         passes = [[summary(row, samples_of(millrace=[1], kafka=[kafka])) for row in (MB_S, MS)] for kafka in (10, 20)]
