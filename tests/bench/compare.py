@@ -20,7 +20,7 @@ from comparison.apache_kafka import ApacheKafka
 from comparison.loads import Loads
 from comparison.millrace_server import MillraceServer
 from comparison.process_figures import Steal
-from comparison.rows import HEADER, ROWS, STARTS, Samples, best_of, summary, text_of
+from comparison.rows import HEADER, ROWS, STARTS, Samples, best_of, summary, text_of, time_table
 
 Times = collections.namedtuple("Times", "rounds warm_up seconds first_warm_up stored_bytes touched_bytes heaps")
 QUICK = Times(1, 1, 3, 3, 256 << 20, 0, ("1G",))
@@ -83,8 +83,10 @@ class Pass:
         for name in names:
             for server in servers:
                 steal = Steal()
+                self.loads.time_spent = None
                 figures = getattr(self.loads, name)(server)
                 self.samples.note(server.name, figures)
+                self.samples.note_time(server.name, name, self.loads.time_spent)
                 tell(f"round {number + 1}/{self.times.rounds} {server.name:8} "
                      + " ".join(f"{row} {value:.4g}" for row, value in figures.items()))
                 if steal.share() > MOST_STEAL:
@@ -154,7 +156,7 @@ def main():
         print(json.dumps({"bench": "compare", "kafka_version": kafka.version, "rows": rows,
                           "machine": [probe for each in passes for probe in each.probes], "warnings": warnings}))
         return
-    print("\n".join([HEADER, *map(text_of, rows), *("careful: " + each for each in warnings)]))
+    print("\n".join([HEADER, *map(text_of, rows), "", *time_table(rows), *("careful: " + each for each in warnings)]))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Loads:
 
     def __init__(self, program, times):
         self.program, self.times, self.disk_rate = program, times, 0
+        self.time_spent = None  # of the last load that was measured: shares of the machine's time
 
     # ---- lean_load ----
 
@@ -46,8 +47,10 @@ class Loads:
         """The figures, and of the server, from its first request to its last, CPU seconds and bytes written; its memory."""
         os.sync()
         cpu, written = process_figures.cpu_seconds(server.pid), process_figures.written_bytes(server.pid)
+        time_spent = process_figures.TimeSpent(server.pid)
         found = self.lean(verb, *server.load_options(tls), "--topic", topic, "--partitions", partitions,
                           "--warm-up", self.times.warm_up, "--seconds", self.times.seconds, *options)
+        self.time_spent = time_spent.shares()
         found["server_cpu"] = process_figures.cpu_seconds(server.pid) - cpu
         found["server_written"] = process_figures.written_bytes(server.pid) - written
         found["server_resident"] = process_figures.resident_bytes(server.pid)

@@ -32,18 +32,38 @@ def written_bytes(pid):
     return numbers_of(f"/proc/{pid}/io")["write_bytes"]
 
 
+def machine_ticks():
+    """{kind: ticks} of all cores since the machine started."""
+    kinds = ("user", "nice", "system", "idle", "waiting", "irq", "softirq", "stolen")
+    return dict(zip(kinds, map(int, lines_of("/proc/stat")[0].split()[1:9])))
+
+
 class Steal:
     """The share of the machine's time that the host gave to others since this was made."""
 
     def __init__(self):
-        self.before = self.ticks()
-
-    @staticmethod
-    def ticks():
-        """(stolen, all)"""
-        fields = [int(each) for each in lines_of("/proc/stat")[0].split()[1:9]]
-        return fields[7], sum(fields)
+        self.before = machine_ticks()
 
     def share(self):
-        stolen, all_of_it = (now - then for now, then in zip(self.ticks(), self.before))
-        return stolen / all_of_it if all_of_it > 0 else 0.0
+        spent = {kind: now - self.before[kind] for kind, now in machine_ticks().items()}
+        return spent["stolen"] / max(sum(spent.values()), 1)
+
+
+class TimeSpent:
+    """Where the time of all cores went since this was made, as shares that are 1 together: the server, the load (children that
+    were waited for), waiting for the disk with nothing else to do, idle, stolen by the host, other (threads of the kernel)."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.before = self.now()
+
+    def now(self):
+        ticks, children = machine_ticks(), os.times()
+        return {"server": cpu_seconds(self.pid) * TICKS, "load": (children.children_user + children.children_system) * TICKS,
+                "disk": ticks["waiting"], "idle": ticks["idle"], "stolen": ticks["stolen"], "all": sum(ticks.values())}
+
+    def shares(self):
+        spent = {what: now - self.before[what] for what, now in self.now().items()}
+        whole = max(spent.pop("all"), 1)
+        shares = {what: ticks / whole for what, ticks in spent.items()}
+        return shares | {"other": max(1 - sum(shares.values()), 0)}

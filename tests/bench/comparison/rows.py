@@ -26,6 +26,7 @@ ROWS = (
     Row("produce_bound", "%", "more", "produce_default"),
     Row("produce_append_bound", "%", "more", "produce_default"),
 )
+SERVERS = ("millrace", "kafka")
 STARTS = ("cold_start",)  # loads that start the server anew
 BOUND_OF = "produce_default_vs_default"
 BOUNDS = {"produce_bound": ("loopback_mb_s", "disk_mb_s"), "produce_append_bound": ("loopback_mb_s", "append_mb_s")}
@@ -36,10 +37,20 @@ class Samples:
 
     def __init__(self):
         self.found = collections.defaultdict(lambda: collections.defaultdict(list))
+        self.time_spent = collections.defaultdict(list)  # of (load, server): shares of the machine's time, one dict a round
 
     def note(self, server, figures):
         for name, value in figures.items():
             self.found[name][server].append(value)
+
+    def note_time(self, server, load, shares):
+        if shares is not None:
+            self.time_spent[load, server].append(shares)
+
+    def time_of(self, load, server):
+        """The median of each share; {} for a load that is no stretch of time."""
+        rounds = self.time_spent[load, server]
+        return {what: rounded(statistics.median(shares[what] for shares in rounds)) for what in (rounds[0] if rounds else ())}
 
     def note_bounds(self, probes):
         """Each is the slower of two things that were probed, the median of all probes of the run."""
@@ -57,10 +68,10 @@ def rounded(value):
 def summary(row, samples):
     """What the JSON says of a row."""
     found = samples.found[row.name]
-    millrace, kafka = (statistics.median(found[server]) for server in ("millrace", "kafka"))
+    millrace, kafka = (statistics.median(found[server]) for server in SERVERS)
     return {"name": row.name, "millrace": rounded(millrace), "kafka": rounded(kafka), "ratio": rounded(millrace / kafka),
-            "unit": row.unit, "better": row.better,
-            "rounds": {server: [rounded(value) for value in found[server]] for server in ("millrace", "kafka")}}
+            "unit": row.unit, "better": row.better, "time": {server: samples.time_of(row.load, server) for server in SERVERS},
+            "rounds": {server: [rounded(value) for value in found[server]] for server in SERVERS}}
 
 
 def best_of(passes):
@@ -77,6 +88,21 @@ def text_of(row):
         return f"{row[server]:g} ({min(values):g}-{max(values):g})"
 
     return f"{row['name']:30} {with_range('millrace'):>26} {with_range('kafka'):>26} {row['ratio']:>9g}  {row['unit']}"
+
+
+def time_text_of(row):
+    """Of one row; empty for one that is no stretch of time."""
+    def shares(server):
+        return " ".join(f"{100 * share:>6.0f}" for share in row["time"][server].values())
+
+    return f"{row['name']:30} {shares('millrace')}   {shares('kafka')}" if row["time"]["millrace"] else ""
+
+
+def time_table(rows):
+    """Where the machine's time went, in percent."""
+    kinds = next((row["time"]["millrace"] for row in rows if row["time"]["millrace"]), ())
+    names = " ".join(f"{kind:>6}" for kind in kinds)
+    return [f"{'time of all cores, %: millrace':30} {names}   {names} (kafka)", *filter(None, map(time_text_of, rows))] if kinds else []
 
 
 HEADER = f"{'row':30} {'millrace (min-max)':>26} {'kafka (min-max)':>26} {'ratio':>9}  unit"

@@ -12,7 +12,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 from comparison import plots  # noqa: E402
-from comparison.rows import ROWS, Row, Samples, best_of, summary, text_of  # noqa: E402
+from comparison.process_figures import TimeSpent  # noqa: E402
+from comparison.rows import ROWS, Row, Samples, best_of, summary, text_of, time_table  # noqa: E402
 
 MB_S = Row("some", "MB/s", "more", "load")
 MS = Row("other", "ms", "less", "load")
@@ -38,7 +39,7 @@ class RowsTest(unittest.TestCase):
 
     def test_a_row_is_its_median_and_the_ratio_is_ours_to_theirs(self):
         row = summary(MB_S, samples_of(millrace=[300, 100, 200], kafka=[50, 60, 40]))
-        self.assertEqual(row, {"name": "some", "millrace": 200, "kafka": 50, "ratio": 4, "unit": "MB/s", "better": "more",
+        self.assertEqual(row, {"name": "some", "millrace": 200, "kafka": 50, "ratio": 4, "unit": "MB/s", "better": "more", "time": {"millrace": {}, "kafka": {}},
                                "rounds": {"millrace": [300, 100, 200], "kafka": [50, 60, 40]}})
         self.assertIn("200 (100-300)", text_of(row))
 
@@ -48,6 +49,27 @@ class RowsTest(unittest.TestCase):
                              {"loopback_mb_s": 2000, "disk_mb_s": 1100, "append_mb_s": 750}])
         self.assertEqual(summary(Row("produce_bound", "%", "more", ""), samples)["millrace"], 50)
         self.assertEqual(summary(Row("produce_append_bound", "%", "more", ""), samples)["millrace"], 80)
+
+    def test_where_the_time_went_is_the_median_of_each_share(self):
+        samples = samples_of(millrace=[1], kafka=[1])
+        for server in ("millrace", "kafka"):
+            for share in (0.1, 0.3, 0.2):
+                samples.note_time(server, MB_S.load, {"server": share, "idle": 1 - share})
+        row = summary(MB_S, samples)
+        self.assertEqual(row["time"]["kafka"], {"server": 0.2, "idle": 0.8})
+        self.assertEqual(time_table([row])[1].split(), ["some", "20", "80", "20", "80"])
+
+    def test_what_is_no_stretch_of_time_has_no_line_there(self):
+        samples = samples_of(millrace=[1], kafka=[1])
+        samples.note_time("millrace", MB_S.load, None)
+        self.assertEqual(time_table([summary(MB_S, samples)]), [])
+
+    def test_what_nobody_else_had_of_the_time_is_other(self):
+        spent = TimeSpent(os.getpid())
+        spent.before = dict.fromkeys(spent.before, 0)
+        spent.now = lambda: {"server": 50, "load": 20, "disk": 10, "idle": 10, "stolen": 5, "all": 100}
+        self.assertEqual({what: round(share, 3) for what, share in spent.shares().items()},
+                         {"server": 0.5, "load": 0.2, "disk": 0.1, "idle": 0.1, "stolen": 0.05, "other": 0.05})
 
     def test_of_two_heaps_each_row_takes_the_better_one(self):
         passes = [[summary(row, samples_of(millrace=[1], kafka=[kafka])) for row in (MB_S, MS)] for kafka in (10, 20)]
