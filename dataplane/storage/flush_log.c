@@ -129,8 +129,10 @@ static void place_items(struct log_store *store, struct flush_round *round, enum
 void flush_place_items(struct log_store *store, struct flush_round *round)
 {
     round->wal_bytes = 0;
-    for (int i = 0; i < WAL_STREAMS; i++)
+    for (int i = 0; i < WAL_STREAMS; i++) {
         place_items(store, round, (enum wal_stream)i);
+        round->growths[i] = wal_growth_due(&store->wals[i]);
+    }
 }
 
 static void log_item(const struct write_ahead_log *wal, struct wal_stretch *stretch,

@@ -19,7 +19,7 @@
 
 #include "dataplane/storage/catalogue.h"
 #include "dataplane/storage/published.h"
-#include "dataplane/storage/wal/write_ahead_log.h"
+#include "dataplane/storage/wal/wal_growth.h"
 #include "dataplane/storage/write_run.h"
 
 #include <pthread.h>
@@ -130,7 +130,8 @@ struct flush_round {
     int64_t needed_lsns[WAL_STREAMS];
     struct wal_stretch
         *stretches[WAL_STREAMS]; /* the worker's: its part of each write-ahead log; NULL = none */
-    int64_t wal_bytes;           /* out: written to the write-ahead logs */
+    struct wal_growth growths[WAL_STREAMS]; /* out: what of them is worth growing now */
+    int64_t wal_bytes;                      /* out: written to the write-ahead logs */
 };
 
 /* Blocking; a FLUSH worker only. Takes the lock. */

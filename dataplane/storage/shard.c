@@ -55,6 +55,7 @@ void shard_init(struct shard *shard, struct log_directory *directory, struct log
     for (int i = 0; i < WAL_STREAMS; i++)
         checkpoint_queue_init(&shard->checkpoints[i], shard, (enum wal_stream)i);
     list_init(&shard->leaving);
+    wal_ahead_init(&shard->wal_ahead, shard);
     shard->deferred_end = &shard->deferred;
     tail_budget_init(&shard->tail, tail_bytes, &loop->spares);
     reclaim_init(&shard->reclaim, loop, free_view);
@@ -185,6 +186,7 @@ static void on_round_done(struct work *work)
     shard->is_round_running = false;
     histogram_note(&shard->rounds, loop_now_us(shard->loop) - shard->round_began_us);
     counter_add(&shard->metrics.wal_bytes, shard->round.wal_bytes);
+    wal_ahead_round_done(&shard->wal_ahead, &shard->round);
     list_for_each(&items, node)
     {
         struct replica *replica = replica_of_item(node);

@@ -17,6 +17,7 @@
 #include "dataplane/storage/removals.h"
 #include "dataplane/storage/retention_clock.h"
 #include "dataplane/storage/storage_metrics.h"
+#include "dataplane/storage/wal_ahead.h"
 
 struct shard {
     struct log_store *store; /* shared by all; see flush_round.h */
@@ -27,6 +28,7 @@ struct shard {
     struct flush_round round;
     struct work round_work;
     bool is_round_running;
+    struct wal_ahead wal_ahead;
     int64_t round_began_us;
     struct histogram rounds; /* from submit to done, as this loop saw them */
     struct storage_metrics metrics;
@@ -46,7 +48,7 @@ struct shard {
     int late_writes;     /* under way */
     struct list leaving; /* segments whose files are being closed or removed */
     struct removals removals;
-    int works; /* of those, of whole partitions, of a checkpoint, the cleaner's: under way off the loop */
+    int works; /* of those, of whole partitions, of a checkpoint, the cleaner's, of wal_ahead: under way off the loop */
     struct timer retention;
     struct retention_clock retention_clock; /* since the timer runs */
     struct cleaner cleaner;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/storage/wal/wal_growth.h"
 #include "dataplane/storage/wal/wal_stretch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define PATH_BYTES 32
-#define STEP_BYTES ((int64_t)1 << 20) /* a file grows by this */
-#define ZEROS_BYTES 65536
-#define ZEROS_IOV ((int)(STEP_BYTES / ZEROS_BYTES))
 #define FILES_KEPT 2 /* over a start */
 
 static const char *const directories[WAL_STREAMS] = {
@@ -294,33 +292,6 @@ static enum err make_file(struct write_ahead_log *wal, struct wal_file **ret_fil
     return rc == ERR_OK ? sync_names(wal) : rc;
 }
 
-/* Zeros from where the file ends to `bytes`, and some more. */
-static enum err grow(struct wal_file *file, int64_t bytes, int64_t file_bytes)
-{
-    static const uint8_t zeros[ZEROS_BYTES];
-    int64_t wanted = (bytes + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
-    enum err rc = ERR_OK;
-
-    if (wanted > file_bytes)
-        wanted = file_bytes;
-    while (file->allocated_bytes < wanted && rc == ERR_OK) {
-        struct iovec iov[ZEROS_IOV];
-        int64_t end = file->allocated_bytes;
-        int count = 0;
-
-        while (count < ZEROS_IOV && end < wanted) {
-            int64_t part = wanted - end < ZEROS_BYTES ? wanted - end : ZEROS_BYTES;
-
-            iov[count++] = (struct iovec){(void *)(uintptr_t)zeros, (size_t)part};
-            end += part;
-        }
-        rc = file->file->ops->write_at(file->file, file->allocated_bytes, iov, count);
-        if (rc == ERR_OK)
-            file->allocated_bytes = end;
-    }
-    return rc;
-}
-
 /* A block of its own. */
 static enum err write_header(struct write_ahead_log *wal, struct wal_file *file, int64_t first_lsn)
 {
@@ -361,7 +332,7 @@ static enum err enter(struct write_ahead_log *wal, struct wal_file *file, int64_
 {
     int64_t first_lsn =
         wal->current != NULL ? wal->current->first_lsn + wal->file_bytes : wal->begin_lsn;
-    enum err rc = grow(file, fresh_used_bytes(wal, bytes), wal->file_bytes);
+    enum err rc = wal_grow(wal, file, fresh_used_bytes(wal, bytes));
 
     if (rc == ERR_OK)
         rc = write_header(wal, file, first_lsn);
@@ -387,7 +358,7 @@ static enum err make_room(struct write_ahead_log *wal, int64_t bytes)
     if (fresh_used_bytes(wal, bytes) > wal->file_bytes)
         return ERR_NO_SPACE;
     if (fits(wal, bytes))
-        return grow(wal->current, current_used_bytes(wal, bytes), wal->file_bytes);
+        return wal_grow(wal, wal->current, current_used_bytes(wal, bytes));
     if (file == NULL)
         rc = make_file(wal, &file);
     return rc == ERR_OK ? enter(wal, file, bytes) : rc;

@@ -10,7 +10,7 @@
  * Whole blocks are written, and no block twice: so large writes can go past the page cache, none has to read what it
  * writes a part of, and what was acknowledged is not written over. Of the one that is never synced the pages stay in
  * memory and are used again with the file; under load before the system has brought them to the device, for a copy.
- * Files grow by steps of zeros, ahead of what is written, and are used again: an entry overwrites blocks that
+ * Files grow by zeros, ahead of what is written (wal_growth.h), and are used again: an entry overwrites blocks that
  * exist, so its sync commits nothing to the file system's journal. Who needs what: each shard says which LSN is
  * the oldest whose segment is not synced.
  *
@@ -34,8 +34,10 @@ struct wal_file {
     struct file *file;
     int number;
     int64_t first_lsn; /* -1 = holds nothing */
+    /* under the lock: */
     int64_t allocated_bytes;
-    bool is_unsynced; /* written since its last sync began; under the lock */
+    bool is_growing;  /* somebody writes zeros behind them */
+    bool is_unsynced; /* written since its last sync began */
 };
 
 /* A part of the stream that is written at once: whole blocks of one file. Its round's own. */
@@ -66,7 +68,7 @@ struct write_ahead_log {
     struct wal_stretch stretches[WAL_STRETCHES_MAX];
     struct list spares; /* of them */
     pthread_mutex_t lock;
-    pthread_cond_t moved; /* something was written, or synced, or has failed */
+    pthread_cond_t moved; /* something was written, or synced, or has grown, or has failed */
     /* under it: */
     int64_t head_lsn;      /* where the next stretch goes */
     int64_t synced_lsn;    /* all below is on the disk for sure */

@@ -9,7 +9,7 @@
 #define SHORT_US 300000 /* one call of the rig does not see its end, two do */
 #define BATCH_BYTES 10000
 #define BLOCK_BYTES 4096           /* of a file */
-#define WAL_STEP_BYTES (1 << 20)   /* a write-ahead log grows by so much */
+#define WAL_STEP_BYTES (256 << 10) /* a 256th of a file: it grows by so much */
 #define ENOUGH_BYTES (64 << 10)    /* a sixteenth of the rig's tail */
 #define LATE_MAX_BYTES (512 << 10) /* half of it */
 
@@ -286,34 +286,27 @@ static void submit_both(void *context)
         replica_append_submit(&appendings[i].append);
 }
 
-/* The write-ahead log grows with the next 60000 bytes, and not before; seven batches of `replica` are among what it has. */
-static void come_to_the_end_of_the_wal(struct replica *replica, struct replica *other)
-{
-    int64_t used = sim_disk_used_bytes(rig.disk);
-
-    while (sim_disk_used_bytes(rig.disk) - used < WAL_STEP_BYTES)
-        put_large(other);
-    for (int i = 0; i < 7; i++)
-        put_large(replica);
-    for (int i = 0; i < 15; i++)
-        put_padded(other, 0, 60000);
-    put_padded(other, 0, 20000);
-}
-
-/* The write-ahead log grows for the other batch, and takes the room that this one was promised: it is half written, and
- * cut. So is what a late write had written of the batch before it. */
+/* The write-ahead log of millrace.flush=os begins with the other batch, and takes the room that this one was promised: it is
+ * half written, and cut. So is what a late write had written of the batch before it. */
 START_TEST(an_item_that_is_taken_back_after_a_late_write_leaves_no_hole)
 {
-    struct replica *replicas[] = {rig_open(&rig, 0, 0), rig_open(&rig, 1, 0)};
+    struct replica *replicas[2] = {NULL};
     struct sim_disk_faults faults = {.capacity_bytes = 0};
     struct appending appendings[2];
     struct buffer bytes[2];
 
-    come_to_the_end_of_the_wal(replicas[0], replicas[1]);
+    rig.wal_file_bytes = 256 * WAL_STEP_BYTES;
+    restart(RIG_CLEAN);
+    replicas[0] = rig_open(&rig, 0, 0);
+    rig.config.flush = FLUSH_OS;
+    replicas[1] = rig_open(&rig, 1, 0);
+    for (int i = 0; i < 7; i++)
+        put_large(replicas[0]);
+    sim_executor_run_for(rig.executor, SECOND_US);
     ck_assert_int_gt(file_size(0), 6 * BATCH_BYTES + BLOCK_BYTES);
     prepare_append(&appendings[0], replicas[0], 100000, &bytes[0]);
-    prepare_append(&appendings[1], replicas[1], 60000, &bytes[1]);
-    faults.capacity_bytes = sim_disk_used_bytes(rig.disk) + WAL_STEP_BYTES + 50000;
+    prepare_append(&appendings[1], replicas[1], 1000, &bytes[1]);
+    faults.capacity_bytes = sim_disk_used_bytes(rig.disk) + WAL_STEP_BYTES + 97000;
     sim_disk_set_faults(rig.disk, &faults);
     rig_call(&rig, submit_both, appendings);
     ck_assert_int_eq(appendings[0].append.error, KAFKA_KAFKA_STORAGE_ERROR);
@@ -328,7 +321,8 @@ START_TEST(an_item_that_is_taken_back_after_a_late_write_leaves_no_hole)
     for (int i = 0; i < 7; i++)
         put_large(replicas[0]);
     sim_executor_run_for(rig.executor, 30 * SECOND_US);
-    rig_put(&rig, replicas[1], 1); /* so that the checkpoint is durable */
+    rig.config.flush = FLUSH_COMMIT;
+    rig_put(&rig, rig_open(&rig, 2, 0), 1); /* so that the checkpoint is durable */
     restart(RIG_POWER_CUT);
     ck_assert_int_eq(count_records(rig_open(&rig, 0, 1)), 14);
 }

@@ -431,6 +431,8 @@ START_TEST(a_trim_works_on_a_full_disk_and_frees_it)
     struct sim_disk_faults full = {0};
     struct sim_batch batch = rig_batch(&rig, 1);
 
+    rig.wal_file_bytes = 1 << 20; /* or what it grows ahead would be most of the disk */
+    restart(RIG_CLEAN);
     rig.config.segment_bytes = 5000;
     replica = rig_open(&rig, 0, 0);
     for (int i = 0; i < 40; i++) {

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "dataplane/storage/storage_metrics.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/storage/storage_rig.h"
 
@@ -312,6 +313,67 @@ START_TEST(without_room_for_it_appends_go_straight_to_their_segments)
 }
 END_TEST
 
+/* --- growing ahead --- */
+
+#define GROWING_FILE_BYTES (1 << 20)
+#define GROWTH_STEP_BYTES (GROWING_FILE_BYTES / 256)
+
+static void put_kilobyte(struct replica *replica)
+{
+    struct sim_batch batch = rig_batch(&rig, 1);
+
+    batch.padding = 1000;
+    ck_assert_int_eq(rig_append(&rig, replica, &batch).error, KAFKA_NONE);
+}
+
+/* Of the first file, beyond what rounds have written. */
+static int64_t bytes_ahead(void)
+{
+    struct storage_metrics sum = {.wal_bytes = {0}};
+
+    log_directory_add_metrics(rig.directory, &sum);
+    return sim_disk_file_size(rig.disk, "wal/0") - counter_read(&sum.wal_bytes);
+}
+
+START_TEST(a_file_grows_ahead_of_what_rounds_write_to_it)
+{
+    struct replica *replica = NULL;
+
+    rig.wal_file_bytes = GROWING_FILE_BYTES;
+    restart(RIG_CLEAN);
+    replica = rig_open(&rig, 0, 0);
+    for (int i = 0; i < 300; i++) {
+        put_kilobyte(replica);
+        ck_assert_int_gt(bytes_ahead(), 12 * GROWTH_STEP_BYTES);
+        ck_assert_int_le(bytes_ahead(), 18 * GROWTH_STEP_BYTES);
+    }
+}
+END_TEST
+
+START_TEST(what_finds_no_room_to_grow_ahead_fails_nothing)
+{
+    struct sim_disk_faults full = {0};
+    struct sim_disk_faults roomy = {0};
+    struct replica *replica = NULL;
+    int64_t count = 2;
+
+    rig.wal_file_bytes = GROWING_FILE_BYTES;
+    restart(RIG_CLEAN);
+    replica = rig_open(&rig, 0, 0);
+    rig_put(&rig, replica, 1);
+    full.capacity_bytes = sim_disk_used_bytes(rig.disk) + 3 * GROWTH_STEP_BYTES;
+    sim_disk_set_faults(rig.disk, &full);
+    for (; bytes_ahead() > 12 * GROWTH_STEP_BYTES; count++)
+        rig_put(&rig, replica, 1);
+    ck_assert(!log_directory_is_failed(rig.directory));
+    sim_disk_set_faults(rig.disk, &roomy);
+    rig_put(&rig, replica, 1);
+    ck_assert_int_gt(bytes_ahead(), 12 * GROWTH_STEP_BYTES);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, rig_open(&rig, 0, 1), 0, 0), count);
+}
+END_TEST
+
 /* --- bits that flip --- */
 
 enum { RECORDS = 12, VOUCHED = 10 };
@@ -432,6 +494,8 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_deleted_partition_is_not_replayed_into_being);
     tcase_add_test(tc, what_was_trimmed_away_does_not_come_back);
     tcase_add_test(tc, without_room_for_it_appends_go_straight_to_their_segments);
+    tcase_add_test(tc, a_file_grows_ahead_of_what_rounds_write_to_it);
+    tcase_add_test(tc, what_finds_no_room_to_grow_ahead_fails_nothing);
     tcase_add_loop_test(tc, a_bit_flipped_in_any_file_is_found_and_never_served, 0, 3);
     suite_add_tcase(suite, tc);
     return suite;
