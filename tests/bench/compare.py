@@ -24,7 +24,7 @@ from comparison.rows import HEADER, ROWS, STARTS, Samples, best_of, summary, tex
 
 Times = collections.namedtuple("Times", "rounds warm_up seconds first_warm_up stored_bytes touched_bytes heaps")
 QUICK = Times(1, 1, 3, 3, 256 << 20, 0, ("1G",))
-WHOLE = Times(5, 3, 8, 20, 1 << 30, 0, ("1G",))
+WHOLE = Times(5, 2, 8, 20, 1 << 30, 0, ("1G",))
 FULL = Times(5, 30, 60, 120, 1 << 30, 8 << 30, ("1G", "4G"))
 MOST_STEAL, MOST_DRIFT = 0.02, 0.10
 
