@@ -101,8 +101,10 @@ def time_text_of(row):
 def time_table(rows):
     """Where the machine's time went, in percent."""
     kinds = next((row["time"]["millrace"] for row in rows if row["time"]["millrace"]), ())
+    if not kinds:
+        return []
     names = " ".join(f"{kind:>6}" for kind in kinds)
-    return [f"{'time of all cores, %: millrace':30} {names}   {names} (kafka)", *filter(None, map(time_text_of, rows))] if kinds else []
+    return [f"{'time of all cores, %: millrace':30} {names}   {names} (kafka)", *filter(None, map(time_text_of, rows))]
 
 
 HEADER = f"{'row':30} {'millrace (min-max)':>26} {'kafka (min-max)':>26} {'ratio':>9}  unit"

@@ -39,8 +39,8 @@ class RowsTest(unittest.TestCase):
 
     def test_a_row_is_its_median_and_the_ratio_is_ours_to_theirs(self):
         row = summary(MB_S, samples_of(millrace=[300, 100, 200], kafka=[50, 60, 40]))
-        self.assertEqual(row, {"name": "some", "millrace": 200, "kafka": 50, "ratio": 4, "unit": "MB/s", "better": "more", "time": {"millrace": {}, "kafka": {}},
-                               "rounds": {"millrace": [300, 100, 200], "kafka": [50, 60, 40]}})
+        self.assertEqual(row, {"name": "some", "millrace": 200, "kafka": 50, "ratio": 4, "unit": "MB/s", "better": "more",
+                               "time": {"millrace": {}, "kafka": {}}, "rounds": {"millrace": [300, 100, 200], "kafka": [50, 60, 40]}})
         self.assertIn("200 (100-300)", text_of(row))
 
     def test_a_bound_is_the_slower_of_loopback_and_disk(self):

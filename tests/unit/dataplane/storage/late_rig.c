@@ -38,10 +38,7 @@ void late_rig_put_padded(struct storage_rig *rig, struct replica *replica, int64
 
 void late_rig_put(struct storage_rig *rig, struct replica *replica)
 {
-    struct sim_batch batch = rig_batch(rig, 1);
-
-    batch.padding = BATCH_BYTES;
-    ck_assert_int_eq(rig_append(rig, replica, &batch).error, KAFKA_NONE);
+    late_rig_put_padded(rig, replica, rig->wall_ms, BATCH_BYTES);
 }
 
 static void append_ended(struct replica_append *append)
