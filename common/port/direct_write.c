@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/slice.h"
+
 #define BLOCK_BYTES DIRECT_WRITE_BLOCK_BYTES
 #define BUFFER_BYTES ((size_t)256 << 10)
 #define OPEN_MAX 256
@@ -40,12 +42,15 @@ void direct_writes_done(struct direct_writes *writes)
 void direct_file_init(struct direct_file *file)
 {
     atomic_init(&file->fd, NOT_OPENED);
+    file->end = -1;
+    file->rest = NULL;
 }
 
 void direct_file_close(struct direct_writes *writes, struct direct_file *file)
 {
     int fd = atomic_load(&file->fd);
 
+    free(file->rest);
     if (fd < 0)
         return;
     (void)close(fd);
@@ -130,53 +135,74 @@ static void give_buffer(struct direct_writes *writes, void *bytes)
 
 /* --- writing --- */
 
+/* The bytes of one write in their order: what is remembered of the block it begins in, the vectors, and zeros. */
 struct source {
+    struct slice rest;
     const struct iovec *iov;
-    size_t at; /* in the first of them */
+    size_t at;   /* in the first of them */
+    size_t left; /* in all of them */
 };
 
 /* The next bytes that there are, at most `len`. */
 static size_t next_bytes(struct source *source, size_t len, const uint8_t **ret_bytes)
 {
-    size_t left = 0;
+    size_t part = source->iov->iov_len - source->at;
 
-    while (source->at == source->iov->iov_len) {
+    part = part < len ? part : len;
+    *ret_bytes = (const uint8_t *)source->iov->iov_base + source->at;
+    source->at += part;
+    source->left -= part;
+    return part;
+}
+
+/* To a vector that has bytes, unless there is none. */
+static void settle(struct source *source)
+{
+    while (source->left > 0 && source->at == source->iov->iov_len) {
         source->iov++;
         source->at = 0;
     }
-    left = source->iov->iov_len - source->at;
-    len = left < len ? left : len;
-    *ret_bytes = (const uint8_t *)source->iov->iov_base + source->at;
-    source->at += len;
-    return len;
 }
 
 static void skip_bytes(struct source *source, size_t len)
 {
+    size_t of_rest = len < source->rest.len ? len : source->rest.len;
     const uint8_t *bytes = NULL;
 
-    while (len > 0)
+    if (of_rest > 0)
+        source->rest = slice_of(source->rest.data + of_rest, source->rest.len - of_rest);
+    for (len -= of_rest; len > 0 && source->left > 0; settle(source))
         len -= next_bytes(source, len, &bytes);
 }
 
 static void copy_bytes(struct source *source, uint8_t *to, size_t len)
 {
-    while (len > 0) {
+    uint8_t *end = to + len;
+
+    if (source->rest.len > 0)
+        memcpy(to, source->rest.data, source->rest.len);
+    to += source->rest.len;
+    source->rest = slice_of(NULL, 0);
+    for (; to < end && source->left > 0; settle(source)) {
         const uint8_t *bytes = NULL;
-        size_t part = next_bytes(source, len, &bytes);
+        size_t part = next_bytes(source, (size_t)(end - to), &bytes);
 
         memcpy(to, bytes, part);
         to += part;
-        len -= part;
     }
+    memset(to, 0, (size_t)(end - to));
 }
 
 /* Whole blocks that lie in memory as the disk wants them, as many as follow each other; 0 = none. */
 static size_t aligned_bytes(const struct source *source, size_t len)
 {
-    const uint8_t *at = (const uint8_t *)source->iov->iov_base + source->at;
-    size_t left = source->iov->iov_len - source->at;
+    const uint8_t *at = NULL;
+    size_t left = 0;
 
+    if (source->rest.len > 0 || source->left == 0)
+        return 0;
+    at = (const uint8_t *)source->iov->iov_base + source->at;
+    left = source->iov->iov_len - source->at;
     if ((uintptr_t)at % BLOCK_BYTES != 0)
         return 0;
     return (left < len ? left : len) / BLOCK_BYTES * BLOCK_BYTES;
@@ -186,10 +212,11 @@ static size_t aligned_bytes(const struct source *source, size_t len)
 static size_t unaligned_bytes(const struct source *source, size_t len)
 {
     const struct iovec *iov = source->iov;
+    size_t all = source->rest.len + source->left;
+    size_t bytes = source->rest.len;
     size_t at = source->at;
-    size_t bytes = 0;
 
-    while (bytes < len) {
+    while (bytes < len && bytes < all) {
         size_t left = iov->iov_len - at;
         size_t to_block = (BLOCK_BYTES - bytes % BLOCK_BYTES) % BLOCK_BYTES;
         uintptr_t address = (uintptr_t)iov->iov_base + at + to_block;
@@ -219,6 +246,7 @@ static bool add_part(struct parts *parts, struct source *source, size_t len, uin
 
     if (part > 0) {
         next_bytes(source, part, &bytes);
+        settle(source);
     } else {
         size_t room = BUFFER_BYTES - parts->copied;
 
@@ -270,11 +298,11 @@ static enum err write_blocks(int fd, int64_t offset, struct source *source, size
     return ERR_OK;
 }
 
-enum err direct_write(struct direct_writes *writes, struct direct_file *file, int fd,
-                      const char *path, int64_t offset, const struct iovec *iov, size_t skip,
-                      size_t len, size_t *ret_len)
+/* All of the source, which is whole blocks. *ret_len = 0: it must go another way. */
+static enum err write_source(struct direct_writes *writes, struct direct_file *file, int fd,
+                             const char *path, int64_t offset, struct source source, size_t len,
+                             size_t *ret_len)
 {
-    struct source source = {.iov = iov};
     uint8_t *buffer = NULL;
     int direct = 0;
     enum err rc = ERR_OK;
@@ -286,11 +314,75 @@ enum err direct_write(struct direct_writes *writes, struct direct_file *file, in
     buffer = direct >= 0 ? take_buffer(writes) : NULL;
     if (buffer == NULL)
         return ERR_OK;
-    skip_bytes(&source, skip);
-    rc = write_blocks(direct, offset, &source, len / BLOCK_BYTES * BLOCK_BYTES, buffer, ret_len);
+    rc = write_blocks(direct, offset, &source, len, buffer, ret_len);
     give_buffer(writes, buffer);
     if (rc != ERR_INVALID || *ret_len > 0)
         return rc;
     atomic_store(&writes->is_refused, true);
     return ERR_OK;
+}
+
+static struct source source_of(const struct iovec *iov, size_t skip, size_t len)
+{
+    struct source source = {.iov = iov, .left = skip + len};
+
+    settle(&source);
+    skip_bytes(&source, skip);
+    return source;
+}
+
+enum err direct_write(struct direct_writes *writes, struct direct_file *file, int fd,
+                      const char *path, int64_t offset, const struct iovec *iov, size_t skip,
+                      size_t len, size_t *ret_len)
+{
+    return write_source(writes, file, fd, path, offset, source_of(iov, skip, len),
+                        len - len % BLOCK_BYTES, ret_len);
+}
+
+/* --- appending --- */
+
+size_t direct_append_head(const struct direct_file *file, int64_t offset)
+{
+    return file->end == offset ? 0 : direct_write_head(offset);
+}
+
+void direct_append_forget(struct direct_file *file)
+{
+    if (file->end >= 0)
+        file->end = -1;
+}
+
+/* The file ends at `end`, with the last bytes of the source. Without memory nothing is remembered. */
+static void remember(struct direct_file *file, int64_t end, struct source source)
+{
+    size_t rest = (size_t)end % BLOCK_BYTES;
+    size_t all = source.rest.len + source.left;
+
+    if (file->rest == NULL && rest > 0)
+        file->rest = malloc(BLOCK_BYTES);
+    if (file->rest == NULL || rest == 0)
+        return;
+    skip_bytes(&source, all - rest);
+    copy_bytes(&source, file->rest, rest);
+    file->end = end;
+}
+
+enum err direct_append(struct direct_writes *writes, struct direct_file *file, int fd,
+                       const char *path, int64_t offset, const struct iovec *iov, size_t skip,
+                       size_t len, size_t *ret_len)
+{
+    struct source source = source_of(iov, skip, len);
+    size_t before = (size_t)offset % BLOCK_BYTES;
+    size_t all = (before + len + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+    size_t written = 0;
+    enum err rc = ERR_OK;
+
+    source.rest = slice_of(file->rest, before);
+    direct_append_forget(file);
+    rc = write_source(writes, file, fd, path, offset - (int64_t)before, source, all, &written);
+    if (written == all)
+        remember(file, offset + (int64_t)len, source);
+    written = written > before ? written - before : 0;
+    *ret_len = written < len ? written : len;
+    return rc;
 }

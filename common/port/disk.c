@@ -86,6 +86,23 @@ enum err disk_replace_file(struct disk *disk, const char *dir, const char *name,
     return rc;
 }
 
+enum err disk_written_end(struct file *file, int64_t end, int64_t size, int64_t *ret_end)
+{
+    uint8_t bytes[DISK_BLOCK_BYTES];
+    size_t len = 0;
+    enum err rc = ERR_OK;
+
+    *ret_end = size;
+    if (size - end >= DISK_BLOCK_BYTES)
+        return ERR_OK;
+    rc = file->ops->read_at(file, end, bytes, (size_t)(size - end), &len);
+    while (len > 0 && bytes[len - 1] == 0)
+        len--;
+    if (rc == ERR_OK)
+        *ret_end = end + (int64_t)len;
+    return rc;
+}
+
 /* False = what is left of it goes at once: it is no larger than the budget, or cannot be made shorter. */
 static bool cut_end(struct disk *disk, const char *path, int64_t *budget)
 {

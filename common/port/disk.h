@@ -22,6 +22,8 @@
 struct disk;
 struct file;
 
+#define DISK_BLOCK_BYTES ((int64_t)4096)
+
 enum disk_open {
     DISK_READ = 1,      /* else read and write */
     DISK_CREATE = 2,    /* make it when it is not there */
@@ -69,6 +71,10 @@ struct file_ops {
     enum err (*read_at)(struct file *file, int64_t offset, void *data, size_t len, size_t *ret_len);
     /* All bytes or an error; after an error any prefix may be there. */
     enum err (*write_at)(struct file *file, int64_t offset, const struct iovec *iov, int iov_count);
+    /* As write_at, where no byte of the file from `offset` on is worth anything: zeros may follow what is written, less
+     * than DISK_BLOCK_BYTES of them, until the file is truncated. One thread at a time of a file. */
+    enum err (*append_at)(struct file *file, int64_t offset, const struct iovec *iov,
+                          int iov_count);
     enum err (*sync)(struct file *file); /* fdatasync */
     enum err (*truncate)(struct file *file, int64_t size);
     enum err (*size)(struct file *file, int64_t *ret_size);
@@ -96,6 +102,11 @@ int64_t posix_disk_read_ahead_bytes(struct disk *disk);
  * for the file itself). *ret_is_gone: all of it. ERR_NOT_FOUND: it was not there. */
 enum err disk_cut_file(struct disk *disk, const char *path, int64_t *budget,
                        bool *ret_is_gone) WARN_UNUSED;
+
+/* Of a file of `size` bytes, whose first `end` are known to be appends: where what was written ends, but for zeros that
+ * the last one may have left. */
+enum err disk_written_end(struct file *file, int64_t end, int64_t size,
+                          int64_t *ret_end) WARN_UNUSED;
 
 /* Whole-file helpers on top of the ops. read: *ret_data is owned (free), at most max_bytes.
  * replace: writes path.new, syncs, renames, syncs dir: the old or the new content, never between.

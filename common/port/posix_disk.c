@@ -128,6 +128,20 @@ static enum err write_large(struct posix_file *file, int64_t offset, const struc
     return rc == ERR_OK ? write_part(file->fd, offset, iov, head + done, len) : rc;
 }
 
+/* All of it past the page cache, if the block it begins in is remembered. */
+static enum err append_large(struct posix_file *file, int64_t offset, const struct iovec *iov,
+                             size_t len)
+{
+    size_t head = direct_append_head(&file->direct, offset);
+    size_t done = 0;
+    enum err rc = write_part(file->fd, offset, iov, 0, head);
+
+    if (rc == ERR_OK)
+        rc = direct_append(&file->disk->direct, &file->direct, file->fd, file->path,
+                           offset + (int64_t)head, iov, head, len - head, &done);
+    return rc == ERR_OK ? write_part(file->fd, offset, iov, head + done, len) : rc;
+}
+
 static enum err write_small(int fd, int64_t offset, const struct iovec *iov, int iov_count)
 {
     while (iov_count > 0) {
@@ -157,8 +171,20 @@ static enum err file_write_at(struct file *file, int64_t offset, const struct io
     struct posix_file *posix = posix_file_of(file);
     size_t len = posix->is_bulk ? bytes_of(iov, iov_count) : 0;
 
+    direct_append_forget(&posix->direct);
     if (len >= DIRECT_WRITE_MIN_BYTES)
         return write_large(posix, offset, iov, len);
+    return write_small(posix->fd, offset, iov, iov_count);
+}
+
+static enum err file_append_at(struct file *file, int64_t offset, const struct iovec *iov,
+                               int iov_count)
+{
+    struct posix_file *posix = posix_file_of(file);
+    size_t len = bytes_of(iov, iov_count);
+
+    if (posix->is_bulk && len >= DIRECT_WRITE_MIN_BYTES)
+        return append_large(posix, offset, iov, len);
     return write_small(posix->fd, offset, iov, iov_count);
 }
 
@@ -170,7 +196,10 @@ static enum err file_sync(struct file *file)
 
 static enum err file_truncate(struct file *file, int64_t size)
 {
-    return ftruncate(posix_file_of(file)->fd, size) == 0 ? ERR_OK : err_from_errno(errno);
+    struct posix_file *posix = posix_file_of(file);
+
+    direct_append_forget(&posix->direct);
+    return ftruncate(posix->fd, size) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
 static enum err file_size(struct file *file, int64_t *ret_size)
@@ -195,6 +224,7 @@ static void file_close(struct file *file)
 static const struct file_ops posix_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
+    .append_at = file_append_at,
     .sync = file_sync,
     .truncate = file_truncate,
     .size = file_size,

@@ -101,7 +101,7 @@ static enum err write_stretch(struct file *file, struct run_cursor *cursor)
             count += iov[count].iov_len > 0;
             next_run(cursor);
         }
-        rc = count > 0 ? file->ops->write_at(file, position, iov, count) : ERR_OK;
+        rc = count > 0 ? file->ops->append_at(file, position, iov, count) : ERR_OK;
     }
     return rc;
 }
@@ -136,6 +136,19 @@ static enum err write_runs(struct log_store *store, struct run_cursor cursor)
     return rc;
 }
 
+/* Takes away the zeros that an append may leave: the size of its file is trusted from now on. */
+static enum err cut_closed(struct log_store *store, const struct segment_view *closed)
+{
+    struct file *file = NULL;
+    enum err rc = segment_files_acquire(&store->files, closed->segment, 0, &file);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = file->ops->truncate(file, closed->size_bytes);
+    segment_files_release(&store->files, closed->segment);
+    return rc;
+}
+
 enum err flush_write_item(struct log_store *store, const struct flush_item *item)
 {
     char path[LOG_PATH_BYTES];
@@ -145,7 +158,11 @@ enum err flush_write_item(struct log_store *store, const struct flush_item *item
         log_path(&item->id, path);
         rc = store->disk->ops->make_dir(store->disk, path);
     }
-    return rc == ERR_OK && flush_item_is_direct(item) ? write_runs(store, all_runs(item)) : rc;
+    if (rc == ERR_OK && flush_item_is_direct(item))
+        rc = write_runs(store, all_runs(item));
+    for (int i = 0; i < item->closed_count && rc == ERR_OK; i++)
+        rc = cut_closed(store, &item->closed[i]);
+    return rc;
 }
 
 /* Durably: the log goes on without it, and a file that came back would look like its next segment. */

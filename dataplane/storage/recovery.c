@@ -145,16 +145,19 @@ static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t
                             const struct segment_view *view)
 {
     bool is_written = log->replayed != NULL && log->replayed->is_written;
-    enum err rc = ERR_OK;
+    int64_t held = 0;
+    enum err rc = disk_written_end(file, view->size_bytes, size, &held);
 
-    if (view->size_bytes < flushed_bytes(log, view->base_offset, size) &&
+    if (rc != ERR_OK)
+        return rc;
+    if (view->size_bytes < flushed_bytes(log, view->base_offset, held) &&
         (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
         return ERR_CORRUPT;
     /* Nothing beyond what was flushed for sure: nothing that a sync could add. */
-    if (view->size_bytes == size && is_flushed_to(log, view) && !is_written)
+    if (view->size_bytes == held && is_flushed_to(log, view) && !is_written)
         return ERR_OK;
-    if (view->size_bytes < size) {
-        log->recovery->truncated_bytes += size - view->size_bytes;
+    if (view->size_bytes < held) {
+        log->recovery->truncated_bytes += held - view->size_bytes;
         rc = file->ops->truncate(file, view->size_bytes);
     }
     if (rc == ERR_OK)

@@ -21,6 +21,7 @@ struct sim_disk_faults {
     int read_error_per_million;
     int64_t capacity_bytes; /* 0 = no bound; over it ERR_NO_SPACE after a prefix */
     bool is_sync_lying;     /* says ERR_OK and syncs nothing */
+    bool leaves_zeros;      /* behind what is appended, mostly */
 };
 
 /* random and trace are borrowed. */

@@ -138,6 +138,28 @@ static enum err file_write_at(struct file *base, int64_t offset, const struct io
     return rc;
 }
 
+/* Up to the end of a block, over whatever the file has there. */
+static void put_zeros(struct sim_file *file, int64_t end)
+{
+    static const uint8_t zeros[DISK_BLOCK_BYTES];
+    int64_t len = (DISK_BLOCK_BYTES - end % DISK_BLOCK_BYTES) % DISK_BLOCK_BYTES;
+
+    if (file->disk->faults.leaves_zeros && !sim_disk_draws(file->disk, 250000))
+        put_bytes(file->inode, end, zeros, len);
+}
+
+static enum err file_append_at(struct file *base, int64_t offset, const struct iovec *iov,
+                               int iov_count)
+{
+    enum err rc = file_write_at(base, offset, iov, iov_count);
+
+    for (int i = 0; i < iov_count; i++)
+        offset += (int64_t)iov[i].iov_len;
+    if (rc == ERR_OK)
+        put_zeros(sim_file_of(base), offset);
+    return rc;
+}
+
 void sim_inode_sync(struct inode *inode)
 {
     sim_inode_reserve(inode, inode->now_size);
@@ -200,6 +222,7 @@ static void file_close(struct file *base)
 const struct file_ops sim_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
+    .append_at = file_append_at,
     .sync = file_sync,
     .truncate = file_truncate,
     .size = file_size,

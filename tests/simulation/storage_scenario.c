@@ -41,7 +41,7 @@ static void stall(struct scenario *s)
 
 static void set_faults(struct scenario *s)
 {
-    struct sim_disk_faults faults = {0};
+    struct sim_disk_faults faults = {.leaves_zeros = s->options->has_zeros};
 
     if (s->options->has_full_disk && scenario_draw(s, 2) == 0)
         faults.capacity_bytes = sim_disk_used_bytes(s->disk) + (int64_t)scenario_draw(s, 40000);
@@ -57,7 +57,7 @@ static void set_faults(struct scenario *s)
 
 static void clear_faults(struct scenario *s)
 {
-    struct sim_disk_faults faults = {0};
+    struct sim_disk_faults faults = {.leaves_zeros = s->options->has_zeros};
 
     sim_disk_set_faults(s->disk, &faults);
 }

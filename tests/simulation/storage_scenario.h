@@ -32,6 +32,7 @@ struct storage_scenario_options {
     bool has_removals;    /* partitions are deleted and made anew */
     bool has_stalls;      /* of each kind of disk work, for seconds */
     bool has_bad_indexes; /* between lives: damaged, or whole and wrong */
+    bool has_zeros;       /* behind what was appended, as a disk may leave them */
     bool has_compaction;  /* all but the first partition are compacted */
     bool is_verbose;
 };

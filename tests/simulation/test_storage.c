@@ -232,6 +232,31 @@ START_TEST(a_disk_that_stalls_delays_and_loses_nothing)
 }
 END_TEST
 
+/* A third with everything that writes, a third with flipped bits. */
+START_TEST(zeros_behind_what_was_appended_are_no_records_and_hide_no_loss)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i % 3],
+        .lives = 8,
+        .steps = 300,
+        .has_zeros = true,
+        .has_full_disk = _i / 3 == 1,
+        .has_failing_disk = _i / 3 == 1,
+        .has_compaction = _i / 3 == 1,
+        .has_removals = _i / 3 == 1,
+        .has_bit_flips = _i / 3 == 2,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (is_few())
+        return;
+    ck_assert_int_gt(sum.acknowledged_records, 1000);
+    ck_assert_int_gt(sum.recoveries, 10);
+    ck_assert_int_gt(sum.clean_starts, 10);
+}
+END_TEST
+
 /* What happens to the disk meanwhile. */
 enum weather { FAIR, FULL, FAILING, WEATHERS };
 
@@ -370,6 +395,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, a_partition_that_is_deleted_is_gone_and_its_successor_begins_at_nothing,
                         0, 6);
     tcase_add_loop_test(tc, a_disk_that_stalls_delays_and_loses_nothing, 0, 6);
+    tcase_add_loop_test(tc, zeros_behind_what_was_appended_are_no_records_and_hide_no_loss, 0, 9);
     tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
                         3 * WEATHERS);
     tcase_add_loop_test(tc, all_faults_at_once_lose_nothing_and_serve_nothing_wrong, 0, 6);

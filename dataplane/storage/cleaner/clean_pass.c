@@ -165,7 +165,7 @@ static enum err write_out(struct clean_pass *pass)
     rc = segment_files_acquire(files, pass->fresh.segment, position == 0 ? DISK_CREATE : 0, &file);
     if (rc != ERR_OK)
         return rc;
-    rc = file->ops->write_at(file, position, &iov, 1);
+    rc = file->ops->append_at(file, position, &iov, 1);
     if (rc == ERR_OK && pass->fresh.size_bytes / SYNC_BYTES != position / SYNC_BYTES)
         rc = file->ops->sync(file);
     segment_files_release(files, pass->fresh.segment);
@@ -302,7 +302,9 @@ static enum err sync_fresh(struct clean_pass *pass)
     rc = segment_files_acquire(files, pass->fresh.segment, 0, &file);
     if (rc != ERR_OK)
         return rc;
-    rc = file->ops->sync(file);
+    rc = file->ops->truncate(file, pass->fresh.size_bytes);
+    if (rc == ERR_OK)
+        rc = file->ops->sync(file);
     segment_files_release(files, pass->fresh.segment);
     log_path(&pass->fresh.segment->id, dir);
     return rc == ERR_OK ? pass->store->disk->ops->sync_dir(pass->store->disk, dir) : rc;
