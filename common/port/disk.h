@@ -75,7 +75,7 @@ struct file_ops {
      * than DISK_BLOCK_BYTES of them, until the file is truncated. One thread at a time of a file. */
     enum err (*append_at)(struct file *file, int64_t offset, const struct iovec *iov,
                           int iov_count);
-    enum err (*sync)(struct file *file); /* fdatasync */
+    enum err (*sync)(struct file *file); /* fdatasync; ERR_IO, whatever failed */
     enum err (*truncate)(struct file *file, int64_t size);
     enum err (*size)(struct file *file, int64_t *ret_size);
     void (*close)(struct file *file);

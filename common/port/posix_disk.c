@@ -190,8 +190,9 @@ static enum err file_append_at(struct file *file, int64_t offset, const struct i
 
 static enum err file_sync(struct file *file)
 {
-    /* Never repeated, not even after EINTR: a second success would prove nothing. */
-    return fdatasync(posix_file_of(file)->fd) == 0 ? ERR_OK : err_from_errno(errno);
+    /* Never repeated, not even after EINTR: a second success would prove nothing. Nor is it said why: nobody may take a lack
+     * of room for a write that can be taken back. */
+    return fdatasync(posix_file_of(file)->fd) == 0 ? ERR_OK : ERR_IO;
 }
 
 static enum err file_truncate(struct file *file, int64_t size)
@@ -407,7 +408,7 @@ static enum err disk_sync_dir(struct disk *disk, const char *path)
     if (fd < 0)
         return err_from_errno(errno);
     if (fsync(fd) != 0)
-        rc = err_from_errno(errno);
+        rc = ERR_IO;
     (void)close(fd);
     return rc;
 }

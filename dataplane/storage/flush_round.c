@@ -20,7 +20,7 @@ static bool is_closed_by(const struct flush_item *item, const struct segment *se
 }
 
 /* A closed segment is synced whatever the policy: from then on its size is trusted. */
-static void sync_segments(struct sync_batch *batch, struct flush_item *item, bool *ret_new_names)
+static void sync_segments(struct sync_batch *batch, struct flush_item *item)
 {
     const struct segment *done = NULL;
 
@@ -30,12 +30,37 @@ static void sync_segments(struct sync_batch *batch, struct flush_item *item, boo
         if (run->segment == done)
             continue;
         done = run->segment;
-        *ret_new_names |= run->position == 0;
         if (item->must_sync && !is_closed_by(item, run->segment))
             sync_batch_segment(batch, &item->err, run->segment);
     }
     if (item->must_sync_end && item->end.segment != NULL && item->end.segment != done)
         sync_batch_segment(batch, &item->err, item->end.segment);
+}
+
+/* By who wrote it: it waits for nobody's writes, and no other worker is woken for it. */
+static void sync_large_item(struct log_store *store, struct flush_item *item)
+{
+    struct sync_batch batch;
+
+    if (log_store_is_sabotaged(store, SABOTAGE_SKIP_SYNC))
+        return;
+    sync_batch_init(&batch, &store->files);
+    sync_segments(&batch, item);
+    sync_batch_run(&batch);
+    item->is_synced = item->err == ERR_OK;
+    if (item->is_synced)
+        return;
+    log_store_fail(store, "sync", item->err);
+    item->err = ERR_IO; /* nothing to be taken back */
+}
+
+static bool has_new_names(const struct flush_item *item)
+{
+    for (const struct write_run *run = item->runs.first; run != NULL; run = run->next) {
+        if (run->position == 0)
+            return true;
+    }
+    return item->has_unsynced_name;
 }
 
 static void sync_item(struct sync_batch *batch, struct flush_item *item,
@@ -44,12 +69,12 @@ static void sync_item(struct sync_batch *batch, struct flush_item *item,
     bool is_new_topic =
         item->has_unsynced_dirs && (before == NULL || !before->has_unsynced_dirs ||
                                     !uuid_equal(before->id.topic_id, item->id.topic_id));
-    bool has_new_names = item->has_unsynced_name;
     char path[LOG_PATH_BYTES];
 
-    sync_segments(batch, item, &has_new_names);
+    if (!item->is_synced)
+        sync_segments(batch, item);
     log_path(&item->id, path);
-    if (has_new_names)
+    if (has_new_names(item))
         sync_batch_dir(batch, &item->err, path);
     log_path_topic(&item->id, path);
     if (is_new_topic)
@@ -359,7 +384,7 @@ static void fail_rest(struct list *items)
 
 /* --- the round --- */
 
-/* Large items that are written at the same time. */
+/* Large items that are written, and synced, at the same time. */
 struct large_items {
     struct log_store *store;
     struct flush_item *items[LARGE_ITEMS_AT_ONCE];
@@ -369,8 +394,11 @@ struct large_items {
 static void write_large_item(void *context, int index)
 {
     struct large_items *large = context;
+    struct flush_item *item = large->items[index];
 
-    large->items[index]->err = flush_write_item(large->store, large->items[index]);
+    item->err = flush_write_item(large->store, item);
+    if (item->err == ERR_OK)
+        sync_large_item(large->store, item);
 }
 
 static void write_large_items(struct large_items *large)

@@ -2,8 +2,9 @@
 /* A flush round: what was dirty on one loop, written and made durable by the FLUSH worker.
  *
  *   1 choose    small items go through the write-ahead log when it has room, the others are synced themselves
- *   2 write     the others' bytes into their segments, after what was left for later of them; several at once
- *   3 sync      each of their files, then the directories that got names
+ *   2 write     the others' bytes into their segments, after what was left for later of them; large ones several at
+ *               once, each synced by who wrote it
+ *   3 sync      the files that are not yet, then the directories that got names
  *   4 snapshot  index files and producer snapshots of segments that were closed
  *   5 record    the catalogue's entries: first what somebody waits for, synced; then what is only known
  *   6 log       small items and notes into the write-ahead logs; one sync
@@ -89,6 +90,7 @@ struct flush_item {
     /* the worker's */
     bool is_logged;     /* its bytes are safe in the write-ahead log; the segment gets them later */
     bool must_wait;     /* it cannot be logged, and a late write is under way: nothing was done */
+    bool is_synced;     /* its segments are; names may not be */
     bool has_producers; /* the snapshot is on the disk */
     bool is_start_refused; /* no room to say it durably: the bytes stay, the log start is owed */
     enum err err;
