@@ -34,6 +34,8 @@
 #define SYSFS "/sys"
 #define PATIENCE_US 2000 /* about as long as a round takes on a slow disk */
 
+_Static_assert(DIRECT_WRITE_BLOCK_BYTES == DISK_BLOCK_BYTES, "what an append fills up is a block");
+
 struct posix_disk {
     struct disk base;
     int root;

@@ -78,7 +78,6 @@ struct flush_item {
     bool wants_checkpoint;
     struct run_list
         late; /* of rounds before, written if the item is: only the write-ahead log has them on the disk */
-    int64_t file_bytes; /* of their segment, how many its file has */
     struct run_list runs;
     struct segment_view end; /* the newest segment, as it is after this item; may be none */
     const struct segment_view *closed; /* segments closed by this item */
@@ -99,22 +98,11 @@ struct flush_item {
     log_offset old_producers; /* the snapshot that goes when the new one is recorded; -1 = none */
 };
 
-/* What is late of a log, for a worker that writes it to the newest segment while rounds go on.
- *
- *   batches   ──┬───────────┬──────────┬─── … ───┬───────────┬───────────┐
- *               begin       │          │         end         │           │   the file has whole batches up to there
- *   blocks    ──────┴───────┴──────────┴─── … ────────┴──────┴────       runs end
- *                   file_bytes                   file_bytes, afterwards
- *
- * It ends with the last whole block, so that no part of one goes through the page cache: single pages there would keep the
- * large ones away that reading makes. What comes after the last batch that is whole stays late. */
+/* What is late of a log, for a worker that writes it to the newest segment while rounds go on. */
 struct late_write {
-    struct run_list runs;      /* whole batches, from `begin` on */
-    struct segment_view begin; /* borrows the segment */
-    struct segment_view end;   /* holds a reference; first where the runs end */
-    int64_t file_bytes;        /* what of the segment needs no writing */
-    bool is_whole;             /* all of it is written: parts of blocks, too */
-    int64_t first_lsn;         /* the loop's: the oldest entry that none before it had; -1 = none */
+    struct run_list runs;
+    struct segment_view end; /* of the segment, where they end; holds a reference */
+    int64_t later_lsn;       /* the loop's: the oldest entry since it was taken; -1 = none */
 };
 
 /* How far the segment of a log was synced by a checkpoint; to be recorded. */
@@ -146,8 +134,8 @@ enum err flush_write_item(struct log_store *store, const struct flush_item *item
 /* Takes a half-written item back: the files are as they were before it. What was left for later still is. */
 enum err flush_undo_item(struct log_store *store, const struct flush_item *item);
 void flush_index_item(struct log_store *store, const struct flush_item *item);
-/* A late write. Any worker. After an error the end and file_bytes mean nothing. */
-enum err flush_write_late(struct log_store *store, struct late_write *write);
+/* A late write. Any worker. */
+enum err flush_write_late(struct log_store *store, const struct late_write *write);
 
 /* flush_log.c: steps 1 and 6. After 1 nothing that the round needs of the write-ahead log is short of room. Between
  * placing and logging the lock may be let go. */

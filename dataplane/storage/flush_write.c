@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is written to segments: an item of a round, which may be taken back, and what is late; and noting its batches in
  * the index. */
-#include "common/port/direct_write.h"
 #include "dataplane/storage/flush_round.h"
 
 #define IOV_PER_CALL 64
-/* A late write that would leave more than this in memory is a whole one. */
-#define LATE_REST_MAX_BYTES ((int64_t)64 << 10)
 
 /* Room that appends may not use, so that there is always some for what frees room: log starts, producer
  * snapshots, the catalogue. */
@@ -32,9 +29,6 @@ struct run_cursor {
     const struct write_run *run; /* NULL = no more */
     const struct write_run *last_late;
     const struct write_run *after_late;
-    const struct segment *late; /* theirs: */
-    int64_t from;               /* what lies below is not written, */
-    int64_t to;                 /* nor what comes after this */
 };
 
 static struct run_cursor all_runs(const struct flush_item *item)
@@ -43,46 +37,17 @@ static struct run_cursor all_runs(const struct flush_item *item)
         .run = item->late.first != NULL ? item->late.first : item->runs.first,
         .last_late = item->late.last,
         .after_late = item->runs.first,
-        .late = item->late.first != NULL ? item->late.first->segment : NULL,
-        .from = item->file_bytes,
-        .to = INT64_MAX,
     };
 }
 
 static struct run_cursor late_runs(const struct late_write *write)
 {
-    return (struct run_cursor){
-        .run = write->runs.first,
-        .last_late = write->runs.last,
-        .late = write->end.segment,
-        .from = write->file_bytes,
-        .to = INT64_MAX,
-    };
+    return (struct run_cursor){.run = write->runs.first, .last_late = write->runs.last};
 }
 
 static void next_run(struct run_cursor *cursor)
 {
     cursor->run = cursor->run == cursor->last_late ? cursor->after_late : cursor->run->next;
-}
-
-/* Where writing a run begins: the file may have some of it. */
-static int64_t begin_of_run(const struct run_cursor *cursor, const struct write_run *run)
-{
-    return run->segment == cursor->late && run->position < cursor->from ? cursor->from
-                                                                        : run->position;
-}
-
-/* What is to be written of a run. */
-static struct iovec bytes_of_run(const struct run_cursor *cursor, const struct write_run *run)
-{
-    int64_t end = run->position + (int64_t)(run->to - run->from);
-    int64_t from = begin_of_run(cursor, run);
-    int64_t to = end < cursor->to ? end : cursor->to;
-
-    if (from >= to)
-        return (struct iovec){.iov_len = 0};
-    return (struct iovec){run->chunk->data + run->from + (from - run->position),
-                          (size_t)(to - from)};
 }
 
 /* The runs of one segment that follow each other, as one call (or few). */
@@ -93,15 +58,16 @@ static enum err write_stretch(struct file *file, struct run_cursor *cursor)
 
     while (cursor->run != NULL && cursor->run->segment == segment && rc == ERR_OK) {
         struct iovec iov[IOV_PER_CALL];
-        int64_t position = begin_of_run(cursor, cursor->run);
+        int64_t position = cursor->run->position;
         int count = 0;
 
         while (cursor->run != NULL && cursor->run->segment == segment && count < IOV_PER_CALL) {
-            iov[count] = bytes_of_run(cursor, cursor->run);
-            count += iov[count].iov_len > 0;
+            const struct write_run *run = cursor->run;
+
+            iov[count++] = (struct iovec){run->chunk->data + run->from, run->to - run->from};
             next_run(cursor);
         }
-        rc = count > 0 ? file->ops->append_at(file, position, iov, count) : ERR_OK;
+        rc = file->ops->append_at(file, position, iov, count);
     }
     return rc;
 }
@@ -238,77 +204,30 @@ static bool next_batch(struct batch_walk *walk, struct record_batch *ret_batch)
     return true;
 }
 
-/* Notes the batch that `walk` has just come by. */
-static void index_batch(struct log_store *store, const struct batch_walk *walk,
-                        const struct record_batch *batch)
+static void index_runs(struct log_store *store, struct run_cursor cursor)
 {
-    const struct write_run *run = walk->cursor.run;
+    struct batch_walk walk = {.cursor = cursor};
+    struct record_batch batch;
 
-    segment_index_add(&store->files, run->segment, batch,
-                      run->position + (int64_t)walk->at - batch->size_bytes);
+    while (next_batch(&walk, &batch)) {
+        const struct write_run *run = walk.cursor.run;
+
+        segment_index_add(&store->files, run->segment, &batch,
+                          run->position + (int64_t)walk.at - batch.size_bytes);
+    }
 }
 
 void flush_index_item(struct log_store *store, const struct flush_item *item)
 {
-    struct batch_walk walk = {.cursor = all_runs(item)};
-    struct record_batch batch;
-
-    if (!flush_item_is_direct(item))
-        return;
-    while (next_batch(&walk, &batch))
-        index_batch(store, &walk, &batch);
+    if (flush_item_is_direct(item))
+        index_runs(store, all_runs(item));
 }
 
-/* --- what is late --- */
-
-static void move_end(struct segment_view *end, const struct record_batch *batch)
+enum err flush_write_late(struct log_store *store, const struct late_write *write)
 {
-    end->size_bytes += batch->size_bytes;
-    end->end_offset = record_batch_next_offset(batch);
-    if (batch->max_timestamp > end->max_timestamp)
-        end->max_timestamp = batch->max_timestamp;
-}
+    enum err rc = write_runs(store, late_runs(write));
 
-/* Notes all batches in the index: readers see what stays late, too. Returns where the last one ends that ends at
- * file_bytes or before. */
-static struct segment_view index_late(struct log_store *store, const struct late_write *write,
-                                      int64_t file_bytes)
-{
-    struct batch_walk walk = {.cursor = late_runs(write)};
-    struct segment_view end = write->begin;
-    struct record_batch batch;
-    bool is_within = true;
-
-    while (next_batch(&walk, &batch)) {
-        index_batch(store, &walk, &batch);
-        is_within = is_within && end.size_bytes + batch.size_bytes <= file_bytes;
-        if (is_within)
-            move_end(&end, &batch);
-    }
-    return end;
-}
-
-/* Whole blocks, when there is one more and that leaves little in memory; else all. So what stays late of this one was
- * not late when the one before was taken: it ended in a block that the file had not. */
-static void choose_end(struct log_store *store, struct late_write *write)
-{
-    int64_t taken = write->end.size_bytes;
-    int64_t blocks = taken - taken % (int64_t)DIRECT_WRITE_BLOCK_BYTES;
-    struct segment_view end = index_late(store, write, blocks);
-    bool is_whole = write->is_whole || blocks <= write->file_bytes ||
-                    end.size_bytes == write->begin.size_bytes ||
-                    taken - end.size_bytes > LATE_REST_MAX_BYTES;
-
-    if (!is_whole)
-        write->end = end;
-    write->file_bytes = is_whole ? taken : blocks;
-}
-
-enum err flush_write_late(struct log_store *store, struct late_write *write)
-{
-    struct run_cursor cursor = late_runs(write);
-
-    choose_end(store, write);
-    cursor.to = write->file_bytes;
-    return write_runs(store, cursor);
+    if (rc == ERR_OK)
+        index_runs(store, late_runs(write));
+    return rc;
 }

@@ -52,7 +52,7 @@ void late_write_abandon(struct replica *replica)
 }
 
 /* Without memory it is tried again with the next round, or the next checkpoint. */
-static void begin(struct replica *replica, bool is_whole)
+static void begin(struct replica *replica)
 {
     struct shard *shard = replica->shard;
     struct late_writer *writer = spare_pool_take(&shard->loop->spares, sizeof(*writer));
@@ -65,7 +65,7 @@ static void begin(struct replica *replica, bool is_whole)
     replica_ref(replica);
     shard->late_writes++;
     shard_work_began(shard);
-    partition_log_take_late(&replica->log, &writer->write, is_whole);
+    partition_log_take_late(&replica->log, &writer->write);
     worker_submit(shard->loop, WORKER_WRITE, &writer->work);
 }
 
@@ -80,7 +80,7 @@ static bool may_begin(const struct replica *replica)
 void late_write_want(struct replica *replica)
 {
     if (may_begin(replica))
-        begin(replica, true);
+        begin(replica);
     else
         replica->late.is_wanted = replica->log.is_taken;
 }
@@ -90,5 +90,5 @@ void late_write_round_done(struct replica *replica)
     bool is_enough = replica->log.late.bytes >= replica->shard->late_bytes_enough;
 
     if ((is_enough || replica->late.is_wanted) && may_begin(replica))
-        begin(replica, replica->late.is_wanted);
+        begin(replica);
 }

@@ -13,7 +13,6 @@ void partition_log_set_written(struct partition_log *log, const struct segment_v
         .end_offset = view->end_offset,
         .size_bytes = view->size_bytes,
         .max_timestamp = view->max_timestamp,
-        .file_bytes = view->size_bytes,
     };
     if (view->segment != NULL)
         view->segment->refs++;
@@ -56,11 +55,6 @@ int64_t partition_log_written_bytes(const struct partition_log *log)
     return active != NULL && log->written.segment == active ? log->written.size_bytes : 0;
 }
 
-int64_t partition_log_file_bytes(const struct partition_log *log)
-{
-    return partition_log_written_bytes(log) > 0 ? log->written.file_bytes : 0;
-}
-
 log_offset partition_log_written_end(const struct partition_log *log)
 {
     const struct segment_view *active = &log->durable.active;
@@ -77,61 +71,48 @@ void partition_log_note_late(struct partition_log *log, struct flush_item *item)
         free_late(log, &item->late);
         partition_log_set_written(log, &log->taken.active);
         log->late_lsn = -1;
-        log->late_new_lsn = -1;
     }
     run_list_append(log->shard, &log->late, &item->late);
     if (!item->is_logged)
         return;
     if (log->late_lsn < 0)
         log->late_lsn = item->lsn;
-    if (log->late_new_lsn < 0)
-        log->late_new_lsn = item->lsn;
+    if (log->late_away != NULL && log->late_away->later_lsn < 0)
+        log->late_away->later_lsn = item->lsn;
     log->shard->pending_bytes -= item->runs.bytes;
     add_late_bytes(log, item->runs.bytes);
     run_list_append(log->shard, &log->late, &item->runs);
 }
 
-/* Where the newest segment's file ends; it may have no byte yet. */
-static struct segment_view view_to_go_on_from(const struct partition_log *log)
-{
-    if (log->written.segment == log->durable.active.segment)
-        return partition_log_written_view(log);
-    return (struct segment_view){
-        .segment = log->durable.active.segment,
-        .base_offset = log->durable.active.base_offset,
-        .end_offset = log->durable.active.base_offset,
-        .max_timestamp = -1,
-    };
-}
-
-void partition_log_take_late(struct partition_log *log, struct late_write *write, bool is_whole)
+void partition_log_take_late(struct partition_log *log, struct late_write *write)
 {
     invariant(log->late_away == NULL && !log->is_taken);
     *write = (struct late_write){
         .runs = log->late,
-        .begin = view_to_go_on_from(log),
         .end = log->durable.active,
-        .file_bytes = partition_log_file_bytes(log),
-        .is_whole = is_whole,
-        .first_lsn = log->late_new_lsn,
+        .later_lsn = -1,
     };
     if (write->end.segment != NULL)
         write->end.segment->refs++;
     log->late = (struct run_list){.first = NULL};
-    log->late_new_lsn = -1;
     log->late_away = write;
 }
 
 static void note_late_written(struct partition_log *log, struct late_write *write)
 {
-    int64_t late_bytes = write->runs.bytes;
-
     partition_log_set_written(log, &write->end);
-    log->written.file_bytes = write->file_bytes;
-    run_list_cut_front(log->shard, &write->runs, write->end.size_bytes);
-    add_late_bytes(log, write->runs.bytes - late_bytes);
-    log->late_lsn = write->runs.first != NULL ? write->first_lsn : log->late_new_lsn;
+    log->late_lsn = write->later_lsn;
     log->tail.flushed_end = partition_log_written_end(log);
+    free_late(log, &write->runs);
+    tail_budget_trim(log->tail.budget);
+}
+
+/* Comes before what was logged meanwhile. */
+static void put_late_back(struct partition_log *log, struct late_write *write)
+{
+    run_list_append(log->shard, &write->runs, &log->late);
+    log->late = write->runs;
+    write->runs = (struct run_list){.first = NULL};
 }
 
 void partition_log_late_ended(struct partition_log *log, bool is_written)
@@ -142,11 +123,7 @@ void partition_log_late_ended(struct partition_log *log, bool is_written)
     if (is_written)
         note_late_written(log, write);
     else
-        log->late_new_lsn = log->late_lsn; /* no late write has had any of it */
-    run_list_append(log->shard, &write->runs, &log->late);
-    log->late = write->runs;
-    write->runs = (struct run_list){.first = NULL};
-    tail_budget_trim(log->tail.budget);
+        put_late_back(log, write);
     if (write->end.segment != NULL)
         shard_segment_unref(log->shard, write->end.segment);
     write->end.segment = NULL;
@@ -158,5 +135,4 @@ void partition_log_drop_late(struct partition_log *log)
     free_late(log, &log->late);
     partition_log_set_written(log, &(struct segment_view){.segment = NULL});
     log->late_lsn = -1;
-    log->late_new_lsn = -1;
 }

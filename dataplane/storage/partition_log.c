@@ -59,7 +59,6 @@ void partition_log_init(struct partition_log *log, struct shard *shard, struct r
         .may_be_on_disk = found->is_on_disk,
         .is_changed = found->is_changed,
         .late_lsn = -1,
-        .late_new_lsn = -1,
     };
     producer_state_move(&log->producers, &found->producers);
     for (int i = 0; i < found->closed->count; i++) {
@@ -416,7 +415,6 @@ void partition_log_take(struct partition_log *log, struct flush_item *item, log_
         .has_unsynced_dirs = log->has_unsynced_dirs || !log->is_on_disk,
         .has_unsynced_name = log->has_unsynced_name,
         .late = log->late,
-        .file_bytes = partition_log_file_bytes(log),
         .runs = log->pending,
         .end = log->taken.active,
         .closed = log->taken.closed->views + (log->taken.closed->count - new_closed),
@@ -574,7 +572,6 @@ static void cut_epochs(struct partition_log *log)
 void partition_log_revert(struct partition_log *log, struct flush_item *item)
 {
     run_list_append(log->shard, &log->late, &item->late);
-    log->written.file_bytes = log->written.size_bytes; /* the file may have been cut there */
     return_item(log, item);
     free_pending(log, &log->pending);
     position_unref(log, &log->taken);

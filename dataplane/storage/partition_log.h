@@ -40,9 +40,8 @@ struct append_undo {
 struct written_end {
     struct segment *segment; /* NULL = none */
     log_offset end_offset;
-    int64_t size_bytes; /* whole batches */
+    int64_t size_bytes;
     int64_t max_timestamp;
-    int64_t file_bytes; /* at least as many: of the next batch, what a late write had of it */
 };
 
 struct partition_log {
@@ -64,7 +63,6 @@ struct partition_log {
     struct run_list late;    /* the write-ahead log vouches for it; to be written to the segment */
     struct written_end written;   /* of the newest segment */
     int64_t late_lsn;             /* the oldest entry with bytes beyond it; -1 = none */
-    int64_t late_new_lsn;         /* the oldest since the newest late write was taken; -1 = none */
     struct late_write *late_away; /* under way; NULL = none */
     struct append_undo *undos;    /* newest first */
     struct producers_snapshot *producers_snapshot; /* taken at the last roll, to be written */
@@ -143,15 +141,13 @@ struct segment_view partition_log_written_view(const struct partition_log *log);
 /* Of the newest segment, what its file has; and the offset that comes after what is in files. */
 int64_t partition_log_written_bytes(const struct partition_log *log);
 log_offset partition_log_written_end(const struct partition_log *log);
-/* Of the newest segment, what needs no writing: a little more than that, perhaps. */
-int64_t partition_log_file_bytes(const struct partition_log *log);
 /* An item ended well. If it was written it took along what was late; what was only logged is late now. */
 void partition_log_note_late(struct partition_log *log, struct flush_item *item);
 /* The newest segment goes with all that is in it, or the log does. */
 void partition_log_drop_late(struct partition_log *log);
 /* Moves what is late into `write`, which is log->late_away until it ends. */
-void partition_log_take_late(struct partition_log *log, struct late_write *write, bool is_whole);
-/* It ended well, and is in the file as far as it says; or nothing is known of it. What is not is late as before. */
+void partition_log_take_late(struct partition_log *log, struct late_write *write);
+/* It ended well, and what it was given is in the file; or nothing is known of it, and it is late as before. */
 void partition_log_late_ended(struct partition_log *log, bool is_written);
 
 /* A checkpoint has synced the newest segment up to `end`, and the names. */

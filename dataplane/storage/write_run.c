@@ -60,27 +60,6 @@ void run_list_append(struct shard *shard, struct run_list *to, struct run_list *
     *from = (struct run_list){.first = NULL};
 }
 
-void run_list_cut_front(struct shard *shard, struct run_list *list, int64_t position)
-{
-    struct write_run *run = NULL;
-
-    while ((run = list->first) != NULL && run->position < position) {
-        size_t len = run->to - run->from;
-        size_t gone =
-            position - run->position < (int64_t)len ? (size_t)(position - run->position) : len;
-
-        list->bytes -= (int64_t)gone;
-        run->position += (int64_t)gone;
-        run->from += gone;
-        if (gone < len)
-            return;
-        list->first = run->next;
-        free_run(shard, run);
-    }
-    if (list->first == NULL)
-        list->last = NULL;
-}
-
 void run_list_free(struct shard *shard, struct run_list *list)
 {
     struct write_run *run = NULL;

@@ -29,8 +29,6 @@ void run_list_put(struct shard *shard, struct run_list *list, struct write_run *
                   const struct write_run *content);
 /* All of `from`, which is empty then, comes after what is in `to`. */
 void run_list_append(struct shard *shard, struct run_list *to, struct run_list *from);
-/* Forgets what lies below `position` of the segment that all of them belong to. */
-void run_list_cut_front(struct shard *shard, struct run_list *list, int64_t position);
 void run_list_free(struct shard *shard, struct run_list *list);
 
 #endif
