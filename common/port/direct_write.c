@@ -346,6 +346,7 @@ size_t direct_append_head(const struct direct_file *file, int64_t offset)
     return file->end == offset ? 0 : direct_write_head(offset);
 }
 
+/* Writes of several threads to a file that nobody appends to come here, too: they must not store. */
 void direct_append_forget(struct direct_file *file)
 {
     if (file->end >= 0)
