@@ -89,13 +89,17 @@ enum err disk_replace_file(struct disk *disk, const char *dir, const char *name,
 enum err disk_written_end(struct file *file, int64_t end, int64_t size, int64_t *ret_end)
 {
     uint8_t bytes[DISK_BLOCK_BYTES];
+    int64_t rest = end + DISK_BLOCK_BYTES <= size ? disk_whole_blocks(end + 1) : size;
+    int64_t written = size;
     size_t len = 0;
     enum err rc = ERR_OK;
 
     *ret_end = size;
-    if (size - end >= DISK_BLOCK_BYTES)
-        return ERR_OK;
-    rc = file->ops->read_at(file, end, bytes, (size_t)(size - end), &len);
+    if (rest < size)
+        rc = file->ops->next_data(file, rest, &written);
+    if (rc != ERR_OK || written < size)
+        return rc;
+    rc = file->ops->read_at(file, end, bytes, (size_t)(rest - end), &len);
     while (len > 0 && bytes[len - 1] == 0)
         len--;
     if (rc == ERR_OK)

@@ -75,6 +75,11 @@ struct file_ops {
      * than DISK_BLOCK_BYTES of them, until the file is truncated. One thread at a time of a file. */
     enum err (*append_at)(struct file *file, int64_t offset, const struct iovec *iov,
                           int iov_count);
+    /* The file has `size` bytes, no fewer than before, all of them zeros, and keeps the room that it has on the disk: what
+     * is written there needs no new one. ERR_UNSUPPORTED: the file system cannot, or the file has another name. */
+    enum err (*make_zeros)(struct file *file, int64_t size);
+    /* Where from `offset` on something may have been written; what lies before is zeros. The file's size = nothing was. */
+    enum err (*next_data)(struct file *file, int64_t offset, int64_t *ret_offset);
     enum err (*sync)(struct file *file); /* fdatasync; ERR_IO, whatever failed */
     enum err (*truncate)(struct file *file, int64_t size);
     enum err (*size)(struct file *file, int64_t *ret_size);
@@ -103,8 +108,13 @@ int64_t posix_disk_read_ahead_bytes(struct disk *disk);
 enum err disk_cut_file(struct disk *disk, const char *path, int64_t *budget,
                        bool *ret_is_gone) WARN_UNUSED;
 
+static inline int64_t disk_whole_blocks(int64_t bytes)
+{
+    return (bytes + DISK_BLOCK_BYTES - 1) / DISK_BLOCK_BYTES * DISK_BLOCK_BYTES;
+}
+
 /* Of a file of `size` bytes, whose first `end` are known to be appends: where what was written ends, but for zeros that
- * the last one may have left. */
+ * the last one may have left, or that the file was made of (make_zeros). At or behind that, if it is more than a block. */
 enum err disk_written_end(struct file *file, int64_t end, int64_t size,
                           int64_t *ret_end) WARN_UNUSED;
 

@@ -190,6 +190,41 @@ static enum err file_append_at(struct file *file, int64_t offset, const struct i
     return write_small(posix->fd, offset, iov, iov_count);
 }
 
+static bool has_other_names(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) != 0 || status.st_nlink != 1;
+}
+
+static enum err file_make_zeros(struct file *file, int64_t size)
+{
+    struct posix_file *posix = posix_file_of(file);
+
+    direct_append_forget(&posix->direct);
+    if (has_other_names(posix->fd))
+        return ERR_UNSUPPORTED;
+    if (fallocate(posix->fd, FALLOC_FL_ZERO_RANGE, 0, size) == 0)
+        return ERR_OK;
+    return errno == EOPNOTSUPP || errno == ENOSYS ? ERR_UNSUPPORTED : err_from_errno(errno);
+}
+
+/* A file system that knows of no holes says that all of it was written. */
+static enum err file_next_data(struct file *file, int64_t offset, int64_t *ret_offset)
+{
+    int fd = posix_file_of(file)->fd;
+    off_t data = lseek(fd, offset, SEEK_DATA);
+    struct stat status;
+
+    *ret_offset = data >= 0 ? data : offset;
+    if (data >= 0 || errno != ENXIO)
+        return ERR_OK;
+    if (fstat(fd, &status) != 0)
+        return err_from_errno(errno);
+    *ret_offset = status.st_size;
+    return ERR_OK;
+}
+
 static enum err file_sync(struct file *file)
 {
     /* Never repeated, not even after EINTR: a second success would prove nothing. Nor is it said why: nobody may take a lack
@@ -228,6 +263,8 @@ static const struct file_ops posix_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
     .append_at = file_append_at,
+    .make_zeros = file_make_zeros,
+    .next_data = file_next_data,
     .sync = file_sync,
     .truncate = file_truncate,
     .size = file_size,

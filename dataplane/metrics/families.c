@@ -64,6 +64,13 @@ const struct metric_family broker_families[] = {
                            "their segments yet."},
     [FAMILY_LATE_WRITES] = {"millrace_late_writes_total", METRIC_COUNTER,
                             "Writes that brought such bytes into a segment."},
+    [FAMILY_SPARE_BYTES] =
+        {"millrace_spare_bytes", METRIC_GAUGE,
+         "Files of segments that went, kept for new ones: no more than a quarter "
+         "of what is free with them. They go when room is short."},
+    [FAMILY_SPARES] = {"millrace_spares_total", METRIC_COUNTER,
+                       "Files of segments that were kept when those went, and that new ones were "
+                       "given."},
     [FAMILY_COMPACTIONS] =
         {"millrace_compactions_total", METRIC_COUNTER,
          "Compactions of a log by result: done, paused (the disk was full or memory "

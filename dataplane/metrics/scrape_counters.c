@@ -139,6 +139,9 @@ static void add_storage(struct scrape *scrape)
     exposition_add(exposition, FAMILY_UNSYNCED_LOGS, NULL, counter_read(&sum.unsynced_logs));
     exposition_add(exposition, FAMILY_LATE_BYTES, NULL, counter_read(&sum.late_bytes));
     exposition_add(exposition, FAMILY_LATE_WRITES, NULL, counter_read(&sum.late_writes));
+    exposition_add(exposition, FAMILY_SPARE_BYTES, NULL, counter_read(&sum.spare_bytes));
+    add_labelled(scrape, FAMILY_SPARES, "what", "kept", counter_read(&sum.spares_kept));
+    add_labelled(scrape, FAMILY_SPARES, "what", "taken", counter_read(&sum.spares_taken));
     add_labelled(scrape, FAMILY_COMPACTIONS, "result", "done", counter_read(&sum.compactions));
     add_labelled(scrape, FAMILY_COMPACTIONS, "result", "paused",
                  counter_read(&sum.compactions_paused));

@@ -441,10 +441,23 @@ static void write_items(struct log_store *store, struct list *items)
     write_large_items(&large);
 }
 
+/* Spares go when it is short. */
+static int64_t room_for(struct log_store *store, const struct list *items)
+{
+    int64_t room = flush_room_bytes(store);
+    int64_t bytes = 0;
+
+    list_for_each(items, node) bytes += flush_item_of(node)->runs.bytes;
+    if (bytes <= room || atomic_load(&store->spares.bytes) == 0)
+        return room;
+    segment_spares_drop(&store->spares);
+    return flush_room_bytes(store);
+}
+
 /* Who finds no room is refused before anything is done. */
 static void refuse_without_room(struct log_store *store, struct list *items)
 {
-    int64_t room = flush_room_bytes(store);
+    int64_t room = room_for(store, items);
 
     list_for_each(items, node)
     {

@@ -20,6 +20,7 @@
 
 #include "dataplane/storage/catalogue.h"
 #include "dataplane/storage/published.h"
+#include "dataplane/storage/spares/segment_spares.h"
 #include "dataplane/storage/wal/wal_growth.h"
 #include "dataplane/storage/write_run.h"
 
@@ -39,13 +40,15 @@ enum storage_sabotage {
     SABOTAGE_SHORT_WRITE = 32,     /* a write that ended early counts as done */
     SABOTAGE_CLEAN_NEWEST = 64,    /* compaction drops the newest record of a key */
     SABOTAGE_CLEAN_UNSYNCED = 128, /* compaction exchanges segments that were only written */
-    SABOTAGE_TRUST_INDEX = 256     /* a reader serves what lies where the index says, unseen */
+    SABOTAGE_TRUST_INDEX = 256,    /* a reader serves what lies where the index says, unseen */
+    SABOTAGE_SPARE_UNSYNCED = 512  /* a spare's file is used before it is durable that it is none */
 };
 
 /* What the FLUSH workers need of a data directory. */
 struct log_store {
     struct disk *disk;
     struct segment_files files;
+    struct segment_spares spares;
     pthread_mutex_t lock; /* of the FLUSH workers: who uses the next two holds it */
     struct catalogue *catalogue;
     struct write_ahead_log wals[WAL_STREAMS]; /* but what is placed there is written without it */

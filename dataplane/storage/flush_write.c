@@ -72,24 +72,66 @@ static enum err write_stretch(struct file *file, struct run_cursor *cursor)
     return rc;
 }
 
+/* Of the segment's runs, which follow each other. */
+static int64_t stretch_end(struct run_cursor cursor)
+{
+    const struct segment *segment = cursor.run->segment;
+    int64_t end = 0;
+
+    for (; cursor.run != NULL && cursor.run->segment == segment; next_run(&cursor))
+        end = cursor.run->position + (int64_t)(cursor.run->to - cursor.run->from);
+    return end;
+}
+
+/* Who begins with much is likely to fill it: the new segment gets a spare's file. ERR_NOT_FOUND: it does not. */
+static enum err take_spare(struct log_store *store, struct segment *segment, int64_t end)
+{
+    char path[LOG_PATH_BYTES];
+    enum err rc = ERR_OK;
+
+    if (end < store->small_bytes_max)
+        return ERR_NOT_FOUND;
+    segment_path(segment, SEGMENT_SUFFIX, path);
+    rc = segment_spares_take(&store->spares, path, disk_whole_blocks(segment->bytes_max));
+    if (rc == ERR_OK)
+        spare_rest_begin(segment, 0);
+    return rc;
+}
+
+static enum err begin_file(struct log_store *store, struct segment *segment, int64_t end,
+                           struct file **ret_file)
+{
+    enum err spared = take_spare(store, segment, end);
+    enum err rc = ERR_OK;
+
+    if (spared != ERR_OK && spared != ERR_NOT_FOUND)
+        return spared;
+    rc = segment_files_acquire(&store->files, segment, DISK_CREATE, ret_file);
+    if (rc != ERR_OK || spared == ERR_OK)
+        return rc;
+    /* A new segment may find the rest of one that was never recorded. */
+    rc = (*ret_file)->ops->truncate(*ret_file, 0);
+    if (rc != ERR_OK)
+        segment_files_release(&store->files, segment);
+    return rc;
+}
+
 static enum err write_segment(struct log_store *store, struct run_cursor *cursor)
 {
     struct segment *segment = cursor->run->segment;
     bool is_new = cursor->run->position == 0;
+    int64_t end = stretch_end(*cursor);
     struct file *file = NULL;
-    enum err rc = segment_files_acquire(&store->files, segment, is_new ? DISK_CREATE : 0, &file);
+    enum err rc = is_new ? begin_file(store, segment, end, &file)
+                         : segment_files_acquire(&store->files, segment, 0, &file);
 
-    if (rc != ERR_OK)
-        return rc;
-    /* A new segment may find the rest of one that was never recorded. */
-    if (is_new)
-        rc = file->ops->truncate(file, 0);
     if (rc == ERR_OK) {
+        spare_rest_reach(segment, end);
         rc = write_stretch(file, cursor);
         if (log_store_is_sabotaged(store, SABOTAGE_SHORT_WRITE))
             rc = ERR_OK;
+        segment_files_release(&store->files, segment);
     }
-    segment_files_release(&store->files, segment);
     return rc;
 }
 
@@ -102,7 +144,8 @@ static enum err write_runs(struct log_store *store, struct run_cursor cursor)
     return rc;
 }
 
-/* Takes away the zeros that an append may leave: the size of its file is trusted from now on. */
+/* Takes away the zeros that an append may leave: the size of its file is trusted from now on. (One that is longer all the
+ * same is read at the next start.) */
 static enum err cut_closed(struct log_store *store, const struct segment_view *closed)
 {
     struct file *file = NULL;
@@ -110,7 +153,7 @@ static enum err cut_closed(struct log_store *store, const struct segment_view *c
 
     if (rc != ERR_OK)
         return rc;
-    rc = file->ops->truncate(file, closed->size_bytes);
+    rc = spare_rest_close(closed->segment, file, closed->size_bytes, store->spares.min_bytes);
     segment_files_release(&store->files, closed->segment);
     return rc;
 }

@@ -10,6 +10,7 @@
 
 #define OPEN_FILES_MAX 1024
 #define SMALL_BYTES_MAX 65535
+#define SPARE_BYTES_MIN ((int64_t)4 << 20) /* a smaller file goes as one piece */
 #define INDEX_BYTES_MAX ((int64_t)32 << 20)
 
 /* --- the table --- */
@@ -242,6 +243,9 @@ enum err log_directory_open(const struct log_directory_options *options,
     directory->store.small_bytes_max =
         options->small_bytes_max > 0 ? options->small_bytes_max : SMALL_BYTES_MAX;
     segment_files_init(&directory->store.files, options->disk, OPEN_FILES_MAX, INDEX_BYTES_MAX);
+    segment_spares_init(&directory->store.spares, options->disk,
+                        options->spare_bytes_min > 0 ? options->spare_bytes_min : SPARE_BYTES_MIN);
+    directory->store.spares.is_unsynced = (options->sabotage & SABOTAGE_SPARE_UNSYNCED) != 0;
     directory->store.files.is_index_trusted = (options->sabotage & SABOTAGE_TRUST_INDEX) != 0;
     rc = random_fill(options->random, &directory->seed, sizeof(directory->seed));
     hash_table_init(&directory->logs, directory->seed);
@@ -261,6 +265,8 @@ enum err log_directory_open(const struct log_directory_options *options,
     rc = open_meta(directory, options, error);
     if (rc == ERR_OK)
         rc = directory_wals_open(directory, options, error);
+    if (rc == ERR_OK)
+        rc = segment_spares_open(&directory->store.spares);
     if (rc == ERR_OK)
         rc = recover(directory, loop_wall_ms(options->executor->loops[0]), &report, error);
     if (rc != ERR_OK)
@@ -526,6 +532,7 @@ void log_directory_free(struct log_directory *directory)
     catalogue_free(directory->store.catalogue);
     directory_wals_close(&directory->store);
     pthread_mutex_destroy(&directory->store.lock);
+    segment_spares_done(&directory->store.spares);
     segment_files_done(&directory->store.files);
     free(directory->shards);
     free(directory->closings);

@@ -9,6 +9,7 @@
  *   <data>/wal/                              the write-ahead log: small appends of all partitions
  *   <data>/wal-os/                           likewise under millrace.flush=os, never synced
  *   <data>/topics/<topic uuid>/<partition>/  segments
+ *   <data>/spare/                            files of segments that went, empty
  *
  * A failed flush is never retried: the directory is failed, appends get KAFKA_STORAGE_ERROR, reads
  * go on. */
@@ -40,6 +41,7 @@ struct log_directory_options {
     int64_t cleaner_bytes_per_second;
     int64_t cleaner_check_us;    /* how often a log to be compacted is looked for; 0 = the usual */
     int64_t removal_piece_bytes; /* of files that go, at once; likewise */
+    int64_t spare_bytes_min;     /* of a segment's file that is used again; likewise */
     unsigned sabotage;           /* tests only: enum storage_sabotage in flush_round.h; else 0 */
 };
 

@@ -202,6 +202,7 @@ static enum err begin_segment(struct partition_log *log, const struct log_config
 
     if (segment == NULL)
         return ERR_NO_MEMORY;
+    segment->bytes_max = config->segment_bytes;
     log->head.active = (struct segment_view){
         .segment = segment,
         .base_offset = log->head.end,
@@ -542,6 +543,7 @@ void partition_log_flushed(struct partition_log *log, struct flush_item *item)
     note_durability(log, item);
     log->epochs_saved = count_same(log->epochs, log->taken_epochs);
     partition_log_note_late(log, item);
+    spare_rests_closed(log->shard, item);
     return_item(log, item);
     position_set(log, &log->durable, &log->taken);
     position_unref(log, &log->taken);

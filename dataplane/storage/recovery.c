@@ -26,17 +26,6 @@ struct log_recovery {
 
 /* --- files --- */
 
-static enum err remove_snapshot(struct log_recovery *log, log_offset offset)
-{
-    struct disk *disk = log->recovery->store->disk;
-    char path[LOG_PATH_BYTES];
-    enum err rc = ERR_OK;
-
-    log_path_file(&log->id, offset, PRODUCERS_SUFFIX, path);
-    rc = disk->ops->remove(disk, path);
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
-}
-
 /* Durably, when recovery_sync returns: a file that came back later would look like the next segment to a log that
  * went on without it. */
 static enum err remove_segment(struct log_recovery *log, log_offset base)
@@ -153,6 +142,8 @@ static enum err settle_tail(struct log_recovery *log, struct file *file, int64_t
     if (view->size_bytes < flushed_bytes(log, view->base_offset, held) &&
         (log->recovery->store->sabotage & SABOTAGE_TRUST_TAIL) == 0)
         return ERR_CORRUPT;
+    if (view->size_bytes == held && size - held > DISK_BLOCK_BYTES)
+        spare_rest_begin(view->segment, held);
     /* Nothing beyond what was flushed for sure: nothing that a sync could add. */
     if (view->size_bytes == held && is_flushed_to(log, view) && !is_written)
         return ERR_OK;
@@ -221,6 +212,18 @@ static enum err scan_segment(struct log_recovery *log, struct segment_view *view
     return rc;
 }
 
+/* Zeros that nobody had cut off yet go. */
+static enum err cut_zeros(struct file *file, int64_t end, int64_t *size)
+{
+    int64_t written = 0;
+    enum err rc = disk_written_end(file, end, *size, &written);
+
+    if (rc != ERR_OK || written > end)
+        return rc;
+    *size = end;
+    return file->ops->truncate(file, end);
+}
+
 /* *ret_is_whole: the file has exactly the size that the view says. ERR_CORRUPT: it is shorter. */
 static enum err check_size(struct log_recovery *log, const struct segment_view *view,
                            bool *ret_is_whole)
@@ -233,6 +236,8 @@ static enum err check_size(struct log_recovery *log, const struct segment_view *
     if (rc != ERR_OK)
         return rc;
     rc = file->ops->size(file, &size);
+    if (rc == ERR_OK && size > view->size_bytes)
+        rc = cut_zeros(file, view->size_bytes, &size);
     segment_files_release(files, view->segment);
     if (rc != ERR_OK)
         return rc;
@@ -505,14 +510,6 @@ static enum err tell_catalogue(struct log_recovery *log, bool is_last_closed)
     return rc;
 }
 
-static void remove_old_snapshots(struct log_recovery *log)
-{
-    for (int i = 0; i < log->files.snapshot_count; i++) {
-        if (log->files.snapshots[i] != log->facts->producers.offset)
-            (void)remove_snapshot(log, log->files.snapshots[i]);
-    }
-}
-
 /* --- one log --- */
 
 static enum err assemble(struct log_recovery *log, struct recovered_log *found)
@@ -529,7 +526,8 @@ static enum err assemble(struct log_recovery *log, struct recovered_log *found)
         rc = tell_catalogue(log, is_last_closed);
     if (rc != ERR_OK)
         return rc;
-    remove_old_snapshots(log);
+    log_files_remove_snapshots(log->recovery->store->disk, &log->id, &log->files,
+                               log->facts->producers.offset);
     closed = segment_list_new(log->views, closed_count);
     if (closed == NULL)
         return ERR_NO_MEMORY;

@@ -178,3 +178,15 @@ enum err log_files_remove_segment(struct disk *disk, const struct log_facts *fac
     return remove_leftover(disk, &facts->id,
                            (struct leftover){base, fact != NULL ? fact->generation : 0, NULL});
 }
+
+void log_files_remove_snapshots(struct disk *disk, const struct log_identity *id,
+                                const struct log_files *files, log_offset but)
+{
+    for (int i = 0; i < files->snapshot_count; i++) {
+        char path[LOG_PATH_BYTES];
+
+        log_path_file(id, files->snapshots[i], PRODUCERS_SUFFIX, path);
+        if (files->snapshots[i] != but)
+            (void)disk->ops->remove(disk, path);
+    }
+}

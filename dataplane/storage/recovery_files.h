@@ -29,4 +29,8 @@ const struct segment_fact *log_facts_find_segment(const struct log_facts *facts,
 enum err log_files_remove_segment(struct disk *disk, const struct log_facts *facts,
                                   log_offset base) WARN_UNUSED;
 
+/* Snapshots of producers but the one at that offset. What cannot be removed is tried again at the next start. */
+void log_files_remove_snapshots(struct disk *disk, const struct log_identity *id,
+                                const struct log_files *files, log_offset but);
+
 #endif

@@ -315,6 +315,7 @@ void replica_free(struct replica *replica)
         partition_log_revert(&replica->log, &replica->item);
     late_write_abandon(replica);
     partition_log_done(&replica->log);
+    shard_segment_list_unref(replica->shard, replica->removal.segments);
     config_unref(replica->config);
     config_unref(replica->control.config);
     config_unref(replica->control.wanted_config);
@@ -339,7 +340,7 @@ void replica_unref(struct replica *replica)
     loop_post(replica->shard->loop, &replica->last_mail);
 }
 
-/* --- removal: mail → the round under way ends → catalogue → files → mail --- */
+/* --- removal: mail → the round under way ends → catalogue → segments, each when its last reader is done → directory → mail --- */
 
 static void removal_came_home(struct mail *mail)
 {
@@ -376,17 +377,43 @@ static void files_removed(struct removal *files)
     removal_finished(removal);
 }
 
+void replica_segment_left(struct replica *replica)
+{
+    struct replica_removal *removal = &replica->removal;
+
+    if (--removal->segments_left > 0)
+        return;
+    removal->files = (struct removal){.run = remove_files, .done = files_removed};
+    removals_add(&replica->shard->removals, &removal->files);
+}
+
+static void doom_segments(struct replica *replica)
+{
+    struct replica_removal *removal = &replica->removal;
+    const struct segment_list *list = removal->segments;
+
+    removal->segments_left = 1; /* until all of them are told */
+    for (int i = 0; list != NULL && i < list->count; i++) {
+        list->views[i].segment->is_doomed = true;
+        list->views[i].segment->told = replica;
+        removal->segments_left++;
+    }
+}
+
 static void catalogue_forgot(struct work *work)
 {
     struct replica_removal *removal = container_of(work, struct replica_removal, catalogue);
     struct replica *replica = container_of(removal, struct replica, removal);
+    struct segment_list *segments = removal->segments;
 
-    if (removal->err != ERR_OK) {
+    if (removal->err == ERR_OK)
+        doom_segments(replica);
+    removal->segments = NULL;
+    shard_segment_list_unref(replica->shard, segments);
+    if (removal->err == ERR_OK)
+        replica_segment_left(replica);
+    else
         removal_finished(removal);
-        return;
-    }
-    removal->files = (struct removal){.run = remove_files, .done = files_removed};
-    removals_add(&replica->shard->removals, &removal->files);
 }
 
 static void forget_in_catalogue(struct work *work)
@@ -397,7 +424,7 @@ static void forget_in_catalogue(struct work *work)
     removal->err = flush_remove_log(replica->shard->store, &replica->id);
 }
 
-/* Lets go of the segments, so that their files are closed when the last reader is done. */
+/* Lets go of the segments: they are closed, or removed (doom_segments), when the last reader is done. */
 static void empty_log(struct replica *replica)
 {
     struct recovered_log nothing;
@@ -419,6 +446,9 @@ static void begin_removal_work(struct replica *replica)
     checkpoint_forget(replica);
     replica_fail_appends(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted");
     replica_complete_trims(replica, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    if (may_be_on_disk)
+        replica->removal.segments =
+            segment_list_with(replica->log.head.closed, 0, &replica->log.head.active);
     empty_log(replica);
     if (!may_be_on_disk) {
         removal_finished(removal);

@@ -40,6 +40,8 @@ struct replica_removal {
     void *context;
     enum err err;
     bool is_begun;
+    struct segment_list *segments; /* until the catalogue forgot the log; NULL = no memory for it */
+    int segments_left;             /* whose files are not gone; the directory goes after them */
 };
 
 struct replica {
@@ -87,6 +89,8 @@ void replica_round_done(struct replica *replica);
 bool replica_is_leading(const struct replica *replica);
 /* No late write is under way any more: what waited for that goes on. */
 void replica_late_write_ended(struct replica *replica);
+/* Files of a segment are gone, because the log is being removed. */
+void replica_segment_left(struct replica *replica);
 /* The cleaner's pass over it, which had a reference, is over. */
 void replica_cleaning_ended(struct replica *replica);
 

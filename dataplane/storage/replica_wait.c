@@ -104,6 +104,7 @@ void replica_retention(struct replica *replica, int64_t now_ms)
     log_offset log_start = -1;
 
     producer_state_expire(&replica->log.producers, now_ms);
+    spare_rest_look(replica->shard, &replica->log.durable.active);
     if (!replica_is_leading(replica) || replica->log.is_taken)
         return;
     log_start = partition_log_retention(&replica->log, &replica->config->config,

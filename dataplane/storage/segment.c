@@ -105,6 +105,7 @@ struct segment *segment_new(const struct log_identity *id, log_offset base_offse
     list_init(&segment->leaving);
     list_init(&segment->by_use);
     offset_index_init(&segment->index, index_interval_bytes);
+    spare_rest_init(&segment->rest);
     return segment;
 }
 
@@ -133,6 +134,7 @@ void segment_free(struct segment *segment)
     invariant(segment->file == NULL);
     list_remove(&segment->leaving);
     offset_index_done(&segment->index);
+    spare_rest_done(&segment->rest);
     free(segment);
 }
 
@@ -239,13 +241,17 @@ void segment_files_release(struct segment_files *files, struct segment *segment)
     pthread_mutex_unlock(&files->lock);
 }
 
-void segment_files_drop(struct segment_files *files, struct segment *segment)
+bool segment_files_drop(struct segment_files *files, struct segment *segment)
 {
+    bool is_used = false;
+
     pthread_mutex_lock(&files->lock);
-    segment->is_dropped = segment->users > 0;
-    if (segment->users == 0)
+    is_used = segment->users > 0;
+    segment->is_dropped = is_used;
+    if (!is_used)
         close_locked(files, segment, true);
     pthread_mutex_unlock(&files->lock);
+    return !is_used;
 }
 
 void segment_index_add(struct segment_files *files, struct segment *segment,

@@ -19,10 +19,12 @@
 #include "dataplane/storage/offset_index.h"
 #include "dataplane/storage/removals.h"
 #include "dataplane/storage/replica.h"
+#include "dataplane/storage/spares/spare_rest.h"
 
 #define LOG_PATH_BYTES 128
 
 struct log_store;
+struct replica;
 struct shard;
 
 struct log_identity {
@@ -51,10 +53,12 @@ struct segment {
     log_offset base_offset;
     int32_t generation;           /* 0 = as it was appended; only others may have gap batches */
     int32_t index_interval_bytes; /* index.interval.bytes when it was begun, or found */
+    int64_t bytes_max;            /* segment.bytes when it was begun; 0 = it was found */
     /* the owner's loop */
     int refs;
-    bool is_doomed;      /* its files go with the last reference */
-    struct list leaving; /* in its shard, while a worker closes or removes the files */
+    bool is_doomed;       /* its files go with the last reference */
+    struct replica *told; /* when they are gone; NULL = nobody is */
+    struct list leaving;  /* in its shard, while a worker closes or removes the files */
     union {
         struct work closing;
         struct removal removal; /* when it is doomed */
@@ -68,6 +72,7 @@ struct segment {
     int users;
     bool is_index_kept; /* the active segment's: it grows as batches are written */
     bool is_dropped;    /* close when the last user is gone */
+    struct spare_rest rest;
 };
 
 /* Numbers of a segment as of one moment. */
@@ -119,8 +124,8 @@ void segment_free(struct segment *segment);
 enum err segment_files_acquire(struct segment_files *files, struct segment *segment, int flags,
                                struct file **ret_file) WARN_UNUSED;
 void segment_files_release(struct segment_files *files, struct segment *segment);
-/* Workers: closes it, now or when its last user is gone. */
-void segment_files_drop(struct segment_files *files, struct segment *segment);
+/* Workers: closes it, now or when its last user is gone. False = there is one. */
+bool segment_files_drop(struct segment_files *files, struct segment *segment);
 
 /* Workers; each locks for a moment. */
 void segment_index_add(struct segment_files *files, struct segment *segment,

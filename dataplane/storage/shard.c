@@ -222,6 +222,33 @@ int64_t shard_judged_ms(struct shard *shard)
                                 loop_now_us(shard->loop));
 }
 
+static enum err shrink_piece(struct removal *removal, int64_t *budget, bool *ret_is_gone)
+{
+    struct log_store *store = container_of(removal, struct shard, shrinking)->store;
+
+    return segment_spares_shrink(&store->spares, flush_room_bytes(store), budget, ret_is_gone);
+}
+
+static void shrunk(struct removal *removal)
+{
+    struct shard *shard = container_of(removal, struct shard, shrinking);
+
+    shard->is_shrinking = false;
+    shard_work_ended(shard);
+}
+
+/* There are more spares than there may be, now that less of the disk is free. One loop sees to it. */
+static void shrink_spares(struct shard *shard)
+{
+    if (shard->is_shrinking || shard->loop->index != 0 ||
+        atomic_load(&shard->store->spares.bytes) == 0)
+        return;
+    shard->is_shrinking = true;
+    shard->shrinking = (struct removal){.run = shrink_piece, .done = shrunk};
+    shard_work_began(shard);
+    removals_add(&shard->removals, &shard->shrinking);
+}
+
 static void on_retention(struct timer *timer)
 {
     struct shard *shard = container_of(timer, struct shard, retention);
@@ -229,6 +256,7 @@ static void on_retention(struct timer *timer)
 
     list_for_each(&shard->replicas, node)
         replica_retention(container_of(node, struct replica, in_shard), now_ms);
+    shrink_spares(shard);
     timer_start_in(shard->loop, &shard->retention, RETENTION_CHECK_US);
 }
 
@@ -249,8 +277,11 @@ void shard_work_ended(struct shard *shard)
 static void segment_left(struct segment *segment)
 {
     struct shard *shard = segment->shard;
+    struct replica *told = segment->told;
 
     segment_free(segment);
+    if (told != NULL)
+        replica_segment_left(told);
     shard_work_ended(shard);
 }
 
@@ -266,6 +297,18 @@ static void file_closed(struct work *work)
     segment_left(container_of(work, struct segment, closing));
 }
 
+/* For a segment to come. */
+static bool keep_file(const struct segment *segment)
+{
+    struct log_store *store = segment->store;
+    char dir[LOG_PATH_BYTES];
+    char name[LOG_PATH_BYTES];
+
+    log_path(&segment->id, dir);
+    segment_name(segment, SEGMENT_SUFFIX, name);
+    return segment_spares_keep(&store->spares, dir, name, flush_room_bytes(store));
+}
+
 /* What cannot be removed now is removed at the next start: it lies below the log start. */
 static enum err remove_files(struct removal *removal, int64_t *budget, bool *ret_is_gone)
 {
@@ -274,9 +317,10 @@ static enum err remove_files(struct removal *removal, int64_t *budget, bool *ret
     char path[LOG_PATH_BYTES];
     enum err rc = ERR_OK;
 
-    segment_files_drop(&segment->store->files, segment);
+    *ret_is_gone = segment_files_drop(&segment->store->files, segment) && keep_file(segment);
     segment_path(segment, SEGMENT_SUFFIX, path);
-    rc = disk_cut_file(disk, path, budget, ret_is_gone);
+    if (!*ret_is_gone)
+        rc = disk_cut_file(disk, path, budget, ret_is_gone);
     if (rc == ERR_OK && !*ret_is_gone)
         return ERR_OK;
     segment_path(segment, SEGMENT_INDEX_SUFFIX, path);

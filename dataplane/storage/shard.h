@@ -48,6 +48,8 @@ struct shard {
     int late_writes;     /* under way */
     struct list leaving; /* segments whose files are being closed or removed */
     struct removals removals;
+    struct removal shrinking; /* of the store's spares; loop 0 */
+    bool is_shrinking;
     int works; /* of those, of whole partitions, of a checkpoint, the cleaner's, of wal_ahead: under way off the loop */
     struct timer retention;
     struct retention_clock retention_clock; /* since the timer runs */

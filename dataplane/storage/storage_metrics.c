@@ -19,4 +19,7 @@ void log_directory_add_metrics(const struct log_directory *directory, struct sto
         for (size_t k = 0; k < sizeof(*sum) / sizeof(sums[0]); k++)
             counter_add(&sums[k], counter_read(&counters[k]));
     }
+    counter_add(&sum->spare_bytes, atomic_load(&directory->store.spares.bytes));
+    counter_add(&sum->spares_kept, atomic_load(&directory->store.spares.kept_count));
+    counter_add(&sum->spares_taken, atomic_load(&directory->store.spares.taken_count));
 }

@@ -116,6 +116,17 @@ static enum err disk_rename(struct disk *base, const char *from, const char *to)
     return ERR_OK;
 }
 
+void sim_disk_link(struct disk *base, const char *path, const char *other)
+{
+    struct sim_disk *disk = sim_disk_of(base);
+    const struct entry *source = sim_disk_find(disk, path);
+    struct entry *entry = find_or_add(disk, other);
+
+    invariant(source != NULL && source->now != NULL);
+    sim_inode_point(&entry->now, source->now);
+    sim_inode_point(&entry->durable, source->now);
+}
+
 static enum err disk_remove(struct disk *base, const char *path)
 {
     struct sim_disk *disk = sim_disk_of(base);

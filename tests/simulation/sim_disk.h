@@ -22,6 +22,7 @@ struct sim_disk_faults {
     int64_t capacity_bytes; /* 0 = no bound; over it ERR_NO_SPACE after a prefix */
     bool is_sync_lying;     /* says ERR_OK and syncs nothing */
     bool leaves_zeros;      /* behind what is appended, mostly */
+    bool has_no_zeros;      /* make_zeros is not supported */
 };
 
 /* random and trace are borrowed. */
@@ -39,6 +40,8 @@ void sim_disk_kill(struct disk *disk);
 
 /* Flips one bit of what is there and of what is durable. False = no such file, or shorter. */
 bool sim_disk_flip_bit(struct disk *disk, const char *path, int64_t offset, int bit);
+/* Another name for a file, now and durably. */
+void sim_disk_link(struct disk *disk, const char *path, const char *other);
 int64_t sim_disk_used_bytes(const struct disk *disk);
 int64_t sim_disk_open_files(const struct disk *disk);
 int64_t sim_disk_sync_count(const struct disk *disk);

@@ -199,6 +199,46 @@ static enum err file_truncate(struct file *base, int64_t size)
     return ERR_OK;
 }
 
+static bool has_other_names(const struct sim_file *file)
+{
+    int count = 0;
+
+    list_for_each(&file->disk->entries, node) count +=
+        container_of(node, struct entry, link)->now == file->inode;
+    return count != 1;
+}
+
+static enum err file_make_zeros(struct file *base, int64_t size)
+{
+    struct sim_file *file = sim_file_of(base);
+    struct inode *inode = file->inode;
+
+    invariant(!file->is_read_only && size >= inode->now_size);
+    if (file->disk->faults.has_no_zeros || has_other_names(file))
+        return ERR_UNSUPPORTED;
+    if (!sim_disk_may_change(file->disk) ||
+        sim_disk_draws(file->disk, file->disk->faults.write_error_per_million))
+        return ERR_IO;
+    sim_disk_note(file->disk, "zeros", size);
+    sim_inode_reserve(inode, size);
+    memset(inode->now, 0, (size_t)size);
+    inode->now_size = size;
+    return ERR_OK;
+}
+
+/* Zeros that were written are found, too, now and then, where there are such. */
+static enum err file_next_data(struct file *base, int64_t offset, int64_t *ret_offset)
+{
+    struct sim_file *file = sim_file_of(base);
+    const struct inode *inode = file->inode;
+    bool is_precise = !file->disk->faults.leaves_zeros || !sim_disk_draws(file->disk, 250000);
+
+    while (is_precise && offset < inode->now_size && inode->now[offset] == 0)
+        offset++;
+    *ret_offset = offset;
+    return ERR_OK;
+}
+
 static enum err file_size(struct file *base, int64_t *ret_size)
 {
     *ret_size = sim_file_of(base)->inode->now_size;
@@ -223,6 +263,8 @@ const struct file_ops sim_file_ops = {
     .read_at = file_read_at,
     .write_at = file_write_at,
     .append_at = file_append_at,
+    .make_zeros = file_make_zeros,
+    .next_data = file_next_data,
     .sync = file_sync,
     .truncate = file_truncate,
     .size = file_size,

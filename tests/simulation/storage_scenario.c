@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "dataplane/storage/offset_index.h"
+#include "dataplane/storage/storage_metrics.h"
 #include "tests/simulation/storage_scenario_internal.h"
 
 #define STEPS_PER_LIFE_MAX 2000000
 #define START_WALL_MS 1700000000000
 #define CLEANER_TURN_US 6000000
+#define QUIET_US 61000000 /* two looks at what nobody appends to */
 #define STALL_MAX_US 3000000
 #define INDEX_MAX_BYTES ((size_t)1 << 20)
 
@@ -62,6 +64,17 @@ static void clear_faults(struct scenario *s)
     sim_disk_set_faults(s->disk, &faults);
 }
 
+static void note_spares(struct scenario *s, bool is_begin)
+{
+    struct storage_metrics metrics = {.wal_bytes = {0}};
+
+    log_directory_add_metrics(s->directory, &metrics);
+    if (is_begin)
+        s->result->spares_found += counter_read(&metrics.spare_bytes) > 0;
+    else
+        s->result->spares_taken += counter_read(&metrics.spares_taken);
+}
+
 static bool begin_life(struct scenario *s)
 {
     struct sim_executor_options executor_options = {
@@ -82,6 +95,7 @@ static bool begin_life(struct scenario *s)
         .cleaner_map_bytes = s->options->has_compaction ? 1 + (int64_t)scenario_draw(s, 2000) : 0,
         .cleaner_bytes_per_second = 100000,
         .removal_piece_bytes = 1000,
+        .spare_bytes_min = s->options->has_spares ? 1 : 0,
         .sabotage = s->options->sabotage,
     };
     struct log_directory_report report;
@@ -104,6 +118,7 @@ static bool begin_life(struct scenario *s)
     s->result->clean_starts += report.was_clean;
     s->result->torn_bytes += report.truncated_bytes;
     s->result->isolated += report.corrupt_partitions;
+    note_spares(s, true);
     return true;
 }
 
@@ -282,6 +297,8 @@ static void act(struct scenario *s)
         sim_executor_call(s->executor, 0, scenario_remove_somewhere, s);
     } else if (choice >= 74 && choice <= 75 && s->options->has_policy_changes) {
         sim_executor_call(s->executor, 0, change_policy, s);
+    } else if (choice == 76 && s->options->has_spares) {
+        sim_executor_run_for(s->executor, QUIET_US);
     }
     for (uint64_t i = scenario_draw(s, 8); i > 0; i--)
         (void)sim_executor_step(s->executor);
@@ -436,6 +453,7 @@ static void end_life(struct scenario *s)
     }
     s->is_closed &= !sim_disk_is_dead(s->disk); /* it died while it closed */
     s->wall_ms = clock_wall_ms(sim_executor_clock(s->executor));
+    note_spares(s, false);
     log_directory_free(s->directory);
     s->directory = NULL;
     cut_power(s, how == 1 && !s->options->sabotage);

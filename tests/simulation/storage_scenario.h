@@ -33,6 +33,7 @@ struct storage_scenario_options {
     bool has_stalls;      /* of each kind of disk work, for seconds */
     bool has_bad_indexes; /* between lives: damaged, or whole and wrong */
     bool has_zeros;       /* behind what was appended, as a disk may leave them */
+    bool has_spares;      /* files of segments that went are used again */
     bool has_compaction;  /* all but the first partition are compacted */
     bool is_verbose;
 };
@@ -56,6 +57,8 @@ struct storage_scenario_result {
     int64_t failed_reads;
     int64_t stalls;
     int64_t removals;
+    int64_t spares_taken;
+    int64_t spares_found;   /* at starts */
     int64_t compacted_away; /* offsets that held nothing any more, in all whole reads */
 };
 

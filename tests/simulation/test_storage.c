@@ -43,6 +43,8 @@ static void add(struct storage_scenario_result *sum, const struct storage_scenar
     sum->failed_reads += one->failed_reads;
     sum->stalls += one->stalls;
     sum->removals += one->removals;
+    sum->spares_taken += one->spares_taken;
+    sum->spares_found += one->spares_found;
 }
 
 static void run_seeds(struct storage_scenario_options options, struct storage_scenario_result *sum)
@@ -257,6 +259,36 @@ START_TEST(zeros_behind_what_was_appended_are_no_records_and_hide_no_loss)
 }
 END_TEST
 
+/* A third with everything that writes, a third under `os`. */
+START_TEST(files_that_are_used_again_hold_nothing_of_what_they_held)
+{
+    struct storage_scenario_options options = {
+        .loop_count = loop_counts[_i % 3],
+        .lives = 8,
+        .steps = 300,
+        .has_spares = true,
+        .has_removals = true,
+        .has_zeros = _i / 3 == 1,
+        .has_full_disk = _i / 3 == 1,
+        .has_failing_disk = _i / 3 == 1,
+        .has_compaction = _i / 3 == 1,
+        .has_read_errors = _i / 3 == 1,
+        .has_os_flush = _i / 3 == 2,
+        .has_policy_changes = _i / 3 == 2,
+        .has_stalls = _i / 3 == 2,
+    };
+    struct storage_scenario_result sum;
+
+    run_seeds(options, &sum);
+    if (is_few())
+        return;
+    ck_assert_int_gt(sum.acknowledged_records, 1000);
+    ck_assert_int_gt(sum.removals, 100);
+    ck_assert_int_gt(sum.spares_taken, 300);
+    ck_assert_int_gt(sum.spares_found, 50);
+}
+END_TEST
+
 /* What happens to the disk meanwhile. */
 enum weather { FAIR, FULL, FAILING, WEATHERS };
 
@@ -339,17 +371,19 @@ static const struct {
     bool has_failing_disk;
     bool has_compaction;
     bool has_bad_indexes;
+    bool has_spares;
     uint64_t first_seed; /* a rare one is looked for near where it was found once */
 } sabotages[] = {
-    {SABOTAGE_SKIP_SYNC, false, false, false, false, 1},
-    {SABOTAGE_ACK_EARLY, false, false, false, false, 1},
-    {SABOTAGE_TRUST_TAIL, false, false, false, false, 1},
-    {SABOTAGE_LOG_REFUSED, true, false, false, false, 1},
-    {SABOTAGE_REUSE_STALE, true, false, false, false, 1440},
-    {SABOTAGE_SHORT_WRITE, false, true, false, false, 1},
-    {SABOTAGE_CLEAN_NEWEST, false, false, true, false, 1},
-    {SABOTAGE_CLEAN_UNSYNCED, false, false, true, false, 1},
-    {SABOTAGE_TRUST_INDEX, false, false, false, true, 1},
+    {SABOTAGE_SKIP_SYNC, false, false, false, false, false, 1},
+    {SABOTAGE_ACK_EARLY, false, false, false, false, false, 1},
+    {SABOTAGE_TRUST_TAIL, false, false, false, false, false, 1},
+    {SABOTAGE_LOG_REFUSED, true, false, false, false, false, 1},
+    {SABOTAGE_REUSE_STALE, true, false, false, false, false, 1440},
+    {SABOTAGE_SHORT_WRITE, false, true, false, false, false, 1},
+    {SABOTAGE_CLEAN_NEWEST, false, false, true, false, false, 1},
+    {SABOTAGE_CLEAN_UNSYNCED, false, false, true, false, false, 1},
+    {SABOTAGE_TRUST_INDEX, false, false, false, true, false, 1},
+    {SABOTAGE_SPARE_UNSYNCED, false, false, false, false, true, 1},
 };
 
 START_TEST(a_broken_log_is_found_out)
@@ -369,6 +403,8 @@ START_TEST(a_broken_log_is_found_out)
             .has_failing_disk = sabotages[_i].has_failing_disk,
             .has_compaction = sabotages[_i].has_compaction,
             .has_bad_indexes = sabotages[_i].has_bad_indexes,
+            .has_spares = sabotages[_i].has_spares,
+            .has_removals = sabotages[_i].has_spares,
         };
         struct storage_scenario_result result;
 
@@ -396,6 +432,7 @@ Suite *test_suite(void)
                         0, 6);
     tcase_add_loop_test(tc, a_disk_that_stalls_delays_and_loses_nothing, 0, 6);
     tcase_add_loop_test(tc, zeros_behind_what_was_appended_are_no_records_and_hide_no_loss, 0, 9);
+    tcase_add_loop_test(tc, files_that_are_used_again_hold_nothing_of_what_they_held, 0, 9);
     tcase_add_loop_test(tc, a_compacted_log_has_the_newest_record_of_each_key_for_ever, 0,
                         3 * WEATHERS);
     tcase_add_loop_test(tc, all_faults_at_once_lose_nothing_and_serve_nothing_wrong, 0, 6);

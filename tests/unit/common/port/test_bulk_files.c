@@ -449,7 +449,7 @@ START_TEST(zeros_behind_an_append_are_told_from_what_was_written)
         {70000, 0, 70000}, /* nothing but zeros */
         {70000, 1, 70001}, /* a byte more */
         {69700, 0, 70000}, /* some that nobody knew of */
-        {69632, 0, 73728}, /* a block: no append leaves that much */
+        {69632, 0, 70000}, /* a whole block of them */
     };
     struct file *file = NULL;
     int64_t end = 0;

@@ -54,6 +54,7 @@ enum err rig_start(struct storage_rig *rig, struct error *error)
         .wal_block_bytes = 64,
         .cleaner_map_bytes = rig->cleaner_map_bytes,
         .cleaner_bytes_per_second = rig->cleaner_bytes_per_second,
+        .spare_bytes_min = rig->spare_bytes_min,
         .sabotage = rig->sabotage,
     };
     enum err rc = ERR_OK;
@@ -294,6 +295,14 @@ static void submit_removal(void *context)
 
     replica_remove(waiting->replica, sim_executor_loop(waiting->rig->executor, 0), on_removed,
                    waiting);
+}
+
+void rig_begin_remove(struct storage_rig *rig, struct replica *replica)
+{
+    static struct waiting_removal waiting; /* for as long as it takes */
+
+    waiting = (struct waiting_removal){rig, replica, false};
+    rig_call(rig, submit_removal, &waiting);
 }
 
 void rig_remove(struct storage_rig *rig, struct replica *replica)

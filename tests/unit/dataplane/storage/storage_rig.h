@@ -23,7 +23,8 @@ struct storage_rig {
     int64_t wall_ms; /* at the next start */
     int64_t
         small_bytes_max; /* likewise; 0 = the usual, 1 = no batch goes through the write-ahead log */
-    int64_t wal_file_bytes; /* likewise; 0 = the usual */
+    int64_t wal_file_bytes;  /* likewise; 0 = the usual */
+    int64_t spare_bytes_min; /* likewise */
     int64_t next_number;
 };
 
@@ -61,6 +62,8 @@ int64_t rig_read_all(struct storage_rig *rig, struct replica *replica, log_offse
 /* The records of a read are these, in order. */
 void rig_check_records(const struct replica_read *read, log_offset first_offset,
                        int64_t first_number);
+/* Begins it, and does not wait. */
+void rig_begin_remove(struct storage_rig *rig, struct replica *replica);
 /* Files and all; must succeed. */
 void rig_remove(struct storage_rig *rig, struct replica *replica);
 struct replica_lookup rig_lookup(struct storage_rig *rig, struct replica *replica,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Replicas on real threads and a real disk: what ThreadSanitizer should see. Every loop produces to, reads
- * from, waits for and trims partitions of all loops, the odd ones of which are compacted meanwhile, then the directory
- * is closed and opened again. */
+ * from, waits for and trims partitions of all loops, the odd ones of which are compacted meanwhile, files of segments that went are
+ * used again, then the directory is closed and opened again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include "dataplane/storage/log_directory.h"
 #include "dataplane/storage/replica.h"
 #include "dataplane/storage/segment.h"
+#include "dataplane/storage/storage_metrics.h"
 #include "dataplane/uv/uv_executor.h"
 #include "tests/simulation/sim_records.h"
 #include "tests/support/check_main.h"
@@ -48,6 +49,7 @@ static struct log_directory *directory;
 static struct replica *replicas[PARTITIONS];
 static struct worker workers[LOOPS * WORKERS_PER_LOOP];
 static int running;
+static int64_t spares_kept, spares_taken;
 static int64_t acknowledged[PARTITIONS]; /* loop 0, when a worker has finished */
 
 static void next_round(struct worker *worker);
@@ -256,6 +258,8 @@ static void open_directory(struct log_directory_report *report)
         .cleaner_map_bytes = 60000,
         .cleaner_bytes_per_second = INT64_MAX / 1000000,
         .cleaner_check_us = 1000,
+        .small_bytes_max = 2000, /* and files of segments are used again */
+        .spare_bytes_min = 1,
     };
     struct error error = {ERR_OK, ""};
 
@@ -275,6 +279,11 @@ static void close_directory(struct mail *mail)
 
 static void close_all(void)
 {
+    struct storage_metrics metrics = {.wal_bytes = {0}};
+
+    log_directory_add_metrics(directory, &metrics);
+    spares_kept += counter_read(&metrics.spares_kept);
+    spares_taken += counter_read(&metrics.spares_taken);
     log_directory_free(directory);
     uv_executor_free(executor);
     posix_disk_close(disk);
@@ -355,6 +364,7 @@ START_TEST(loops_share_a_directory_without_a_race_and_find_everything_again)
     for (int i = 0; i < PARTITIONS; i++)
         ck_assert_int_eq(replica_snapshot(replicas[i])->high_watermark, acknowledged[i]);
     ck_assert(is_compacted(1) && is_compacted(3));
+    ck_assert(spares_taken > 0 || spares_kept == 0); /* none, where the file system cannot */
     loop_post(uv_executor_base(executor)->loops[0], &close_mail);
     uv_executor_run(executor);
     ck_assert_int_eq(disk->ops->list(disk, "", remove_each, NULL), ERR_OK);
