@@ -2,7 +2,7 @@
 #include "dataplane/net/frame_reader.h"
 
 /* The first chunk holds a batch of the size that producers have by default, and what is around it. */
-enum { FIRST_CHUNK = 20 * 1024, GROWTH = 4, DIRECT_MINIMUM = 16 * 1024 };
+enum { FIRST_CHUNK = 20 * 1024, GROWTH = 4, DIRECT_MINIMUM = 16 * 1024, WHOLE_MAXIMUM = 2 << 20 };
 
 void frame_reader_init(struct frame_reader *reader, struct memory_budget *budget,
                        struct memory_account *account, struct spare_pool *spares, size_t max_size)
@@ -17,7 +17,7 @@ void frame_reader_done(struct frame_reader *reader)
         return;
     memory_finished(reader->budget, &reader->is_finisher);
     memory_give(reader->budget, reader->account, reader->capacity);
-    spare_pool_give(reader->spares, reader->data, reader->capacity);
+    spare_pool_give(reader->spares, reader->data, reader->room);
     reader->data = NULL;
 }
 
@@ -49,6 +49,22 @@ static enum err begin(struct frame_reader *reader)
     reader->size = size;
     reader->len = 0;
     reader->capacity = capacity;
+    reader->room = capacity;
+    return ERR_OK;
+}
+
+static enum err make_room(struct frame_reader *reader, size_t capacity)
+{
+    size_t room = reader->size <= WHOLE_MAXIMUM ? reader->size : capacity;
+    uint8_t *data = NULL;
+
+    if (capacity <= reader->room)
+        return ERR_OK;
+    data = spare_pool_resize(reader->spares, reader->data, reader->room, room);
+    if (data == NULL)
+        return ERR_NO_MEMORY;
+    reader->data = data;
+    reader->room = room;
     return ERR_OK;
 }
 
@@ -57,18 +73,16 @@ static enum err grow(struct frame_reader *reader)
     size_t capacity =
         reader->capacity * GROWTH < reader->size ? reader->capacity * GROWTH : reader->size;
     size_t more = capacity - reader->capacity;
-    uint8_t *data = NULL;
+    enum err rc = ERR_OK;
 
     if (!memory_take_to_finish(reader->budget, reader->account, &reader->is_finisher, more))
         return ERR_LIMIT;
-    data = spare_pool_resize(reader->spares, reader->data, reader->capacity, capacity);
-    if (data == NULL) {
+    rc = make_room(reader, capacity);
+    if (rc == ERR_OK)
+        reader->capacity = capacity;
+    else
         memory_give(reader->budget, reader->account, more);
-        return ERR_NO_MEMORY;
-    }
-    reader->data = data;
-    reader->capacity = capacity;
-    return ERR_OK;
+    return rc;
 }
 
 void frame_reader_room(struct frame_reader *reader, uint8_t **ret_data, size_t *ret_len)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kafka's framing: i32 length, then so many bytes. Memory for a frame is taken from the budget as its bytes
  * come (a first chunk, then four times as much as there is), so a length alone buys nothing. While the budget is short no
- * byte is taken: the caller keeps them and feeds again later. */
+ * byte is taken: the caller keeps them and feeds again later. The block behind it is that of the whole frame from the second chunk on, if
+ * it is no larger than 2 MiB: pages that nobody has written to cost nothing, and bytes that are here need not move. */
 #ifndef DATAPLANE_NET_FRAME_READER_H
 #define DATAPLANE_NET_FRAME_READER_H
 
@@ -17,6 +18,7 @@ struct frame_reader {
     size_t len;      /* bytes here */
     size_t size;     /* bytes in all */
     size_t capacity; /* taken from the budget */
+    size_t room;     /* of data: so much or more */
     size_t max_size; /* 64 KiB before login, 100 MiB after */
     struct memory_budget *budget;
     struct memory_account *account; /* changes between frames only */

@@ -126,6 +126,38 @@ START_TEST(a_large_frame_is_read_in_place)
 }
 END_TEST
 
+/* The first 20 KiB: the block that they are in next is that of the whole frame, and so much of it is paid for as comes. */
+START_TEST(bytes_of_a_frame_of_two_mebibytes_move_once)
+{
+    enum { SIZE = 2 << 20 };
+    static const uint8_t start[] = {0, 0x20, 0, 0, 'a'};
+    struct slice piece = slice_of(start, sizeof(start));
+    struct frame_reader reader;
+    struct frame frame;
+    const uint8_t *first = NULL;
+    uint8_t *room = NULL;
+    size_t len = 0;
+
+    frame_reader_init(&reader, &budget, &budget.strangers, NULL, 100 * 1048576);
+    ck_assert_int_eq(frame_reader_feed(&reader, &piece), ERR_OK);
+    for (size_t filled = 1; filled < SIZE; filled += len) {
+        frame_reader_room(&reader, &room, &len);
+        ck_assert_uint_gt(len, 0);
+        if (filled >= 20 * 1024 && first == NULL)
+            first = room - filled;
+        if (first != NULL)
+            ck_assert_ptr_eq(room - filled, first);
+        ck_assert_int_le(budget.used_bytes, filled < 20 * 1024 ? 20 * 1024 : 4 * (int64_t)filled);
+        memset(room, 'x', len);
+        frame_reader_filled(&reader, len);
+    }
+    ck_assert(frame_reader_take(&reader, &frame));
+    ck_assert_ptr_eq(frame.data, first);
+    ck_assert_uint_eq(frame.data[0], 'a');
+    frame_free(&budget, &frame);
+}
+END_TEST
+
 START_TEST(while_memory_is_short_no_byte_is_taken_and_then_all_goes_on)
 {
     static const uint8_t size[] = {0, 0, 100, 0, 'a'};
@@ -170,6 +202,7 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, frames_come_out_whole_whatever_the_pieces, 0, 16);
     tcase_add_loop_test(tc, a_length_that_is_negative_or_over_the_limit_is_refused, 0, 4);
     tcase_add_test(tc, a_large_announced_length_takes_memory_only_as_bytes_come);
+    tcase_add_test(tc, bytes_of_a_frame_of_two_mebibytes_move_once);
     tcase_add_test(tc, while_memory_is_short_no_byte_is_taken_and_then_all_goes_on);
     tcase_add_test(tc, a_large_frame_is_read_in_place);
     suite_add_tcase(suite, tc);
