@@ -83,13 +83,14 @@ static int64_t stretch_end(struct run_cursor cursor)
     return end;
 }
 
-/* Who begins with much is likely to fill it: the new segment gets a spare's file. ERR_NOT_FOUND: it does not. */
+/* Who begins with much is likely to fill it: the new segment gets a spare's file. ERR_NOT_FOUND: it does not. A file that was begun
+ * (a late write that failed is tried again) stays: it may be open. */
 static enum err take_spare(struct log_store *store, struct segment *segment, int64_t end)
 {
     char path[LOG_PATH_BYTES];
     enum err rc = ERR_OK;
 
-    if (end < store->small_bytes_max)
+    if (end < store->small_bytes_max || segment->is_begun)
         return ERR_NOT_FOUND;
     segment_path(segment, SEGMENT_SUFFIX, path);
     rc = segment_spares_take(&store->spares, path, disk_whole_blocks(segment->bytes_max));
@@ -104,6 +105,7 @@ static enum err begin_file(struct log_store *store, struct segment *segment, int
     enum err spared = take_spare(store, segment, end);
     enum err rc = ERR_OK;
 
+    segment->is_begun = true;
     if (spared != ERR_OK && spared != ERR_NOT_FOUND)
         return spared;
     rc = segment_files_acquire(&store->files, segment, DISK_CREATE, ret_file);

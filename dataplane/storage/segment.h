@@ -72,6 +72,8 @@ struct segment {
     int users;
     bool is_index_kept; /* the active segment's: it grows as batches are written */
     bool is_dropped;    /* close when the last user is gone */
+    /* one worker at a time */
+    bool is_begun; /* its file was made, or was to be */
     struct spare_rest rest;
 };
 

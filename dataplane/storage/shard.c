@@ -8,6 +8,7 @@
 #define RETENTION_CHECK_US ((int64_t)30 * 1000 * 1000)
 #define PENDING_MIN_BYTES ((int64_t)4 << 20)
 #define FULL_PAUSE_US 500000
+#define KEEP_COST_BYTES ((int64_t)1 << 20) /* two syncs, or so much less of a file that goes */
 /* So much of one log is written with one call past the page cache at little cost. */
 #define LATE_ENOUGH_BYTES ((int64_t)256 << 10)
 /* Shares of the tail's memory. */
@@ -318,6 +319,7 @@ static enum err remove_files(struct removal *removal, int64_t *budget, bool *ret
     enum err rc = ERR_OK;
 
     *ret_is_gone = segment_files_drop(&segment->store->files, segment) && keep_file(segment);
+    *budget -= *ret_is_gone ? KEEP_COST_BYTES : 0;
     segment_path(segment, SEGMENT_SUFFIX, path);
     if (!*ret_is_gone)
         rc = disk_cut_file(disk, path, budget, ret_is_gone);

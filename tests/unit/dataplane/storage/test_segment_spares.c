@@ -334,6 +334,33 @@ START_TEST(spares_go_when_an_append_finds_no_room)
 }
 END_TEST
 
+/* What is late begins a segment, larger than its spare, and finds the disk full; then there is room, and another spare. */
+START_TEST(a_file_that_was_begun_is_not_exchanged_when_its_first_write_is_tried_again)
+{
+    log_offset base = 0;
+
+    fill(3);
+    rig.small_bytes_max = BLOCK;
+    rig.wal_file_bytes = 1 << 20;
+    rig.config.segment_bytes = 100 * BLOCK;
+    restart(RIG_CLEAN);
+    base = replica_snapshot(replica)->high_watermark;
+    trim(base);
+    ck_assert_int_ge(COUNT(spares_kept), 3);
+    for (int i = 0; i < 6; i++)
+        put();
+    ck_assert_int_eq(file_bytes(0, base), -1); /* all of it is late */
+    sim_disk_set_faults(
+        rig.disk, &(struct sim_disk_faults){.capacity_bytes = sim_disk_used_bytes(rig.disk) + 1});
+    pass_seconds(25); /* a checkpoint */
+    ck_assert_int_eq(COUNT(spares_taken), 1);
+    sim_disk_set_faults(rig.disk, &(struct sim_disk_faults){.capacity_bytes = 0});
+    pass_seconds(60);
+    restart(RIG_POWER_CUT);
+    ck_assert_int_eq(rig_read_all(&rig, replica, base, base), 18);
+}
+END_TEST
+
 /* --- what is left of one --- */
 
 /* A segment of one batch, in a spare of two blocks; its base. */
@@ -432,6 +459,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, who_reads_a_deleted_topic_keeps_its_files_from_being_used_again);
     tcase_add_test(tc, spares_have_no_more_than_a_quarter_of_what_is_free_with_them);
     tcase_add_test(tc, spares_go_when_an_append_finds_no_room);
+    tcase_add_test(tc, a_file_that_was_begun_is_not_exchanged_when_its_first_write_is_tried_again);
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(rest, setup, teardown);
     tcase_add_test(rest, what_is_left_of_a_spare_is_given_back_when_nothing_more_comes);
