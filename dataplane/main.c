@@ -32,6 +32,7 @@ struct config {
     int64_t tail_cache_bytes;
     int64_t cleaner_map_bytes;
     int64_t cleaner_bytes_per_second;
+    int64_t spare_percent;
     int64_t group_initial_rebalance_delay_ms;
     int64_t login_deadline_ms;
     int64_t idle_timeout_ms;
@@ -85,6 +86,9 @@ static const struct option options[] = {
      "passes."},
     {"cleaner_bytes_per_second", OPTION_I64, FIELD(cleaner_bytes_per_second), "67108864", 1048576,
      1LL << 40, "bytes", NULL, false, "How fast logs are read to be compacted, all together."},
+    {"spare_percent", OPTION_I64, FIELD(spare_percent), "25", 0, 50, "%", NULL, false,
+     "Files of segments that go are kept for new ones, up to so much of the room that is free with "
+     "them; 0 = they are removed."},
     {"group_initial_rebalance_delay_ms", OPTION_I64, FIELD(group_initial_rebalance_delay_ms), "0",
      0, 60000, "ms", NULL, false, "How long an empty consumer group waits for more members."},
     {"login_deadline_ms", OPTION_I64, FIELD(login_deadline_ms), "10000", 100, 600000, "ms", NULL,
@@ -144,6 +148,7 @@ static enum err open_directory(struct process *process, struct error *error)
         .tail_cache_bytes = process->config.tail_cache_bytes,
         .cleaner_map_bytes = process->config.cleaner_map_bytes,
         .cleaner_bytes_per_second = process->config.cleaner_bytes_per_second,
+        .spare_percent = (int)process->config.spare_percent,
     };
     enum err rc = uuid_parse(slice_from_cstring(process->config.cell_id), &directory.cell_id);
 

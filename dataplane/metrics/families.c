@@ -66,8 +66,8 @@ const struct metric_family broker_families[] = {
                             "Writes that brought such bytes into a segment."},
     [FAMILY_SPARE_BYTES] =
         {"millrace_spare_bytes", METRIC_GAUGE,
-         "Files of segments that went, kept for new ones: no more than a quarter "
-         "of what is free with them. They go when room is short."},
+         "Files of segments that went, kept for new ones: at most spare_percent of what is free "
+         "with them. They go when room is short."},
     [FAMILY_SPARES] = {"millrace_spares_total", METRIC_COUNTER,
                        "Files of segments that were kept when those went, and that new ones were "
                        "given."},

@@ -243,7 +243,7 @@ enum err log_directory_open(const struct log_directory_options *options,
     directory->store.small_bytes_max =
         options->small_bytes_max > 0 ? options->small_bytes_max : SMALL_BYTES_MAX;
     segment_files_init(&directory->store.files, options->disk, OPEN_FILES_MAX, INDEX_BYTES_MAX);
-    segment_spares_init(&directory->store.spares, options->disk,
+    segment_spares_init(&directory->store.spares, options->disk, options->spare_percent,
                         options->spare_bytes_min > 0 ? options->spare_bytes_min : SPARE_BYTES_MIN);
     directory->store.spares.is_unsynced = (options->sabotage & SABOTAGE_SPARE_UNSYNCED) != 0;
     directory->store.files.is_index_trusted = (options->sabotage & SABOTAGE_TRUST_INDEX) != 0;

@@ -41,7 +41,8 @@ struct log_directory_options {
     int64_t cleaner_bytes_per_second;
     int64_t cleaner_check_us;    /* how often a log to be compacted is looked for; 0 = the usual */
     int64_t removal_piece_bytes; /* of files that go, at once; likewise */
-    int64_t spare_bytes_min;     /* of a segment's file that is used again; likewise */
+    int spare_percent;           /* of what is free: files that are used again; 0 = none are */
+    int64_t spare_bytes_min;     /* of such a file; 0 = the usual */
     unsigned sabotage;           /* tests only: enum storage_sabotage in flush_round.h; else 0 */
 };
 

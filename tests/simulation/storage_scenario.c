@@ -95,7 +95,8 @@ static bool begin_life(struct scenario *s)
         .cleaner_map_bytes = s->options->has_compaction ? 1 + (int64_t)scenario_draw(s, 2000) : 0,
         .cleaner_bytes_per_second = 100000,
         .removal_piece_bytes = 1000,
-        .spare_bytes_min = s->options->has_spares ? 1 : 0,
+        .spare_percent = s->options->has_spares ? 25 : 0,
+        .spare_bytes_min = 1,
         .sabotage = s->options->sabotage,
     };
     struct log_directory_report report;

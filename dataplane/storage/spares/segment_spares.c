@@ -17,9 +17,11 @@ static void spare_path(int64_t number, char path[SPARE_PATH_BYTES])
     (void)snprintf(path, SPARE_PATH_BYTES, SPARE_DIR "/%" PRId64, number);
 }
 
-void segment_spares_init(struct segment_spares *spares, struct disk *disk, int64_t min_bytes)
+void segment_spares_init(struct segment_spares *spares, struct disk *disk, int percent,
+                         int64_t min_bytes)
 {
-    *spares = (struct segment_spares){.disk = disk, .min_bytes = min_bytes, .next_number = 1};
+    *spares = (struct segment_spares){
+        .disk = disk, .percent = percent, .min_bytes = min_bytes, .next_number = 1};
     pthread_mutex_init(&spares->lock, NULL);
 }
 
@@ -88,7 +90,7 @@ static int64_t bytes_too_many(const struct segment_spares *spares, int64_t more,
     int64_t bytes = atomic_load(&spares->bytes);
     int64_t known_room = room < ROOM_MAX ? room : ROOM_MAX;
 
-    return bytes + more - (bytes + known_room) / SEGMENT_SPARES_SHARE;
+    return bytes + more - (bytes + known_room) / 100 * spares->percent;
 }
 
 /* Nothing of what it had can be found in it from now on, not even after a crash. */
@@ -133,7 +135,7 @@ bool segment_spares_keep(struct segment_spares *spares, const char *dir, const c
     char to[SPARE_PATH_BYTES];
     enum err rc = ERR_OK;
 
-    if (spares->min_bytes == INT64_MAX || atomic_load(&spares->is_refused))
+    if (spares->percent == 0 || atomic_load(&spares->is_refused))
         return false;
     (void)snprintf(from, sizeof(from), "%s/%s", dir, name);
     rc = empty(spares, from, room, &spare.bytes);

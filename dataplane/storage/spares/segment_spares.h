@@ -20,7 +20,6 @@
 #include "common/port/disk.h"
 
 #define SEGMENT_SPARES_MAX 256
-#define SEGMENT_SPARES_SHARE 4 /* they have so much, one in, of what is free with them */
 
 struct segment_spare {
     int64_t number;
@@ -29,8 +28,9 @@ struct segment_spare {
 
 struct segment_spares {
     struct disk *disk;
-    int64_t min_bytes;      /* of a file that is worth it; INT64_MAX = none is kept */
-    bool is_unsynced;       /* SABOTAGE_SPARE_UNSYNCED; else false */
+    int percent;       /* of the room that is free with them: they have no more; 0 = none is kept */
+    int64_t min_bytes; /* of a file that is worth it */
+    bool is_unsynced;  /* SABOTAGE_SPARE_UNSYNCED; else false */
     atomic_bool is_refused; /* the file system cannot empty a file that keeps its room */
     atomic_llong bytes;
     atomic_llong kept_count;  /* ever, in this life */
@@ -41,7 +41,8 @@ struct segment_spares {
     int64_t next_number;
 };
 
-void segment_spares_init(struct segment_spares *spares, struct disk *disk, int64_t min_bytes);
+void segment_spares_init(struct segment_spares *spares, struct disk *disk, int percent,
+                         int64_t min_bytes);
 /* At start, when nobody else has the directory: those that are there are emptied again. */
 enum err segment_spares_open(struct segment_spares *spares) WARN_UNUSED;
 void segment_spares_done(struct segment_spares *spares);

@@ -32,6 +32,7 @@ void rig_init(struct storage_rig *rig, int loop_count)
                 .flush = FLUSH_COMMIT,
             },
         .loop_count = loop_count,
+        .spare_percent = 25,
         .cleaner_map_bytes = 1 << 16,
         .cleaner_bytes_per_second = 1 << 30,
         .wall_ms = 1700000000000,
@@ -54,6 +55,7 @@ enum err rig_start(struct storage_rig *rig, struct error *error)
         .wal_block_bytes = 64,
         .cleaner_map_bytes = rig->cleaner_map_bytes,
         .cleaner_bytes_per_second = rig->cleaner_bytes_per_second,
+        .spare_percent = rig->spare_percent,
         .spare_bytes_min = rig->spare_bytes_min,
         .sabotage = rig->sabotage,
     };

@@ -25,6 +25,7 @@ struct storage_rig {
         small_bytes_max; /* likewise; 0 = the usual, 1 = no batch goes through the write-ahead log */
     int64_t wal_file_bytes;  /* likewise; 0 = the usual */
     int64_t spare_bytes_min; /* likewise */
+    int spare_percent;
     int64_t next_number;
 };
 

@@ -259,6 +259,7 @@ static void open_directory(struct log_directory_report *report)
         .cleaner_bytes_per_second = INT64_MAX / 1000000,
         .cleaner_check_us = 1000,
         .small_bytes_max = 2000, /* and files of segments are used again */
+        .spare_percent = 25,
         .spare_bytes_min = 1,
     };
     struct error error = {ERR_OK, ""};

@@ -240,6 +240,19 @@ START_TEST(a_file_that_is_not_worth_it_goes)
 }
 END_TEST
 
+START_TEST(with_a_spare_percent_of_0_files_go_and_so_do_spares_that_are_there)
+{
+    trim(fill(2));
+    ck_assert_int_eq(COUNT(spares_kept), 2);
+    rig.spare_percent = 0;
+    restart(RIG_CLEAN);
+    ck_assert_int_eq(COUNT(spare_bytes), 0);
+    ck_assert_int_eq(sim_disk_file_size(rig.disk, "spare/1"), -1);
+    trim(fill(2));
+    ck_assert_int_eq(COUNT(spares_kept), 0);
+}
+END_TEST
+
 START_TEST(where_the_file_system_cannot_empty_a_file_it_goes)
 {
     log_offset newest = fill(2);
@@ -455,6 +468,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_segment_gets_the_largest_that_is_no_larger_than_segment_bytes);
     tcase_add_test(tc, a_segment_that_begins_with_little_gets_none);
     tcase_add_test(tc, a_file_that_is_not_worth_it_goes);
+    tcase_add_test(tc, with_a_spare_percent_of_0_files_go_and_so_do_spares_that_are_there);
     tcase_add_test(tc, where_the_file_system_cannot_empty_a_file_it_goes);
     tcase_add_test(tc, who_reads_a_deleted_topic_keeps_its_files_from_being_used_again);
     tcase_add_test(tc, spares_have_no_more_than_a_quarter_of_what_is_free_with_them);
