@@ -10,7 +10,7 @@
 
 #define OPEN_FILES_MAX 1024
 #define SMALL_BYTES_MAX 65535
-#define SPARE_BYTES_MIN ((int64_t)4 << 20) /* a smaller file goes as one piece */
+#define SPARE_BYTES_MIN ((int64_t)16 << 20) /* a smaller file goes in a few pieces */
 #define INDEX_BYTES_MAX ((int64_t)32 << 20)
 
 /* --- the table --- */

@@ -32,18 +32,37 @@ void segment_spares_done(struct segment_spares *spares)
 
 /* --- the list --- */
 
-static bool add(struct segment_spares *spares, struct segment_spare spare)
+static int smallest_locked(const struct segment_spares *spares)
 {
-    bool has_room = false;
+    int smallest = 0;
 
-    pthread_mutex_lock(&spares->lock);
-    has_room = spares->count < SEGMENT_SPARES_MAX;
-    if (has_room) {
-        spares->spares[spares->count++] = spare;
-        atomic_fetch_add(&spares->bytes, spare.bytes);
+    for (int i = 1; i < spares->count; i++) {
+        if (spares->spares[i].bytes < spares->spares[smallest].bytes)
+            smallest = i;
     }
+    return smallest;
+}
+
+/* When there are as many as there may be, the smallest makes way for a larger one. *ret_out: the one that is none now, with
+ * number 0 if there is no such. */
+static void add(struct segment_spares *spares, struct segment_spare spare,
+                struct segment_spare *ret_out)
+{
+    *ret_out = (struct segment_spare){0};
+    pthread_mutex_lock(&spares->lock);
+    if (spares->count < SEGMENT_SPARES_MAX) {
+        spares->spares[spares->count++] = spare;
+    } else {
+        int smallest = smallest_locked(spares);
+
+        *ret_out = spare;
+        if (spares->spares[smallest].bytes < spare.bytes) {
+            *ret_out = spares->spares[smallest];
+            spares->spares[smallest] = spare;
+        }
+    }
+    atomic_fetch_add(&spares->bytes, spare.bytes - ret_out->bytes);
     pthread_mutex_unlock(&spares->lock);
-    return has_room;
 }
 
 static void take_out_locked(struct segment_spares *spares, int index,
@@ -80,6 +99,23 @@ static int64_t new_number(struct segment_spares *spares)
     number = spares->next_number++;
     pthread_mutex_unlock(&spares->lock);
     return number;
+}
+
+static void remove_spare(struct segment_spares *spares, int64_t number)
+{
+    char path[SPARE_PATH_BYTES];
+
+    spare_path(number, path);
+    (void)spares->disk->ops->remove(spares->disk, path);
+}
+
+static void add_and_remove(struct segment_spares *spares, struct segment_spare spare)
+{
+    struct segment_spare out = {0};
+
+    add(spares, spare, &out);
+    if (out.number > 0)
+        remove_spare(spares, out.number);
 }
 
 /* --- keeping --- */
@@ -147,12 +183,12 @@ bool segment_spares_keep(struct segment_spares *spares, const char *dir, const c
     spare.number = new_number(spares);
     spare_path(spare.number, to);
     rc = move(spares, dir, from, to);
-    if (rc == ERR_OK && add(spares, spare)) {
-        atomic_fetch_add(&spares->kept_count, 1);
-        return true;
-    }
-    /* Where it lies now nobody knows for sure; it is empty. */
-    return spares->disk->ops->remove(spares->disk, to) == ERR_OK;
+    /* After an error nobody knows for sure where it lies; it is empty. */
+    if (rc != ERR_OK)
+        return spares->disk->ops->remove(spares->disk, to) == ERR_OK;
+    add_and_remove(spares, spare);
+    atomic_fetch_add(&spares->kept_count, 1);
+    return true;
 }
 
 /* --- taking --- */
@@ -204,7 +240,9 @@ static void find_again(struct segment_spares *spares, int64_t number)
     spare_path(number, path);
     if (number >= spares->next_number)
         spares->next_number = number + 1;
-    if (empty(spares, path, ROOM_MAX, &spare.bytes) != ERR_OK || !add(spares, spare))
+    if (empty(spares, path, ROOM_MAX, &spare.bytes) == ERR_OK)
+        add_and_remove(spares, spare);
+    else
         (void)spares->disk->ops->remove(spares->disk, path);
 }
 
@@ -237,16 +275,14 @@ enum err segment_spares_shrink(struct segment_spares *spares, int64_t room, int6
     if (rc != ERR_OK || is_gone)
         return rc;
     spare.bytes -= before - *budget < spare.bytes ? before - *budget : spare.bytes;
-    return add(spares, spare) ? ERR_OK : spares->disk->ops->remove(spares->disk, path);
+    add_and_remove(spares, spare);
+    return ERR_OK;
 }
 
 void segment_spares_drop(struct segment_spares *spares)
 {
     struct segment_spare spare = {0};
-    char path[SPARE_PATH_BYTES];
 
-    while (take_out(spares, INT64_MAX, &spare)) {
-        spare_path(spare.number, path);
-        (void)spares->disk->ops->remove(spares->disk, path);
-    }
+    while (take_out(spares, INT64_MAX, &spare))
+        remove_spare(spares, spare.number);
 }

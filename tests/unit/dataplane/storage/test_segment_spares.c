@@ -9,7 +9,6 @@
 #include "tests/unit/dataplane/storage/storage_rig.h"
 
 #define SECOND_US 1000000
-#define QUIET_US (61 * SECOND_US)
 #define BLOCK ((int)DISK_BLOCK_BYTES)
 
 static struct storage_rig rig;
@@ -92,10 +91,15 @@ static log_offset fill(int count)
     return newest;
 }
 
+static void pass_seconds(int seconds)
+{
+    sim_executor_run_for(rig.executor, (int64_t)seconds * SECOND_US);
+}
+
 static void trim(log_offset offset)
 {
     ck_assert_int_eq(rig_trim(&rig, replica, offset).error, KAFKA_NONE);
-    rig_settle(&rig);
+    pass_seconds(2); /* they go a few at a time */
 }
 
 static void check_empty(const char *path)
@@ -240,6 +244,22 @@ START_TEST(a_file_that_is_not_worth_it_goes)
 }
 END_TEST
 
+START_TEST(when_there_are_as_many_as_may_be_the_smallest_makes_way)
+{
+    enum { MOST = 256 };
+
+    trim(fill(MOST + 2));
+    pass_seconds(20);
+    rig.small_bytes_max = 1 << 20; /* new segments get none */
+    rig.config.segment_bytes = 6 * BLOCK;
+    restart(RIG_KILL);
+    ck_assert_int_eq(COUNT(spare_bytes), (MOST * 2) * BLOCK);
+    trim(fill(2));
+    ck_assert_int_eq(COUNT(spares_taken), 0);
+    ck_assert_int_ge(COUNT(spare_bytes), (MOST * 2 + 4) * BLOCK);
+}
+END_TEST
+
 START_TEST(with_a_spare_percent_of_0_files_go_and_so_do_spares_that_are_there)
 {
     trim(fill(2));
@@ -264,11 +284,6 @@ START_TEST(where_the_file_system_cannot_empty_a_file_it_goes)
     fill(1);
 }
 END_TEST
-
-static void pass_seconds(int seconds)
-{
-    sim_executor_run_for(rig.executor, (int64_t)seconds * SECOND_US);
-}
 
 static bool is_read;
 
@@ -468,6 +483,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_segment_gets_the_largest_that_is_no_larger_than_segment_bytes);
     tcase_add_test(tc, a_segment_that_begins_with_little_gets_none);
     tcase_add_test(tc, a_file_that_is_not_worth_it_goes);
+    tcase_add_test(tc, when_there_are_as_many_as_may_be_the_smallest_makes_way);
     tcase_add_test(tc, with_a_spare_percent_of_0_files_go_and_so_do_spares_that_are_there);
     tcase_add_test(tc, where_the_file_system_cannot_empty_a_file_it_goes);
     tcase_add_test(tc, who_reads_a_deleted_topic_keeps_its_files_from_being_used_again);
