@@ -76,7 +76,7 @@ struct file_ops {
     enum err (*append_at)(struct file *file, int64_t offset, const struct iovec *iov,
                           int iov_count);
     /* The file has `size` bytes, no fewer than before, all of them zeros, and keeps the room that it has on the disk: what
-     * is written there needs no new one. ERR_UNSUPPORTED: the file system cannot, or the file has another name. */
+     * is written there needs no new one. ERR_UNSUPPORTED: the file system cannot. ERR_EXISTS: the file has another name. */
     enum err (*make_zeros)(struct file *file, int64_t size);
     /* Where from `offset` on something may have been written; what lies before is zeros. The file's size = nothing was. */
     enum err (*next_data)(struct file *file, int64_t offset, int64_t *ret_offset);

@@ -203,7 +203,7 @@ static enum err file_make_zeros(struct file *file, int64_t size)
 
     direct_append_forget(&posix->direct);
     if (has_other_names(posix->fd))
-        return ERR_UNSUPPORTED;
+        return ERR_EXISTS;
     if (fallocate(posix->fd, FALLOC_FL_ZERO_RANGE, 0, size) == 0)
         return ERR_OK;
     return errno == EOPNOTSUPP || errno == ENOSYS ? ERR_UNSUPPORTED : err_from_errno(errno);

@@ -146,8 +146,8 @@ static enum err write_runs(struct log_store *store, struct run_cursor cursor)
     return rc;
 }
 
-/* Takes away the zeros that an append may leave: the size of its file is trusted from now on. (One that is longer all the
- * same is read at the next start.) */
+/* Takes away the zeros that an append may leave: the size of its file is trusted from now on. (Of one that
+ * is longer all the same, zeros are cut off later, or at the next start.) */
 static enum err cut_closed(struct log_store *store, const struct segment_view *closed)
 {
     struct file *file = NULL;

@@ -214,7 +214,9 @@ static enum err file_make_zeros(struct file *base, int64_t size)
     struct inode *inode = file->inode;
 
     invariant(!file->is_read_only && size >= inode->now_size);
-    if (file->disk->faults.has_no_zeros || has_other_names(file))
+    if (has_other_names(file))
+        return ERR_EXISTS;
+    if (file->disk->faults.has_no_zeros)
         return ERR_UNSUPPORTED;
     if (!sim_disk_may_change(file->disk) ||
         sim_disk_draws(file->disk, file->disk->faults.write_error_per_million))

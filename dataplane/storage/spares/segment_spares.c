@@ -243,7 +243,7 @@ static void find_again(struct segment_spares *spares, int64_t number)
     if (empty(spares, path, ROOM_MAX, &spare.bytes) == ERR_OK)
         add_and_remove(spares, spare);
     else
-        (void)spares->disk->ops->remove(spares->disk, path);
+        remove_spare(spares, number);
 }
 
 enum err segment_spares_open(struct segment_spares *spares)

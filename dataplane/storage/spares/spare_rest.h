@@ -17,7 +17,6 @@
 #include "dataplane/storage/removals.h"
 
 struct flush_item;
-struct log_store;
 struct segment;
 struct segment_view;
 struct shard;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dataplane/storage/spares/segment_spares.h"
 #include "dataplane/storage/storage_metrics.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/storage/storage_rig.h"
@@ -246,17 +247,29 @@ END_TEST
 
 START_TEST(when_there_are_as_many_as_may_be_the_smallest_makes_way)
 {
-    enum { MOST = 256 };
-
-    trim(fill(MOST + 2));
+    trim(fill(SEGMENT_SPARES_MAX + 2));
     pass_seconds(20);
     rig.small_bytes_max = 1 << 20; /* new segments get none */
     rig.config.segment_bytes = 6 * BLOCK;
     restart(RIG_KILL);
-    ck_assert_int_eq(COUNT(spare_bytes), (MOST * 2) * BLOCK);
+    ck_assert_int_eq(COUNT(spare_bytes), (SEGMENT_SPARES_MAX * 2) * BLOCK);
     trim(fill(2));
     ck_assert_int_eq(COUNT(spares_taken), 0);
-    ck_assert_int_ge(COUNT(spare_bytes), (MOST * 2 + 4) * BLOCK);
+    ck_assert_int_ge(COUNT(spare_bytes), (SEGMENT_SPARES_MAX * 2 + 4) * BLOCK);
+}
+END_TEST
+
+/* Somebody's copy by links: that file goes, and others are kept all the same. */
+START_TEST(a_file_with_another_name_is_none_and_others_are)
+{
+    log_offset newest = fill(3);
+    char path[128];
+
+    rig_path(&rig, 0, 0, ".log", path);
+    sim_disk_link(rig.disk, path, "copy");
+    trim(newest);
+    ck_assert_int_eq(COUNT(spares_kept), 2);
+    ck_assert_int_eq(file_bytes(0, 0), -1);
 }
 END_TEST
 
@@ -484,6 +497,7 @@ Suite *test_suite(void)
     tcase_add_test(tc, a_segment_that_begins_with_little_gets_none);
     tcase_add_test(tc, a_file_that_is_not_worth_it_goes);
     tcase_add_test(tc, when_there_are_as_many_as_may_be_the_smallest_makes_way);
+    tcase_add_test(tc, a_file_with_another_name_is_none_and_others_are);
     tcase_add_test(tc, with_a_spare_percent_of_0_files_go_and_so_do_spares_that_are_there);
     tcase_add_test(tc, where_the_file_system_cannot_empty_a_file_it_goes);
     tcase_add_test(tc, who_reads_a_deleted_topic_keeps_its_files_from_being_used_again);
