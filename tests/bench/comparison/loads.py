@@ -40,8 +40,8 @@ class Loads:
         os.sync()
         found = self.lean("probe", "--directory", directory)
         self.disk_rate = max(self.disk_rate, found["disk_bytes_per_second"])
-        return {"loopback_mb_s": found["loopback_bytes_per_second"] / 1e6, "disk_mb_s": found["disk_bytes_per_second"] / 1e6,
-                "append_mb_s": found["append_bytes_per_second"] / 1e6, "flush_p50_ms": found["flush_ms"]["p50"]}
+        rates = {f"{what}_mb_s": found[f"{what}_bytes_per_second"] / 1e6 for what in ("loopback", "tls", "disk", "append")}
+        return {**rates, "flush_p50_ms": found["flush_ms"]["p50"], "answer_p99_ms": found["answer_ms"]["p99"]}
 
     def measured(self, verb, server, topic, *options, partitions=PARTITIONS, tls=False):
         """The figures, and of the server, from its first request to its last, CPU seconds and bytes written; its memory."""

@@ -5,6 +5,7 @@ import collections
 import statistics
 
 Row = collections.namedtuple("Row", "name unit better load")  # load: a method of Loads; None = computed of other rows
+Bound = collections.namedtuple("Bound", "of probed")  # of: a row; probed: what the machine can do, the slower of these
 
 ROWS = (
     Row("idle_rss", "MiB", "less", "cold_start"),
@@ -25,11 +26,19 @@ ROWS = (
     Row("e2e_p99_20mbs", "ms", "less", "end_to_end"),
     Row("produce_bound", "%", "more", "produce_default"),
     Row("produce_append_bound", "%", "more", "produce_default"),
+    Row("fetch_bound", "%", "more", "fetch_plain"),
+    Row("fetch_tls_bound", "%", "more", "fetch_tls"),
+    Row("ack_bound", "%", "more", "acknowledged"),
 )
 SERVERS = ("millrace", "kafka")
 STARTS = ("cold_start",)  # loads that start the server anew
-BOUND_OF = "produce_default_vs_default"
-BOUNDS = {"produce_bound": ("loopback_mb_s", "disk_mb_s"), "produce_append_bound": ("loopback_mb_s", "append_mb_s")}
+BOUNDS = {
+    "produce_bound": Bound("produce_default_vs_default", ("loopback_mb_s", "disk_mb_s")),
+    "produce_append_bound": Bound("produce_default_vs_default", ("loopback_mb_s", "append_mb_s")),
+    "fetch_bound": Bound("fetch_plain", ("loopback_mb_s",)),
+    "fetch_tls_bound": Bound("fetch_tls", ("tls_mb_s",)),
+    "ack_bound": Bound("ack_p99_20mbs", ("answer_p99_ms",)),
+}
 
 
 class Samples:
@@ -53,11 +62,12 @@ class Samples:
         return {what: rounded(statistics.median(shares[what] for shares in rounds)) for what in (rounds[0] if rounds else ())}
 
     def note_bounds(self, probes):
-        """Each is the slower of two things that were probed, the median of all probes of the run."""
-        for row, probed in BOUNDS.items():
+        """Each is the median of all probes of the run; a row's share of it is 100 % when it does as well."""
+        less_is_better = {row.name for row in ROWS if row.better == "less"}
+        for row, (of, probed) in BOUNDS.items():
             bound = statistics.median(min(each[name] for name in probed) for each in probes)
-            for server, values in self.found[BOUND_OF].items():
-                self.found[row][server] = [100 * value / bound for value in values]
+            for server, values in self.found[of].items():
+                self.found[row][server] = [100 * (bound / value if of in less_is_better else value / bound) for value in values]
 
 
 def rounded(value):

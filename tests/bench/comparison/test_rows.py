@@ -17,6 +17,7 @@ from comparison.rows import ROWS, Row, Samples, best_of, summary, text_of, time_
 
 MB_S = Row("some", "MB/s", "more", "load")
 MS = Row("other", "ms", "less", "load")
+PROBED = {"loopback_mb_s": 1, "tls_mb_s": 1, "disk_mb_s": 1, "append_mb_s": 1, "answer_p99_ms": 1}
 
 
 def rows_of_readme():
@@ -45,10 +46,18 @@ class RowsTest(unittest.TestCase):
 
     def test_a_bound_is_the_slower_of_loopback_and_disk(self):
         samples = samples_of(millrace=[500], kafka=[250])
-        samples.note_bounds([{"loopback_mb_s": 3000, "disk_mb_s": 900, "append_mb_s": 500},
-                             {"loopback_mb_s": 2000, "disk_mb_s": 1100, "append_mb_s": 750}])
+        samples.note_bounds([{**PROBED, "loopback_mb_s": 3000, "disk_mb_s": 900, "append_mb_s": 500},
+                             {**PROBED, "loopback_mb_s": 2000, "disk_mb_s": 1100, "append_mb_s": 750}])
         self.assertEqual(summary(Row("produce_bound", "%", "more", ""), samples)["millrace"], 50)
         self.assertEqual(summary(Row("produce_append_bound", "%", "more", ""), samples)["millrace"], 80)
+
+    def test_a_share_of_a_bound_is_smaller_for_who_takes_longer(self):
+        samples = samples_of(millrace=[1], kafka=[1])
+        for server, ms in (("millrace", 0.5), ("kafka", 2)):
+            samples.note(server, {"ack_p99_20mbs": ms})
+        samples.note_bounds([{**PROBED, "answer_p99_ms": 0.4}])
+        row = summary(Row("ack_bound", "%", "more", ""), samples)
+        self.assertEqual((row["millrace"], row["kafka"]), (80, 20))
 
     def test_where_the_time_went_is_the_median_of_each_share(self):
         samples = samples_of(millrace=[1], kafka=[1])

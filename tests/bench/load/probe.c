@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What bounds any server here: one stream of large writes over loopback, its reader in a process of its own; large overwrites of
+/* What bounds any server here: what goes over loopback (probe_network.h); large overwrites of
  * a file that was written before, each synced; small ones, likewise; and large writes to where nothing was before, which is where
  * a log's bytes go: a disk that gets its blocks only when they are first written takes those at half the rate. */
-#include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/bench/load/latency.h"
 #include "tests/bench/load/link.h"
 #include "tests/bench/load/loads.h"
+#include "tests/bench/load/probe_network.h"
 
 #define LARGE ((size_t)1 << 20)
 #define LARGEST (LARGE * 16)
@@ -23,64 +20,6 @@
 #define FILE_BYTES ((off_t)256 << 20)
 #define APPENDED_BYTES_MAX ((int64_t)4 << 30)
 #define SECONDS_NS ((int64_t)2 * 1000000000)
-
-/* --- loopback --- */
-
-static void read_all(int fd)
-{
-    uint8_t *bytes = allocate(LARGE, 1);
-
-    while (recv(fd, bytes, LARGE, 0) > 0)
-        continue;
-    free(bytes);
-}
-
-static int listen_anywhere(struct sockaddr_in *ret_address)
-{
-    socklen_t len = sizeof(*ret_address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    *ret_address = (struct sockaddr_in){.sin_family = AF_INET};
-    ret_address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || bind(fd, (struct sockaddr *)ret_address, len) != 0 || listen(fd, 1) != 0 ||
-        getsockname(fd, (struct sockaddr *)ret_address, &len) != 0)
-        err(1, "loopback");
-    return fd;
-}
-
-static double loopback(void)
-{
-    struct sockaddr_in address;
-    int listener = listen_anywhere(&address);
-    int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    uint8_t *bytes = allocate(LARGE, 1);
-    int64_t began = 0, sent = 0, now = 0;
-    pid_t reader = 0;
-
-    if (out < 0 || connect(out, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        (reader = fork()) < 0)
-        err(1, "loopback");
-    if (reader == 0) {
-        (void)close(out);
-        read_all(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
-        _exit(0);
-    }
-    began = now_ns();
-    for (now = began; now - began < SECONDS_NS; now = now_ns()) {
-        ssize_t done = send(out, bytes, LARGE, MSG_NOSIGNAL);
-
-        if (done < 0)
-            err(1, "loopback");
-        sent += done;
-    }
-    (void)close(out);
-    (void)close(listener);
-    (void)waitpid(reader, NULL, 0);
-    free(bytes);
-    return (double)sent / ((double)(now - began) / 1e9);
-}
-
-/* --- disk --- */
 
 static int make_file(const char *directory)
 {
@@ -137,10 +76,17 @@ static double append(const char *directory, size_t size)
     return (double)written / ((double)(now - began) / 1e9);
 }
 
+static void go_past_page_cache(int fd)
+{
+    if (fcntl(fd, F_SETFL, O_DIRECT) != 0)
+        err(1, "disk");
+}
+
 void load_probe(const struct load_options *options)
 {
-    static struct latency large, small;
-    double network = loopback();
+    static struct latency large, small, answers;
+    double network = probe_loopback();
+    double encrypted = probe_tls();
     int fd = make_file(options->directory);
     double disk = 0, fresh = 0;
 
@@ -154,10 +100,14 @@ void load_probe(const struct load_options *options)
     }
 
     (void)overwrite(fd, SMALL, &small);
+    go_past_page_cache(fd);
+    probe_answers(fd, FILE_BYTES, &answers);
     (void)close(fd);
-    printf("{\"loopback_bytes_per_second\": %.0f, \"disk_bytes_per_second\": %.0f, "
-           "\"append_bytes_per_second\": %.0f, \"flush_ms\": ",
-           network, disk, fresh);
+    printf("{\"loopback_bytes_per_second\": %.0f, \"tls_bytes_per_second\": %.0f, "
+           "\"disk_bytes_per_second\": %.0f, \"append_bytes_per_second\": %.0f, \"flush_ms\": ",
+           network, encrypted, disk, fresh);
     latency_print(&small);
+    printf(", \"answer_ms\": ");
+    latency_print(&answers);
     printf("}\n");
 }
