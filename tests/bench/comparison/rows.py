@@ -62,12 +62,13 @@ class Samples:
         return {what: rounded(statistics.median(shares[what] for shares in rounds)) for what in (rounds[0] if rounds else ())}
 
     def note_bounds(self, probes):
-        """Each is the median of all probes of the run; a row's share of it is 100 % when it does as well."""
+        """Each is the best of all probes of the run; a row's share of it is 100 % when it does as well."""
         less_is_better = {row.name for row in ROWS if row.better == "less"}
         for row, (of, probed) in BOUNDS.items():
-            bound = statistics.median(min(each[name] for name in probed) for each in probes)
+            is_less_better = of in less_is_better
+            bound = (min if is_less_better else max)(min(each[name] for name in probed) for each in probes)
             for server, values in self.found[of].items():
-                self.found[row][server] = [100 * (bound / value if of in less_is_better else value / bound) for value in values]
+                self.found[row][server] = [100 * (bound / value if is_less_better else value / bound) for value in values]
 
 
 def rounded(value):

@@ -36,7 +36,7 @@ void latency_note(struct latency *latency, int64_t ns)
         latency->max_ns = counted;
 }
 
-static double quantile_ms(const struct latency *latency, double part)
+double latency_quantile_ms(const struct latency *latency, double part)
 {
     int64_t wanted = (int64_t)(part * (double)latency->count);
     int64_t seen = 0;
@@ -52,6 +52,6 @@ static double quantile_ms(const struct latency *latency, double part)
 void latency_print(const struct latency *latency)
 {
     printf("{\"p50\": %.4f, \"p99\": %.4f, \"p999\": %.4f, \"max\": %.4f}",
-           quantile_ms(latency, 0.5), quantile_ms(latency, 0.99), quantile_ms(latency, 0.999),
-           (double)latency->max_ns / 1e6);
+           latency_quantile_ms(latency, 0.5), latency_quantile_ms(latency, 0.99),
+           latency_quantile_ms(latency, 0.999), (double)latency->max_ns / 1e6);
 }

@@ -15,6 +15,7 @@ struct latency {
 
 /* Less than nothing counts as nothing. */
 void latency_note(struct latency *latency, int64_t ns);
+double latency_quantile_ms(const struct latency *latency, double part);
 /* {"p50": …, "p99": …, "p999": …, "max": …} in milliseconds, to the standard output. */
 void latency_print(const struct latency *latency);
 

@@ -21,7 +21,7 @@
 #define BLOCK ((size_t)4096)
 #define REQUEST ((size_t)65536)
 #define REQUEST_NS ((int64_t)REQUEST * NS_PER_S / 20000000)
-#define REQUESTS 3000
+#define REQUESTS 1000
 #define ANSWER ((size_t)64)
 
 struct pair {
