@@ -337,6 +337,7 @@ static void serve_metrics(struct broker *broker)
                    .context = broker,
                    .directory = options->directory,
                    .coordinator = broker->coordinator,
+                   .tls = options->tls,
                    .software = options->software,
                    .has_process = options->has_process},
         .addresses = options->metrics_addresses,

@@ -4,7 +4,8 @@
 #include "common/observe/log.h"
 #include "common/port/clock.h"
 #include "dataplane/broker.h"
-#include "dataplane/net/tls_stream.h"
+#include "dataplane/net/certificate_watch.h"
+#include "dataplane/net/tls_context.h"
 #include "dataplane/pg/pg_meta_store.h"
 #include "dataplane/supervisor.h"
 #include "dataplane/uv/uv_executor.h"
@@ -63,7 +64,7 @@ static const struct option options[] = {
     {"data_dir", OPTION_STRING, FIELD(data_dir), NULL, 0, 0, "", NULL, false,
      "Where logs and the cached metadata live; one broker a directory."},
     {"tls_certificate_file", OPTION_STRING, FIELD(tls_certificate_file), "", 0, 0, "", NULL, false,
-     "Certificate chain (PEM) of SASL_SSL listeners."},
+     "Certificate chain (PEM) of SASL_SSL listeners; looked at once a minute, and at SIGHUP."},
     {"tls_key_file", OPTION_STRING, FIELD(tls_key_file), "", 0, 0, "", NULL, true,
      "Private key (PEM) of that certificate."},
     {"bind", OPTION_STRING, FIELD(bind), "127.0.0.1", 0, 0, "", NULL, false,
@@ -134,6 +135,7 @@ struct process {
     struct log_directory_report report;
     struct pg_meta_store *store;
     struct tls_context *tls;
+    struct certificate_watch certificate_watch; /* begun with tls only */
     struct broker *broker;
     struct mail start;
     bool is_stopping;
@@ -265,7 +267,12 @@ static enum err open_all(struct process *process, struct error *error)
 
 static void on_start(struct mail *mail)
 {
-    broker_start(container_of(mail, struct process, start)->broker);
+    struct process *process = container_of(mail, struct process, start);
+
+    if (process->tls != NULL)
+        certificate_watch_begin(&process->certificate_watch, process->tls,
+                                uv_executor_base(process->executor)->loops[0]);
+    broker_start(process->broker);
 }
 
 static void on_stopped(void *context)
@@ -275,14 +282,35 @@ static void on_stopped(void *context)
     uv_executor_stop(process->executor);
 }
 
+/* From its start on. */
+static bool is_watching(const struct process *process)
+{
+    return process->certificate_watch.tls != NULL;
+}
+
+/* Of what it was started with only the certificate can change while it runs. */
+static void read_again(struct process *process)
+{
+    if (is_watching(process))
+        certificate_watch_ask(&process->certificate_watch);
+    else
+        log_event(LOG_INFO, "nothing_to_read_again", f_str("why", "there is no certificate"));
+}
+
 static void on_signal(void *context, int number)
 {
     struct process *process = context;
 
     if (process->is_stopping)
         return;
-    process->is_stopping = true;
     log_event(LOG_INFO, "signal", f_i64("number", number));
+    if (number == SIGHUP) {
+        read_again(process);
+        return;
+    }
+    process->is_stopping = true;
+    if (is_watching(process))
+        certificate_watch_end(&process->certificate_watch);
     broker_stop(process->broker, on_stopped, process);
 }
 
@@ -292,9 +320,9 @@ static void close_all(struct process *process)
     pg_meta_store_free(process->store);
     log_directory_free(process->directory);
     posix_disk_close(process->disk);
-    tls_context_free(process->tls);
     uv_network_free(process->network);
     uv_executor_free(process->executor);
+    tls_context_free(process->tls); /* after the workers: one may look at its files */
     option_table_done(options, &process->config);
 }
 

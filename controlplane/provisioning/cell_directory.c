@@ -137,6 +137,53 @@ static enum err write_config(const struct provision_config *config, struct uuid 
     return rc;
 }
 
+static enum err certificate_paths(const struct provision_config *config, struct uuid cell_id,
+                                  int64_t broker_id, char certificate_file[PATH_ROOM],
+                                  char key_file[PATH_ROOM], struct error *error)
+{
+    char directory[PATH_ROOM];
+    enum err rc = cell_directory_path(config, cell_id, broker_id, directory, error);
+
+    if (rc == ERR_OK)
+        rc = path_format(certificate_file, error, "%s/tls.crt", directory);
+    if (rc == ERR_OK)
+        rc = path_format(key_file, error, "%s/tls.key", directory);
+    return rc;
+}
+
+bool cell_directory_has_fresh_certificate(const struct provision_config *config,
+                                          struct uuid cell_id, int64_t broker_id)
+{
+    char certificate_file[PATH_ROOM];
+    char key_file[PATH_ROOM];
+    struct error error;
+
+    return certificate_paths(config, cell_id, broker_id, certificate_file, key_file, &error) ==
+               ERR_OK &&
+           fleet_ca_is_leaf_fresh(certificate_file, key_file);
+}
+
+enum err cell_directory_keep_certificate(const struct provision_config *config,
+                                         const struct fleet_ca *ca, struct uuid cell_id,
+                                         const struct provision_cell *cell, int64_t broker_id,
+                                         struct error *error)
+{
+    char certificate_file[PATH_ROOM];
+    char key_file[PATH_ROOM];
+    char common_name[64];
+    char server_name[LISTENER_HOST_ROOM];
+    const char *const names[] = {server_name, NULL};
+    enum err rc = certificate_paths(config, cell_id, broker_id, certificate_file, key_file, error);
+
+    if (rc == ERR_OK)
+        rc = listener_host_for_certificate(config->listener_host, server_name, error);
+    if (rc != ERR_OK)
+        return rc;
+    snprintf(common_name, sizeof(common_name), "Millrace cell %lld broker %lld",
+             (long long)cell->cell_no, (long long)broker_id);
+    return fleet_ca_keep_leaf(ca, common_name, names, certificate_file, key_file, error);
+}
+
 enum err cell_directory_prepare_broker(const struct provision_config *config,
                                        const struct fleet_ca *ca, struct uuid cell_id,
                                        const struct provision_cell *cell, int64_t broker_id,
@@ -144,28 +191,14 @@ enum err cell_directory_prepare_broker(const struct provision_config *config,
 {
     char directory[PATH_ROOM];
     char data[PATH_ROOM];
-    char certificate_file[PATH_ROOM];
-    char key_file[PATH_ROOM];
-    char common_name[64];
-    char server_name[LISTENER_HOST_ROOM];
-    const char *const names[] = {server_name, NULL};
     enum err rc = cell_directory_path(config, cell_id, broker_id, directory, error);
 
     if (rc == ERR_OK)
         rc = path_format(data, error, "%s/data", directory);
     if (rc == ERR_OK)
-        rc = path_format(certificate_file, error, "%s/tls.crt", directory);
-    if (rc == ERR_OK)
-        rc = path_format(key_file, error, "%s/tls.key", directory);
-    if (rc == ERR_OK)
-        rc = listener_host_for_certificate(config->listener_host, server_name, error);
-    if (rc == ERR_OK)
         rc = directory_make(data, error);
-    if (rc != ERR_OK)
-        return rc;
-    snprintf(common_name, sizeof(common_name), "Millrace cell %lld broker %lld",
-             (long long)cell->cell_no, (long long)broker_id);
-    rc = fleet_ca_keep_leaf(ca, common_name, names, certificate_file, key_file, error);
+    if (rc == ERR_OK)
+        rc = cell_directory_keep_certificate(config, ca, cell_id, cell, broker_id, error);
     if (rc == ERR_OK)
         rc = write_config(config, cell_id, cell, broker_id, directory, error);
     return rc;

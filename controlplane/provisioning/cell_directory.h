@@ -28,7 +28,16 @@ bool cell_directory_has_password(const struct provision_config *config, struct u
 enum err cell_directory_keep_password(const struct provision_config *config, struct uuid cell_id,
                                       struct secret *ret_password, struct error *error) WARN_UNUSED;
 
-/* Writes what broker `broker_id` needs to start. The cell must have its role and its ports. */
+/* The broker's certificate: made, and made anew when it is no longer fresh (fleet_ca.h). A broker that runs takes it
+ * within a minute. */
+bool cell_directory_has_fresh_certificate(const struct provision_config *config,
+                                          struct uuid cell_id, int64_t broker_id);
+enum err cell_directory_keep_certificate(const struct provision_config *config,
+                                         const struct fleet_ca *ca, struct uuid cell_id,
+                                         const struct provision_cell *cell, int64_t broker_id,
+                                         struct error *error) WARN_UNUSED;
+
+/* Writes what broker `broker_id` needs to start, its certificate too. The cell must have its role and its ports. */
 enum err cell_directory_prepare_broker(const struct provision_config *config,
                                        const struct fleet_ca *ca, struct uuid cell_id,
                                        const struct provision_cell *cell, int64_t broker_id,

@@ -86,7 +86,7 @@ enum err fleet_ca_open(const char *certificate_file, const char *key_file, struc
     return rc;
 }
 
-static bool is_fresh(const char *certificate_file, const char *key_file)
+bool fleet_ca_is_leaf_fresh(const char *certificate_file, const char *key_file)
 {
     struct stat status;
     int64_t now_s = clock_wall_ms(&system_clock) / 1000;
@@ -105,7 +105,7 @@ enum err fleet_ca_keep_leaf(const struct fleet_ca *ca, const char *common_name,
     char *leaf = NULL;
     char *key = NULL;
 
-    if (is_fresh(certificate_file, key_file))
+    if (fleet_ca_is_leaf_fresh(certificate_file, key_file))
         return ERR_OK;
     for (; *names != NULL && count < MAX_NAMES; names++) {
         if (strcmp(*names, "localhost") != 0)

@@ -132,8 +132,11 @@ static enum err start_broker(struct step *step, const struct provision_cell *cel
     char id[UUID_TEXT_LEN + 1];
     enum err rc = cell_directory_path(step->config, step->item->id, broker_id, directory, error);
 
-    if (rc != ERR_OK || process_driver_is_running(directory))
+    if (rc != ERR_OK)
         return rc;
+    if (process_driver_is_running(directory))
+        return cell_directory_keep_certificate(step->config, step->reconciler->ca, step->item->id,
+                                               cell, broker_id, error);
     rc = failpoint_pass(FAILPOINT_cell_before_files, error);
     if (rc == ERR_OK)
         rc = step_enter(step, "files", error);
@@ -259,7 +262,8 @@ static bool is_standing(const struct step *step, const struct provision_cell *ce
     for (int64_t i = 0; i < cell->broker_count; i++)
         if (cell->ports[i].sasl_ssl == 0 || cell->ports[i].metrics == 0 ||
             cell_directory_path(step->config, step->item->id, i, directory, &error) != ERR_OK ||
-            !process_driver_is_running(directory))
+            !process_driver_is_running(directory) ||
+            !cell_directory_has_fresh_certificate(step->config, step->item->id, i))
             return false;
     return true;
 }

@@ -45,6 +45,8 @@ const struct metric_family broker_families[] = {
                                "Frames that were no request we serve: unknown API, wrong version, "
                                "not logged in."},
     [FAMILY_LOGINS] = {"millrace_credential_auth_total", METRIC_COUNTER, "SASL logins by result."},
+    [FAMILY_CERTIFICATE_ENDS] = {"millrace_tls_certificate_expiry_timestamp_seconds", METRIC_GAUGE,
+                                 "When the certificate ends, in seconds since 1970."},
     [FAMILY_LOOP_BUSY] = {"millrace_loop_busy_seconds", METRIC_HISTOGRAM,
                           "How long each turn of an event loop worked before it could wait again."},
     [FAMILY_FLUSH_SECONDS] =

@@ -20,6 +20,7 @@ struct scrape_source {
     void *context;
     struct log_directory *directory;
     struct group_coordinator *coordinator;
+    const struct tls_context *tls; /* NULL = there is none */
     const char *software;
     bool has_process; /* the process's own figures, too (not in the simulator) */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the loops count, added up; the process; the log directory. */
 #include "dataplane/metrics/scrape_internal.h"
+#include "dataplane/net/tls_context.h"
 #include "dataplane/storage/log_directory.h"
 #include "dataplane/storage/storage_metrics.h"
 
@@ -195,6 +196,9 @@ void scrape_counters(struct scrape *scrape)
     add_labelled(scrape, FAMILY_LOGINS, "result", "failed", sum_at(scrape, AT(logins_failed)));
     add_connections(scrape);
     add_apis(scrape);
+    if (scrape->source->tls != NULL)
+        exposition_add(&scrape->exposition, FAMILY_CERTIFICATE_ENDS, NULL,
+                       tls_context_ends_s(scrape->source->tls));
     add_loops(scrape);
     add_directory(scrape);
     add_storage(scrape);

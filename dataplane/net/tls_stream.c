@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenSSL over a BIO of ours: it reads ciphertext from where the socket's bytes lie, and writes it where it is sent
- * from, so each is copied once. (OpenSSL's memory BIO copies it twice, and keeps the largest memory it ever had.)
- * AES-128-GCM first: a quarter faster than 256 where AES-NI is. Buffers are released while idle. Renegotiation
- * and compression are off.
- *
- * A full handshake leaves one ticket, not OpenSSL's two: each costs a sixteenth of it, and few clients come
- * back with any. A resumed handshake leaves the next. The certificate file is the whole chain: OpenSSL does
- * not look for more of it in each handshake. */
+ * from, so each is copied once. (OpenSSL's memory BIO copies it twice, and keeps the largest memory it ever had.) */
 #include "dataplane/net/tls_stream.h"
+
+#include "dataplane/net/tls_context.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -16,10 +12,6 @@
 
 #define KEPT_MAX_BYTES ((size_t)1 << 20)
 #define PENDING_MAX_BYTES ((size_t)1 << 20)
-
-struct tls_context {
-    SSL_CTX *ctx;
-};
 
 struct tls_stream {
     SSL *ssl;
@@ -32,66 +24,6 @@ struct tls_stream {
 
 static BIO_METHOD *stream_bio; /* made once, for ever */
 static pthread_once_t stream_bio_once = PTHREAD_ONCE_INIT;
-
-static enum err openssl_error(struct error *error, const char *what, const char *file)
-{
-    char text[160] = "unknown";
-    unsigned long code = ERR_get_error();
-
-    if (code != 0)
-        ERR_error_string_n(code, text, sizeof(text));
-    ERR_clear_error();
-    return error_set(error, ERR_INVALID, "%s %s: %s", what, file, text);
-}
-
-static bool set_policy(SSL_CTX *ctx)
-{
-    char groups[] = "X25519:P-256"; /* OpenSSL's macro casts const away */
-
-    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-    return SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
-           SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
-           SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-           SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
-                                         "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
-           SSL_CTX_set1_groups_list(ctx, groups) == 1;
-}
-
-enum err tls_context_new(const char *certificate_file, const char *key_file,
-                         struct tls_context **ret_context, struct error *error)
-{
-    struct tls_context *context = calloc(1, sizeof(*context));
-    enum err rc = ERR_OK;
-
-    if (context == NULL)
-        return error_set(error, ERR_NO_MEMORY, "TLS context");
-    context->ctx = SSL_CTX_new(TLS_server_method());
-    if (context->ctx == NULL || !set_policy(context->ctx))
-        rc = openssl_error(error, "TLS", "context");
-    else if (SSL_CTX_use_certificate_chain_file(context->ctx, certificate_file) != 1)
-        rc = openssl_error(error, "certificate", certificate_file);
-    else if (SSL_CTX_use_PrivateKey_file(context->ctx, key_file, SSL_FILETYPE_PEM) != 1)
-        rc = openssl_error(error, "private key", key_file);
-    else if (SSL_CTX_check_private_key(context->ctx) != 1)
-        rc = openssl_error(error, "private key does not fit the certificate:", key_file);
-    if (rc != ERR_OK) {
-        tls_context_free(context);
-        return rc;
-    }
-    *ret_context = context;
-    return ERR_OK;
-}
-
-void tls_context_free(struct tls_context *context)
-{
-    if (context == NULL)
-        return;
-    SSL_CTX_free(context->ctx);
-    free(context);
-}
 
 /* --- the BIO --- */
 
@@ -184,13 +116,16 @@ enum err tls_stream_new(struct tls_context *context, struct spare_pool *spares,
                         struct tls_stream **ret_stream)
 {
     struct tls_stream *stream = calloc(1, sizeof(*stream));
+    SSL_CTX *begin_with = NULL;
     BIO *bio = NULL;
 
     if (stream == NULL)
         return ERR_NO_MEMORY;
     buffer_init_spare(&stream->kept, KEPT_MAX_BYTES, spares);
     buffer_init_spare(&stream->pending, PENDING_MAX_BYTES, spares);
-    stream->ssl = SSL_new(context->ctx);
+    begin_with = tls_context_current(context);
+    stream->ssl = SSL_new(begin_with);
+    SSL_CTX_free(begin_with); /* the stream has it now */
     bio = new_stream_bio(stream);
     if (stream->ssl == NULL || bio == NULL) {
         BIO_free(bio);

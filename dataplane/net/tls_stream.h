@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS 1.2 and 1.3 without sockets: ciphertext in and out as bytes. The layers above see a
- * stream of plain bytes. One tls_context a listener, one tls_stream a connection; loop of the
+ * stream of plain bytes. One tls_context a broker, one tls_stream a connection; loop of the
  * connection only. */
 #ifndef DATAPLANE_NET_TLS_STREAM_H
 #define DATAPLANE_NET_TLS_STREAM_H
@@ -12,11 +12,6 @@
 
 struct tls_context;
 struct tls_stream;
-
-/* PEM files; the certificate file holds the chain. ERR_INVALID with what OpenSSL said. */
-enum err tls_context_new(const char *certificate_file, const char *key_file,
-                         struct tls_context **ret_context, struct error *error) WARN_UNUSED;
-void tls_context_free(struct tls_context *context);
 
 /* Memory for ciphertext comes from `spares`, and none is held while there is none. */
 enum err tls_stream_new(struct tls_context *context, struct spare_pool *spares,

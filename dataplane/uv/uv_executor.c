@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* A few rounds side by side keep a disk busy; more of them only make each smaller. */
-enum { MAX_LOOPS = 64, FLUSH_WORKERS_MAX = 4 };
+enum { SIGNALS = 3, MAX_LOOPS = 64, FLUSH_WORKERS_MAX = 4 };
 
 /* A timer that is due so soon gets no alarm, which would be up to a millisecond late. */
 enum { SOON_US = 20 };
@@ -27,7 +27,7 @@ struct uv_executor {
     struct uv_executor_loop *loops;
     struct loop *loop_pointers[MAX_LOOPS];
     struct worker_pools *workers;
-    uv_signal_t signals[2];
+    uv_signal_t signals[SIGNALS];
     void (*on_signal)(void *context, int number);
     void *signal_context;
     bool is_running; /* set once: workers may read it */
@@ -321,11 +321,11 @@ static void signal_arrived(uv_signal_t *signal, int number)
 void uv_executor_on_signal(struct uv_executor *executor,
                            void (*on_signal)(void *context, int number), void *context)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
     executor->on_signal = on_signal;
     executor->signal_context = context;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SIGNALS; i++) {
         uv_signal_init(&executor->loops[0].uv, &executor->signals[i]);
         executor->signals[i].data = executor;
         uv_signal_start(&executor->signals[i], signal_arrived, numbers[i]);
@@ -376,7 +376,7 @@ static void close_handles(struct mail *mail)
 void uv_executor_stop(struct uv_executor *executor)
 {
     if (executor->on_signal != NULL) {
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < SIGNALS; i++)
             uv_close((uv_handle_t *)&executor->signals[i], NULL);
     }
     for (int i = executor->base.loop_count - 1; i >= 0; i--) {

@@ -23,7 +23,7 @@ struct uv_executor_options {
 enum err uv_executor_new(const struct uv_executor_options *options,
                          struct uv_executor **ret_executor, struct error *error) WARN_UNUSED;
 struct executor *uv_executor_base(struct uv_executor *executor);
-/* Called on loop 0 for SIGTERM and SIGINT, from run on. */
+/* Called on loop 0 for SIGTERM, SIGINT and SIGHUP, from run on. */
 void uv_executor_on_signal(struct uv_executor *executor,
                            void (*on_signal)(void *context, int number), void *context);
 void uv_executor_run(struct uv_executor *executor);

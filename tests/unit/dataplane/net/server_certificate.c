@@ -44,3 +44,10 @@ void server_certificate_remove(struct server_certificate *certificate)
     unlink(certificate->certificate_path);
     unlink(certificate->key_path);
 }
+
+void server_certificate_replace(struct server_certificate *certificate,
+                                struct server_certificate *next)
+{
+    ck_assert_int_eq(rename(next->key_path, certificate->key_path), 0);
+    ck_assert_int_eq(rename(next->certificate_path, certificate->certificate_path), 0);
+}

@@ -11,5 +11,8 @@ struct server_certificate {
 /* For "localhost"; the file has the CA's certificate, too. */
 void server_certificate_make(struct server_certificate *certificate);
 void server_certificate_remove(struct server_certificate *certificate);
+/* Renames each file of `next`, which is none any more, over the one of `certificate`. */
+void server_certificate_replace(struct server_certificate *certificate,
+                                struct server_certificate *next);
 
 #endif

@@ -2,7 +2,7 @@
 /* When a connection reads, and what it hands on and sends over TLS: over streams of the test's own, with OpenSSL's client at the
  * other end. */
 #include "dataplane/net/connection.h"
-#include "dataplane/net/tls_stream.h"
+#include "dataplane/net/tls_context.h"
 #include "dataplane/quota/memory_budget.h"
 #include "tests/simulation/sim_executor.h"
 #include "tests/support/check_main.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/net/tls_context.h"
 #include "dataplane/net/tls_stream.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/net/server_certificate.h"
@@ -229,27 +230,94 @@ START_TEST(a_full_handshake_offers_one_session_for_later)
 }
 END_TEST
 
-START_TEST(a_session_is_resumed_and_the_next_one_offered)
+/* A session is offered, and its connection ends. */
+static void get_session(int version)
 {
     struct pair pair;
-    SSL_SESSION *first = NULL;
 
-    pair_init(&pair, TLS1_3_VERSION);
+    pair_init(&pair, version);
     shake_hands(&pair);
     talk(&pair);
     SSL_set_shutdown(pair.client, SSL_SENT_SHUTDOWN); /* else OpenSSL forgets its session */
     pair_done(&pair);
-    first = session;
+}
+
+/* A connection that would resume it. */
+static void come_back(struct pair *pair, int version)
+{
+    SSL_SESSION *first = session;
+
     session = NULL;
-    pair_init(&pair, TLS1_3_VERSION);
-    ck_assert_int_eq(SSL_set_session(pair.client, first), 1);
+    pair_init(pair, version);
+    ck_assert_int_eq(SSL_set_session(pair->client, first), 1);
     SSL_SESSION_free(first);
-    shake_hands(&pair);
-    talk(&pair);
+    shake_hands(pair);
+    talk(pair);
+}
+
+static void renew_certificate(void)
+{
+    struct server_certificate next;
+    struct error error;
+
+    server_certificate_make(&next);
+    server_certificate_replace(&files, &next);
+    ck_assert_int_eq(tls_context_renew(server, &error), ERR_OK);
+}
+
+START_TEST(a_session_is_resumed_and_the_next_one_offered)
+{
+    struct pair pair;
+
+    get_session(TLS1_3_VERSION);
+    come_back(&pair, TLS1_3_VERSION);
     ck_assert_int_eq(SSL_session_reused(pair.client), 1);
     ck_assert_str_eq(tls_stream_server_name(pair.stream), "b0-x.pool.example");
     ck_assert_int_eq(session_count, 2);
     pair_done(&pair);
+}
+END_TEST
+
+START_TEST(a_session_of_before_a_renewal_is_not_resumed)
+{
+    struct pair pair;
+
+    get_session(versions[_i]);
+    renew_certificate();
+    come_back(&pair, versions[_i]);
+    ck_assert_int_eq(SSL_session_reused(pair.client), 0);
+    pair_done(&pair);
+}
+END_TEST
+
+static bool are_shown_the_same_certificate(const struct pair *a, const struct pair *b)
+{
+    X509 *of_a = SSL_get1_peer_certificate(a->client), *of_b = SSL_get1_peer_certificate(b->client);
+    bool are_same = X509_cmp(of_a, of_b) == 0;
+
+    X509_free(of_a);
+    X509_free(of_b);
+    return are_same;
+}
+
+START_TEST(a_renewed_certificate_is_that_of_streams_that_begin_after_it)
+{
+    struct pair before, begun_before, after;
+
+    pair_init(&before, versions[_i]);
+    shake_hands(&before);
+    pair_init(&begun_before, versions[_i]);
+    renew_certificate();
+    pair_init(&after, versions[_i]);
+    shake_hands(&begun_before);
+    shake_hands(&after);
+    ck_assert(are_shown_the_same_certificate(&before, &begun_before));
+    ck_assert(!are_shown_the_same_certificate(&before, &after));
+    talk(&before);
+    talk(&after);
+    pair_done(&before);
+    pair_done(&begun_before);
+    pair_done(&after);
 }
 END_TEST
 
@@ -331,6 +399,8 @@ Suite *test_suite(void)
     tcase_add_loop_test(tc, what_waits_to_be_sent_leaves_with_its_memory, 0, 2);
     tcase_add_loop_test(tc, a_full_handshake_offers_one_session_for_later, 0, 2);
     tcase_add_test(tc, a_session_is_resumed_and_the_next_one_offered);
+    tcase_add_loop_test(tc, a_session_of_before_a_renewal_is_not_resumed, 0, 2);
+    tcase_add_loop_test(tc, a_renewed_certificate_is_that_of_streams_that_begin_after_it, 0, 2);
     tcase_add_loop_test(tc, the_client_is_shown_every_certificate_of_the_file, 0, 2);
     tcase_add_test(tc, tls_1_1_is_refused);
     tcase_add_test(tc, bytes_that_are_not_tls_are_an_error_not_a_crash);

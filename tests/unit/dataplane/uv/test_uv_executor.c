@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loops with their real threads and workers. */
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ static struct timer timers[2];
 static int fires[2];
 static uint64_t last_turn;
 static int64_t piece_delay_us;
+static int signals_seen;
 
 static void setup(void)
 {
@@ -193,6 +195,34 @@ START_TEST(no_timer_fires_before_its_deadline_and_the_alarm_is_moved_to_an_earli
 }
 END_TEST
 
+static void note_signal(void *context, int number)
+{
+    static const int sent[] = {SIGHUP, SIGINT, SIGTERM};
+
+    (void)context;
+    ck_assert_int_eq(number, sent[signals_seen++]);
+    if (signals_seen < 3)
+        (void)kill(getpid(), sent[signals_seen]);
+    else
+        uv_executor_stop(executor);
+}
+
+static void send_first_signal(struct mail *mail)
+{
+    (void)mail;
+    (void)kill(getpid(), SIGHUP);
+}
+
+START_TEST(who_hangs_up_interrupts_or_terminates_is_told_and_ends_nothing_by_itself)
+{
+    uv_executor_on_signal(executor, note_signal, NULL);
+    first.deliver = send_first_signal;
+    loop_post(loop, &first);
+    uv_executor_run(executor);
+    ck_assert_int_eq(signals_seen, 3);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("dataplane/uv/uv_executor");
@@ -200,6 +230,10 @@ Suite *test_suite(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, work_begins_when_the_mail_of_its_turn_is_delivered_and_each_is_done_once);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("signals");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, who_hangs_up_interrupts_or_terminates_is_told_and_ends_nothing_by_itself);
     suite_add_tcase(suite, tc);
     tc = tcase_create("timers");
     tcase_add_checked_fixture(tc, setup, teardown);
