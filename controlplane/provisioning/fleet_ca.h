@@ -21,7 +21,8 @@ void fleet_ca_done(struct fleet_ca *ca);
 
 /* Neither file of a server's certificate is missing, and it is not past two thirds of its days. */
 bool fleet_ca_is_leaf_fresh(const char *certificate_file, const char *key_file);
-/* Writes a server certificate (leaf, then CA) and its key (mode 0600) unless they are fresh. names: NULL-terminated; the loopback addresses and "localhost" are always in it. */
+/* Writes a server certificate (leaf, then CA) and its key (mode 0600) unless they are fresh. names: NULL-terminated;
+ * the loopback addresses and "localhost" are always in it. */
 enum err fleet_ca_keep_leaf(const struct fleet_ca *ca, const char *common_name,
                             const char *const *names, const char *certificate_file,
                             const char *key_file, struct error *error) WARN_UNUSED;

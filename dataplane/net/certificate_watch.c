@@ -21,8 +21,8 @@ static void look(struct work *work)
 {
     struct certificate_watch *watch = container_of(work, struct certificate_watch, work);
 
-    watch->is_taken = watch->must_take || tls_context_is_outdated(watch->tls);
-    watch->error.code = watch->is_taken ? tls_context_renew(watch->tls, &watch->error) : ERR_OK;
+    watch->is_tried = watch->must_take || tls_context_is_outdated(watch->tls);
+    watch->error.code = watch->is_tried ? tls_context_renew(watch->tls, &watch->error) : ERR_OK;
 }
 
 static void begin_look(struct certificate_watch *watch)
@@ -51,7 +51,7 @@ static void looked(struct work *work)
     struct certificate_watch *watch = container_of(work, struct certificate_watch, work);
 
     watch->is_looking = false;
-    if (watch->is_taken)
+    if (watch->is_tried)
         say_what_was_done(watch);
     if (watch->is_ended)
         return;

@@ -28,8 +28,8 @@ struct certificate_watch {
     bool is_ended;
     /* the worker's while it looks */
     bool must_take;
-    bool is_taken;
-    struct error error; /* of taking them */
+    bool is_tried;      /* to take them */
+    struct error error; /* of that */
 };
 
 /* The context is borrowed until the loops and workers have ended. */
