@@ -6,13 +6,15 @@
 enum err record_stream_init(struct record_stream *stream, int codec, struct slice records,
                             size_t max_bytes)
 {
-    *stream = (struct record_stream){.at = records.data, .end = records.data + records.len};
+    *stream = (struct record_stream){
+        .at = records.data, .end = records.data + records.len, .shown_bytes = (int64_t)records.len};
     if (codec == COMPRESSION_NONE)
         return ERR_OK;
     stream->window = malloc(RECORD_STREAM_WINDOW_BYTES);
     if (stream->window == NULL)
         return ERR_NO_MEMORY;
     stream->at = stream->end = stream->window;
+    stream->shown_bytes = 0;
     return decompressor_open(codec, records, max_bytes, &stream->decompressor);
 }
 
@@ -47,7 +49,13 @@ static bool refill(struct record_stream *stream)
     stream->is_ended = len == 0;
     stream->at = stream->window;
     stream->end = stream->window + len;
+    stream->shown_bytes += (int64_t)len;
     return len > 0;
+}
+
+static int64_t consumed_bytes(const struct record_stream *stream)
+{
+    return stream->shown_bytes - (stream->end - stream->at);
 }
 
 static uint8_t next_byte(struct record_stream *stream)
@@ -58,12 +66,16 @@ static uint8_t next_byte(struct record_stream *stream)
         fail(stream, ERR_TRUNCATED);
         return 0;
     }
-    stream->consumed_bytes++;
     return *stream->at++;
 }
 
-/* Zig-zag, 7-bit groups, at most 64 bits. */
-static int64_t next_varlong(struct record_stream *stream, int bits)
+static int64_t signed_of(uint64_t zig_zag)
+{
+    return (int64_t)(zig_zag >> 1) ^ -(int64_t)(zig_zag & 1);
+}
+
+/* Any number, and all that can be wrong with one. */
+static __attribute__((noinline)) int64_t next_long_number(struct record_stream *stream, int bits)
 {
     uint64_t raw = 0;
 
@@ -74,10 +86,26 @@ static int64_t next_varlong(struct record_stream *stream, int bits)
             break;
         raw |= (uint64_t)(byte & 0x7f) << shift;
         if ((byte & 0x80) == 0)
-            return (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
+            return signed_of(raw);
     }
     fail(stream, ERR_INVALID);
     return 0;
+}
+
+/* Zig-zag, 7-bit groups, at most 64 bits. Most have one byte or two, and lie there. */
+static inline int64_t next_varlong(struct record_stream *stream, int bits)
+{
+    const uint8_t *at = stream->at;
+
+    if (stream->end - at >= 2 && at[0] < 0x80) {
+        stream->at = at + 1;
+        return signed_of(at[0]);
+    }
+    if (stream->end - at >= 2 && at[1] < 0x80) {
+        stream->at = at + 2;
+        return signed_of((at[0] & 0x7fU) | (uint64_t)at[1] << 7);
+    }
+    return next_long_number(stream, bits);
 }
 
 static int32_t next_varint(struct record_stream *stream)
@@ -85,11 +113,8 @@ static int32_t next_varint(struct record_stream *stream)
     return (int32_t)next_varlong(stream, 32);
 }
 
-/* Skips len bytes; ret_bytes is a view of them when they are uncompressed. */
-static void skip(struct record_stream *stream, int64_t len, struct slice *ret_bytes)
+static __attribute__((noinline)) void skip_windows(struct record_stream *stream, int64_t len)
 {
-    if (stream->err == ERR_OK && stream->decompressor == NULL && len <= stream->end - stream->at)
-        *ret_bytes = slice_of(stream->at, (size_t)len);
     while (len > 0 && stream->err == ERR_OK) {
         int64_t part = 0;
 
@@ -99,8 +124,19 @@ static void skip(struct record_stream *stream, int64_t len, struct slice *ret_by
         }
         part = stream->end - stream->at < len ? stream->end - stream->at : len;
         stream->at += part;
-        stream->consumed_bytes += part;
         len -= part;
+    }
+}
+
+/* Skips len bytes; ret_bytes is a view of them when they are uncompressed. Null (-1) has none. */
+static inline void skip(struct record_stream *stream, int64_t len, struct slice *ret_bytes)
+{
+    if (len > stream->end - stream->at) {
+        skip_windows(stream, len);
+    } else if (len >= 0) {
+        if (stream->decompressor == NULL)
+            *ret_bytes = slice_of(stream->at, (size_t)len);
+        stream->at += len;
     }
 }
 
@@ -109,7 +145,7 @@ static int32_t next_len(struct record_stream *stream, int64_t record_end, bool m
 {
     int32_t len = next_varint(stream);
 
-    if (len < (may_be_null ? -1 : 0) || len > record_end - stream->consumed_bytes)
+    if (len < (may_be_null ? -1 : 0) || len > record_end - consumed_bytes(stream))
         fail(stream, ERR_INVALID);
     return stream->err == ERR_OK ? len : 0;
 }
@@ -121,7 +157,7 @@ static void skip_headers(struct record_stream *stream, int64_t record_end,
     struct slice ignored = SLICE_NULL;
 
     record->header_count = next_varint(stream);
-    if (record->header_count < 0 || record->header_count > record_end - stream->consumed_bytes)
+    if (record->header_count < 0 || record->header_count > record_end - consumed_bytes(stream))
         fail(stream, ERR_INVALID);
     if (stream->decompressor == NULL)
         start = stream->at;
@@ -137,7 +173,7 @@ enum err record_stream_next(struct record_stream *stream, struct record_view *re
 {
     struct record_view record = {0};
     int32_t len = next_varint(stream);
-    int64_t record_end = stream->consumed_bytes + len;
+    int64_t record_end = consumed_bytes(stream) + len;
 
     if (stream->err == ERR_OK && len < 0)
         fail(stream, ERR_INVALID);
@@ -149,14 +185,10 @@ enum err record_stream_next(struct record_stream *stream, struct record_view *re
     record.value_len = next_len(stream, record_end, true);
     skip(stream, record.value_len, &record.value);
     skip_headers(stream, record_end, &record);
-    if (stream->err == ERR_OK && stream->consumed_bytes != record_end)
+    if (stream->err == ERR_OK && consumed_bytes(stream) != record_end)
         fail(stream, ERR_INVALID);
     if (stream->err != ERR_OK)
         return stream->err;
-    if (record.key_len < 0)
-        record.key = SLICE_NULL;
-    if (record.value_len < 0)
-        record.value = SLICE_NULL;
     *ret_record = record;
     return ERR_OK;
 }

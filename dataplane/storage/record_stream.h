@@ -22,7 +22,7 @@ struct record_stream {
     uint8_t *window;                   /* owned; NULL = uncompressed */
     bool is_ended;                     /* the decompressor gave all it has */
     enum err err;                      /* sticks */
-    int64_t consumed_bytes;
+    int64_t shown_bytes;               /* of the records, up to `end` */
 };
 
 struct record_view {

@@ -329,30 +329,6 @@ START_TEST(bare_snappy_is_understood_and_a_lying_length_is_not_believed)
 }
 END_TEST
 
-START_TEST(uncompressed_records_are_shown_where_they_are)
-{
-    struct record_batch batch;
-    struct record_stream stream;
-    struct record_view record;
-
-    write_batch(2, 3);
-    ck_assert_int_eq(record_batch_parse(buffer_slice(&bytes), &batch), ERR_OK);
-    ck_assert_int_eq(record_stream_init(&stream, 0,
-                                        record_batch_records(&batch, buffer_slice(&bytes)),
-                                        RECORD_STREAM_MAX_BYTES),
-                     ERR_OK);
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(record_stream_next(&stream, &record), ERR_OK);
-        ck_assert_int_eq(record.offset_delta, i);
-        ck_assert(slice_is_null(record.key));
-        ck_assert_uint_eq(record.value.len, 11);
-        ck_assert_int_eq(record.value.data[7], i);
-    }
-    ck_assert(record_stream_is_at_end(&stream));
-    record_stream_done(&stream);
-}
-END_TEST
-
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("dataplane/storage/record_batch");
@@ -375,7 +351,6 @@ Suite *test_suite(void)
     tcase_add_test(tc, zstd_needs_produce_version_7);
     tcase_add_loop_test(tc, a_bomb_is_stopped_at_the_cap, 1, 5);
     tcase_add_test(tc, bare_snappy_is_understood_and_a_lying_length_is_not_believed);
-    tcase_add_test(tc, uncompressed_records_are_shown_where_they_are);
     suite_add_tcase(suite, tc);
     return suite;
 }
