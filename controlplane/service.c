@@ -3,11 +3,9 @@
  * without its certificate, its sealing key, or its port.
  *
  * SIGTERM and SIGINT: take no new connection, end the waits (they are answered with 202), finish what runs, close the
- * store. A second signal ends the process at once. */
+ * store. A second signal ends the process at once. SIGHUP: take the certificate anew (server_certificate.h). */
 #include "controlplane/service.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,7 +16,9 @@
 #include "common/observe/log.h"
 #include "controlplane/endpoints/endpoints.h"
 #include "controlplane/failpoint/failpoint.h"
+#include "controlplane/provisioning/files.h"
 #include "controlplane/provisioning/verb_options.h"
+#include "controlplane/server_certificate.h"
 #include "controlplane/watch.h"
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -51,7 +51,8 @@ static const struct option options[] = {
     {"public_url", OPTION_STRING, FIELD(public_url), "", 0, 0, "", NULL, false,
      "how clients reach us, without a slash at the end; empty: https://localhost:<listen_port>"},
     {"certificate_file", OPTION_STRING, FIELD(certificate_file), NULL, 0, 0, "", NULL, false,
-     "PEM chain of the REST certificate"},
+     "PEM chain of the REST certificate; a renewed one is taken within a minute, at SIGHUP at "
+     "once"},
     {"key_file", OPTION_STRING, FIELD(key_file), NULL, 0, 0, "", NULL, true,
      "PEM key of the REST certificate"},
     {"ca_certificate_file", OPTION_STRING, FIELD(ca_certificate_file), NULL, 0, 0, "", NULL, false,
@@ -98,7 +99,8 @@ static const struct option options[] = {
 struct service {
     struct serve_config config;
     struct db_config db_config;
-    char *certificate_pem, *key_pem, *ca_certificate_pem;
+    struct server_certificate certificate;
+    char *ca_certificate_pem;
     char public_url[ISSUER_MAX_LEN], issuer[ISSUER_MAX_LEN + 16];
     struct seal_key seal_key;
     struct endpoints endpoints;
@@ -108,37 +110,15 @@ struct service {
 
 /* ---- what comes from files ---- */
 
-static enum err read_file(const char *path, char **ret_text, struct error *error)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *text = calloc(1, PEM_MAX_BYTES + 1);
-    ssize_t len = fd >= 0 && text ? read(fd, text, PEM_MAX_BYTES) : -1;
-    enum err rc = ERR_OK;
-
-    if (!text)
-        rc = error_set(error, ERR_NO_MEMORY, "read %s: no memory", path);
-    else if (len <= 0)
-        rc = error_set(error, err_from_errno(errno), "read %s: %s", path,
-                       len == 0 ? "the file is empty" : strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    if (rc != ERR_OK) {
-        free(text);
-        return rc;
-    }
-    *ret_text = text;
-    return ERR_OK;
-}
-
 static enum err load_files(struct service *service, struct error *error)
 {
     const struct serve_config *config = &service->config;
-    enum err rc = read_file(config->certificate_file, &service->certificate_pem, error);
+    enum err rc = server_certificate_open(&service->certificate, config->certificate_file,
+                                          config->key_file, error);
 
     if (rc == ERR_OK)
-        rc = read_file(config->key_file, &service->key_pem, error);
-    if (rc == ERR_OK)
-        rc = read_file(config->ca_certificate_file, &service->ca_certificate_pem, error);
+        rc = file_read(config->ca_certificate_file, PEM_MAX_BYTES, &service->ca_certificate_pem,
+                       error);
     if (rc == ERR_OK)
         rc = seal_key_load(config->sealing_key_file, &service->seal_key, error);
     return rc;
@@ -222,6 +202,7 @@ static void fill_endpoints(struct service *service)
     endpoints->public_url = service->public_url;
     endpoints->region = service->config.region;
     endpoints->ca_certificate_pem = service->ca_certificate_pem;
+    endpoints->certificate_ends_s = &service->certificate.ends_s;
     seal_key_derive(&service->seal_key, "paging cursors", endpoints->cursor_key);
 }
 
@@ -231,8 +212,7 @@ static enum err start_servers(struct service *service, struct error *error)
     struct http_server_config rest = {
         .addresses = config->listen_addresses,
         .port = config->listen_port,
-        .certificate_pem = service->certificate_pem,
-        .key_pem = service->key_pem,
+        .certificate = {service->certificate.chain_pem, service->certificate.key_pem},
         .routes = public_routes,
         .route_count = public_route_count,
         .context = &service->endpoints,
@@ -293,10 +273,7 @@ static void stop(struct service *service)
     db_pool_free(service->endpoints.pool);
     seal_key_done(&service->seal_key);
     OPENSSL_cleanse(service->endpoints.cursor_key, sizeof(service->endpoints.cursor_key));
-    if (service->key_pem)
-        OPENSSL_cleanse(service->key_pem, strlen(service->key_pem));
-    free(service->key_pem);
-    free(service->certificate_pem);
+    server_certificate_done(&service->certificate);
     free(service->ca_certificate_pem);
 }
 
@@ -308,11 +285,17 @@ static void exit_at_once(int number)
     _exit(EXIT_FAILURE);
 }
 
-static void wait_for_signal(const sigset_t *signals)
+/* The certificate is looked at once a minute, and taken at SIGHUP. */
+static void serve_until_told(struct service *service, const sigset_t *signals)
 {
+    static const struct timespec until_a_look = {.tv_sec = 60};
     int number = 0;
 
-    sigwait(signals, &number);
+    do {
+        number = sigtimedwait(signals, NULL, &until_a_look);
+        if (number == SIGHUP || number < 0)
+            server_certificate_look(&service->certificate, service->server, number == SIGHUP);
+    } while (number == SIGHUP || number < 0);
     log_event(LOG_INFO, "stopping", f_i64("signal", number));
     signal(SIGTERM, exit_at_once);
     signal(SIGINT, exit_at_once);
@@ -339,6 +322,7 @@ int serve_main(char *const *args)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
     signal(SIGPIPE, SIG_IGN);
 
@@ -346,7 +330,7 @@ int serve_main(char *const *args)
     if (rc == ERR_OK) {
         log_event(LOG_INFO, "serving", f_str("url", service.public_url),
                   f_i64("port", http_server_port(service.server)));
-        wait_for_signal(&signals);
+        serve_until_told(&service, &signals);
     } else {
         log_event(LOG_ERROR, "start_failed", f_str("message", error.message));
     }

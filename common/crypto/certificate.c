@@ -16,6 +16,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { BACKDATE_S = 3600, MAX_DAYS = 36500, SERIAL_BITS = 159 };
 
@@ -218,8 +219,9 @@ enum err certificate_make_ca(const char *common_name, int days, char **ret_certi
     return rc;
 }
 
-static enum err read_ca(const char *certificate_pem, const char *key_pem, X509 **ret_certificate,
-                        EVP_PKEY **ret_key, struct error *error)
+/* False: one of them is no PEM, or they do not belong together. */
+static bool read_pair(const char *certificate_pem, const char *key_pem, X509 **ret_certificate,
+                      EVP_PKEY **ret_key)
 {
     BIO *certificate_bio = BIO_new_mem_buf(certificate_pem, -1);
     BIO *key_bio = BIO_new_mem_buf(key_pem, -1);
@@ -227,18 +229,43 @@ static enum err read_ca(const char *certificate_pem, const char *key_pem, X509 *
     X509 *certificate =
         certificate_bio ? PEM_read_bio_X509(certificate_bio, NULL, NULL, NULL) : NULL;
     EVP_PKEY *key = key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, no_password) : NULL;
+    bool is_pair =
+        certificate != NULL && key != NULL && X509_check_private_key(certificate, key) == 1;
 
     BIO_free(certificate_bio);
     BIO_free(key_bio);
-    if (certificate == NULL || key == NULL || X509_check_private_key(certificate, key) != 1) {
+    ERR_clear_error();
+    if (!is_pair) {
         X509_free(certificate);
         EVP_PKEY_free(key);
-        ERR_clear_error();
-        return error_set(error, ERR_INVALID, "the CA's certificate and key are not a PEM pair");
+        return false;
     }
     *ret_certificate = certificate;
     *ret_key = key;
+    return true;
+}
+
+enum err certificate_check_pair(const char *chain_pem, const char *key_pem, int64_t *ret_ends_s,
+                                struct error *error)
+{
+    X509 *certificate = NULL;
+    EVP_PKEY *key = NULL;
+
+    if (!read_pair(chain_pem, key_pem, &certificate, &key))
+        return error_set(error, ERR_INVALID, "the certificate and the key are not a PEM pair");
+    *ret_ends_s = certificate_ends_s(certificate);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
     return ERR_OK;
+}
+
+int64_t certificate_ends_s(const X509 *certificate)
+{
+    struct tm end;
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1)
+        return 0;
+    return (int64_t)timegm(&end);
 }
 
 enum err certificate_issue(const char *ca_certificate_pem, const char *ca_key_pem,
@@ -253,8 +280,8 @@ enum err certificate_issue(const char *ca_certificate_pem, const char *ca_key_pe
         if (!is_dns_name(*name))
             rc = error_set(error, ERR_INVALID, "\"%s\" is not a host name", *name);
     }
-    if (rc == ERR_OK)
-        rc = read_ca(ca_certificate_pem, ca_key_pem, &ca, &ca_key, error);
+    if (rc == ERR_OK && !read_pair(ca_certificate_pem, ca_key_pem, &ca, &ca_key))
+        rc = error_set(error, ERR_INVALID, "the CA's certificate and key are not a PEM pair");
     if (rc != ERR_OK)
         return rc;
 

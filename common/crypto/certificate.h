@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+struct x509_st; /* OpenSSL's X509 */
+
 struct certificate_request {
     const char *common_name;
     const char *const *dns_names; /* NULL-terminated; wildcard allowed in the first label */
@@ -22,5 +24,12 @@ enum err certificate_make_ca(const char *common_name, int days, char **ret_certi
 enum err certificate_issue(const char *ca_certificate_pem, const char *ca_key_pem,
                            const struct certificate_request *request, char **ret_certificate_pem,
                            char **ret_key_pem, struct error *error) WARN_UNUSED;
+
+/* May a server show this chain, whose first is its own, and sign with this key? ERR_INVALID: one of them is no PEM, or they do
+ * not belong together. *ret_ends_s: see below, of the first. */
+enum err certificate_check_pair(const char *chain_pem, const char *key_pem, int64_t *ret_ends_s,
+                                struct error *error) WARN_UNUSED;
+/* Seconds since 1970; 0 = it does not say. */
+int64_t certificate_ends_s(const struct x509_st *certificate);
 
 #endif

@@ -16,13 +16,14 @@ struct endpoints {
     const struct seal_key *seal_key;
     uint8_t cursor_key[SEAL_KEY_LEN];
     const struct clock *clock;
-    const char *public_url;         /* "https://localhost:8443" */
-    const char *region;             /* the one location on offer: "global" */
-    const char *ca_certificate_pem; /* goes into every credential */
-    struct rate_limiter *calls;     /* by caller */
-    struct rate_limiter *failures;  /* to get a token: by address, and by key id */
-    struct rate_limiter *audits;    /* of what anybody can cause: by address or caller */
-    struct http_server *server;     /* whose metrics are shown; set once it runs */
+    const char *public_url;                    /* "https://localhost:8443" */
+    const char *region;                        /* the one location on offer: "global" */
+    const char *ca_certificate_pem;            /* goes into every credential */
+    const _Atomic int64_t *certificate_ends_s; /* REST's; seconds since 1970 */
+    struct rate_limiter *calls;                /* by caller */
+    struct rate_limiter *failures;             /* to get a token: by address, and by key id */
+    struct rate_limiter *audits;               /* of what anybody can cause: by address or caller */
+    struct http_server *server;                /* whose metrics are shown; set once it runs */
 };
 
 /* Routes of the public listener and of the metrics listener. Their context is a struct endpoints. */

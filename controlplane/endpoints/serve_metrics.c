@@ -11,6 +11,7 @@
 
 enum serve_family {
     FAMILY_BUILD_INFO = PROCESS_FAMILY_COUNT,
+    FAMILY_CERTIFICATE_ENDS,
     FAMILY_STORE_UP,
     FAMILY_STORE_CONNECTIONS,
     FAMILY_STORE_BUSY,
@@ -21,6 +22,8 @@ enum serve_family {
 static const struct metric_family families[] = {
     PROCESS_METRIC_FAMILIES,
     [FAMILY_BUILD_INFO] = {"millrace_build_info", METRIC_GAUGE, "Always 1; labels say what runs."},
+    [FAMILY_CERTIFICATE_ENDS] = {"millrace_tls_certificate_expiry_timestamp_seconds", METRIC_GAUGE,
+                                 "When the certificate of REST ends, in seconds since 1970."},
     [FAMILY_STORE_UP] = {"millrace_store_up", METRIC_GAUGE, "1 if the store answers."},
     [FAMILY_STORE_CONNECTIONS] = {"millrace_store_connections", METRIC_GAUGE,
                                   "Connections to the store that may be open at most."},
@@ -51,6 +54,8 @@ static void add_all(struct endpoints *endpoints, struct exposition *exposition)
 
     exposition_add_process(exposition);
     add_build(exposition);
+    exposition_add(exposition, FAMILY_CERTIFICATE_ENDS, NULL,
+                   atomic_load(endpoints->certificate_ends_s));
     exposition_add(exposition, FAMILY_STORE_UP, NULL, health_check(endpoints, &error) == ERR_OK);
     exposition_add(exposition, FAMILY_STORE_CONNECTIONS, NULL, db_pool_size(endpoints->pool));
     exposition_add(exposition, FAMILY_STORE_BUSY, NULL, db_pool_busy(endpoints->pool));

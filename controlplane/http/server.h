@@ -11,12 +11,16 @@
 
 struct http_server;
 
+struct http_certificate {
+    const char *chain_pem; /* NULL = plain HTTP */
+    const char *key_pem;
+};
+
 struct http_server_config {
     const char *
         addresses; /* literal, comma-separated: "127.0.0.1,::1"; one that this machine lacks is passed over */
-    int64_t port;                /* 0 = any; see http_server_port */
-    const char *certificate_pem; /* NULL = plain HTTP, then only loopback addresses are taken */
-    const char *key_pem;
+    int64_t port;                        /* 0 = any; see http_server_port */
+    struct http_certificate certificate; /* without one only loopback addresses are taken */
     const struct http_route *routes;
     int route_count;
     void *context; /* becomes request->context */
@@ -30,6 +34,12 @@ struct http_server_config {
 enum err http_server_start(const struct http_server_config *config, struct http_server **ret_server,
                            struct error *error) WARN_UNUSED;
 int http_server_port(const struct http_server *server);
+/* For connections to come; those that are open keep what they began with. ERR_UNAVAILABLE: it cannot be taken; ERR_LIMIT:
+ * connections of too many earlier ones are open. Borrowed for the call. This and the next: one thread. */
+enum err http_server_renew(struct http_server *server, const struct http_certificate *certificate,
+                           struct error *error) WARN_UNUSED;
+/* Gives back what earlier certificates needed, where their connections have ended. */
+void http_server_tidy(struct http_server *server);
 /* Requests that wait for this key run again; the zero key wakes all. Any thread. */
 void http_server_wake(struct http_server *server, struct uuid key);
 /* Takes no new connection, answers what it has, stops. Takes NULL. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What server.c (start and stop) and exchange.c (a request's way through libmicrohttpd) share. */
+/* What server.c (start and stop), listeners.c (addresses and TLS) and exchange.c (a request's way through libmicrohttpd)
+ * share. */
 #ifndef CONTROLPLANE_HTTP_SERVER_INTERNAL_H
 #define CONTROLPLANE_HTTP_SERVER_INTERNAL_H
 
@@ -10,21 +11,41 @@
 
 #include <microhttpd.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #define SERVER_MAX_ADDRESSES 4
+#define SERVER_MAX_RETIRED (4 * SERVER_MAX_ADDRESSES)
 #define SERVER_IDLE_TIMEOUT_S 30
+
+struct http_listener {
+    struct MHD_Daemon *daemon;
+    struct sockaddr_storage address;
+    int quiesced_fd; /* ours to close when the daemon has stopped; -1 = it is the daemon's */
+};
 
 struct http_server {
     struct http_server_config config;
-    struct MHD_Daemon *daemons[SERVER_MAX_ADDRESSES];
-    int listen_fds[SERVER_MAX_ADDRESSES]; /* ours to close after a quiesce */
-    int daemon_count;
+    struct http_listener listeners[SERVER_MAX_ADDRESSES];
+    int listener_count;
+    struct http_listener
+        retired[SERVER_MAX_RETIRED]; /* of earlier certificates; they take no connection */
+    int retired_count;
     int port;
     struct workers *workers;
     struct deadlines *deadlines;
     struct http_metrics *metrics;
     atomic_int in_flight; /* requests between exchange_begin and exchange_end */
 };
+
+/* All that the config names. After an error some may be open. */
+enum err listeners_open(struct http_server *server, struct error *error) WARN_UNUSED;
+/* After an error some have it and the others go on as before. */
+enum err listeners_renew(struct http_server *server, const struct http_certificate *certificate,
+                         struct error *error) WARN_UNUSED;
+/* Ends those of earlier certificates that nobody is connected to. */
+void listeners_tidy(struct http_server *server);
+void listeners_quiesce(struct http_server *server);
+void listeners_close(struct http_server *server);
 
 /* Callbacks of libmicrohttpd; context is the server. */
 void *exchange_begin(void *context, const char *uri, struct MHD_Connection *connection);

@@ -13,16 +13,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-/* By which a file is known to be another one. */
-struct file_stamp {
-    dev_t device;
-    ino_t inode; /* 0 = it could not be looked at */
-    off_t size;
-    struct timespec written, changed;
-};
+#include "common/crypto/certificate.h"
+#include "common/port/file_stamp.h"
 
 struct tls_context {
     char *certificate_file, *key_file;
@@ -81,36 +74,6 @@ static enum err load(const struct tls_context *context, SSL_CTX **ret_ctx, struc
     return rc;
 }
 
-static int64_t end_of(const SSL_CTX *ctx)
-{
-    struct tm end;
-
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx)), &end) != 1)
-        return 0;
-    return (int64_t)timegm(&end);
-}
-
-static struct file_stamp stamp_of(const char *file)
-{
-    struct stat status;
-
-    if (stat(file, &status) != 0)
-        return (struct file_stamp){.inode = 0};
-    return (struct file_stamp){status.st_dev, status.st_ino, status.st_size, status.st_mtim,
-                               status.st_ctim};
-}
-
-static bool is_same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool is_same(const struct file_stamp *a, const struct file_stamp *b)
-{
-    return a->inode != 0 && a->inode == b->inode && a->device == b->device && a->size == b->size &&
-           is_same_time(a->written, b->written) && is_same_time(a->changed, b->changed);
-}
-
 enum err tls_context_new(const char *certificate_file, const char *key_file,
                          struct tls_context **ret_context, struct error *error)
 {
@@ -135,17 +98,17 @@ enum err tls_context_new(const char *certificate_file, const char *key_file,
 
 bool tls_context_is_outdated(const struct tls_context *context)
 {
-    struct file_stamp certificate = stamp_of(context->certificate_file);
-    struct file_stamp key = stamp_of(context->key_file);
+    struct file_stamp certificate = file_stamp_of(context->certificate_file);
+    struct file_stamp key = file_stamp_of(context->key_file);
 
-    return !is_same(&certificate, &context->certificate) || !is_same(&key, &context->key);
+    return !file_stamp_is_same(&certificate, &context->certificate) ||
+           !file_stamp_is_same(&key, &context->key);
 }
 
 enum err tls_context_renew(struct tls_context *context, struct error *error)
 {
-    /* Before they are read: what changes meanwhile is noticed the next time. */
-    struct file_stamp certificate = stamp_of(context->certificate_file);
-    struct file_stamp key = stamp_of(context->key_file);
+    struct file_stamp certificate = file_stamp_of(context->certificate_file);
+    struct file_stamp key = file_stamp_of(context->key_file);
     SSL_CTX *taken = NULL, *old = NULL;
     enum err rc = load(context, &taken, error);
 
@@ -153,7 +116,7 @@ enum err tls_context_renew(struct tls_context *context, struct error *error)
         return rc;
     context->certificate = certificate;
     context->key = key;
-    atomic_store(&context->ends_s, end_of(taken));
+    atomic_store(&context->ends_s, certificate_ends_s(SSL_CTX_get0_certificate(taken)));
     pthread_mutex_lock(&context->lock);
     old = context->current;
     context->current = taken;

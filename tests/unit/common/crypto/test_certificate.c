@@ -176,6 +176,29 @@ START_TEST(a_ca_that_is_no_pem_pair_is_refused)
 }
 END_TEST
 
+START_TEST(a_pair_is_known_by_its_first_certificate_and_its_end_is_told)
+{
+    size_t leaf_len = strlen(leaf_certificate);
+    char *chain = malloc(leaf_len + strlen(ca_certificate) + 1);
+    int64_t ends_s = 0;
+    X509 *leaf = parse(leaf_certificate);
+    time_t end = 0;
+
+    ck_assert_ptr_nonnull(chain);
+    memcpy(chain, leaf_certificate, leaf_len);
+    memcpy(chain + leaf_len, ca_certificate, strlen(ca_certificate) + 1);
+    ck_assert_int_eq(certificate_check_pair(chain, leaf_key, &ends_s, &error), ERR_OK);
+    end = (time_t)ends_s;
+    ck_assert_int_lt(X509_cmp_time(X509_get0_notAfter(leaf), &(time_t){end + 1}), 0);
+    ck_assert_int_gt(X509_cmp_time(X509_get0_notAfter(leaf), &(time_t){end - 1}), 0);
+    ck_assert_int_eq(certificate_check_pair(chain, ca_key, &ends_s, &error), ERR_INVALID);
+    ck_assert_int_eq(certificate_check_pair("", leaf_key, &ends_s, &error), ERR_INVALID);
+    ck_assert_int_eq(certificate_check_pair(chain, chain, &ends_s, &error), ERR_INVALID);
+    X509_free(leaf);
+    free(chain);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("certificate");
@@ -190,6 +213,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, a_certificate_is_valid_now_and_for_its_days);
     tcase_add_test(tcase, wrong_requests_are_refused_with_a_reason);
     tcase_add_test(tcase, a_ca_that_is_no_pem_pair_is_refused);
+    tcase_add_test(tcase, a_pair_is_known_by_its_first_certificate_and_its_end_is_told);
     suite_add_tcase(suite, tcase);
     return suite;
 }
