@@ -61,7 +61,8 @@ static const struct option options[] = {
     {"ca_key_file", OPTION_STRING, FIELD(ca_key_file), NULL, 0, 0, "", NULL, true,
      "PEM key of the private CA; `serve` never reads it"},
     {"certificate_file", OPTION_STRING, FIELD(certificate_file), NULL, 0, 0, "", NULL, false,
-     "PEM chain for REST; issued when missing or past two thirds of its days"},
+     "PEM chain for REST; issued when missing or past two thirds of its days, unless another CA "
+     "signed it"},
     {"key_file", OPTION_STRING, FIELD(key_file), NULL, 0, 0, "", NULL, true, "its PEM key"},
     {"host", OPTION_STRING, FIELD(host), "localhost", 0, 0, "", NULL, false,
      "DNS name of REST, in its certificate"},

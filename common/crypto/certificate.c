@@ -219,20 +219,28 @@ enum err certificate_make_ca(const char *common_name, int days, char **ret_certi
     return rc;
 }
 
+/* The first in the text; NULL = it is no PEM. */
+static X509 *read_certificate(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+    BIO_free(bio);
+    ERR_clear_error();
+    return certificate;
+}
+
 /* False: one of them is no PEM, or they do not belong together. */
 static bool read_pair(const char *certificate_pem, const char *key_pem, X509 **ret_certificate,
                       EVP_PKEY **ret_key)
 {
-    BIO *certificate_bio = BIO_new_mem_buf(certificate_pem, -1);
     BIO *key_bio = BIO_new_mem_buf(key_pem, -1);
     char no_password[] = "";
-    X509 *certificate =
-        certificate_bio ? PEM_read_bio_X509(certificate_bio, NULL, NULL, NULL) : NULL;
+    X509 *certificate = read_certificate(certificate_pem);
     EVP_PKEY *key = key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, no_password) : NULL;
     bool is_pair =
         certificate != NULL && key != NULL && X509_check_private_key(certificate, key) == 1;
 
-    BIO_free(certificate_bio);
     BIO_free(key_bio);
     ERR_clear_error();
     if (!is_pair) {
@@ -257,6 +265,19 @@ enum err certificate_check_pair(const char *chain_pem, const char *key_pem, int6
     X509_free(certificate);
     EVP_PKEY_free(key);
     return ERR_OK;
+}
+
+bool certificate_names_issuer(const char *chain_pem, const char *ca_certificate_pem)
+{
+    X509 *certificate = read_certificate(chain_pem);
+    X509 *ca = read_certificate(ca_certificate_pem);
+    bool is_named =
+        certificate != NULL && ca != NULL &&
+        X509_NAME_cmp(X509_get_issuer_name(certificate), X509_get_subject_name(ca)) == 0;
+
+    X509_free(certificate);
+    X509_free(ca);
+    return is_named;
 }
 
 int64_t certificate_ends_s(const X509 *certificate)

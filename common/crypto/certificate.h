@@ -29,6 +29,8 @@ enum err certificate_issue(const char *ca_certificate_pem, const char *ca_key_pe
  * not belong together. *ret_ends_s: see below, of the first. */
 enum err certificate_check_pair(const char *chain_pem, const char *key_pem, int64_t *ret_ends_s,
                                 struct error *error) WARN_UNUSED;
+/* Does the first of the chain name the CA as who signed it? False too where one of them is no PEM. */
+bool certificate_names_issuer(const char *chain_pem, const char *ca_certificate_pem);
 /* Seconds since 1970; 0 = it does not say. */
 int64_t certificate_ends_s(const struct x509_st *certificate);
 

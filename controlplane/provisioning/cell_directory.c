@@ -152,7 +152,8 @@ static enum err certificate_paths(const struct provision_config *config, struct 
 }
 
 bool cell_directory_has_fresh_certificate(const struct provision_config *config,
-                                          struct uuid cell_id, int64_t broker_id)
+                                          const struct fleet_ca *ca, struct uuid cell_id,
+                                          int64_t broker_id)
 {
     char certificate_file[PATH_ROOM];
     char key_file[PATH_ROOM];
@@ -160,7 +161,7 @@ bool cell_directory_has_fresh_certificate(const struct provision_config *config,
 
     return certificate_paths(config, cell_id, broker_id, certificate_file, key_file, &error) ==
                ERR_OK &&
-           fleet_ca_is_leaf_fresh(certificate_file, key_file);
+           fleet_ca_is_leaf_fresh(ca, certificate_file, key_file);
 }
 
 enum err cell_directory_keep_certificate(const struct provision_config *config,

@@ -31,7 +31,8 @@ enum err cell_directory_keep_password(const struct provision_config *config, str
 /* The broker's certificate: made, and made anew when it is no longer fresh (fleet_ca.h). A broker that runs takes it
  * within a minute. */
 bool cell_directory_has_fresh_certificate(const struct provision_config *config,
-                                          struct uuid cell_id, int64_t broker_id);
+                                          const struct fleet_ca *ca, struct uuid cell_id,
+                                          int64_t broker_id);
 enum err cell_directory_keep_certificate(const struct provision_config *config,
                                          const struct fleet_ca *ca, struct uuid cell_id,
                                          const struct provision_cell *cell, int64_t broker_id,

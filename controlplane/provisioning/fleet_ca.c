@@ -86,13 +86,27 @@ enum err fleet_ca_open(const char *certificate_file, const char *key_file, struc
     return rc;
 }
 
-bool fleet_ca_is_leaf_fresh(const char *certificate_file, const char *key_file)
+static bool is_ours(const struct fleet_ca *ca, const char *certificate_file)
+{
+    char *chain = NULL;
+    struct error error;
+    bool is_named = file_read(certificate_file, PEM_MAX_BYTES, &chain, &error) == ERR_OK &&
+                    certificate_names_issuer(chain, ca->certificate_pem);
+
+    free(chain);
+    return is_named;
+}
+
+bool fleet_ca_is_leaf_fresh(const struct fleet_ca *ca, const char *certificate_file,
+                            const char *key_file)
 {
     struct stat status;
     int64_t now_s = clock_wall_ms(&system_clock) / 1000;
 
-    return file_exists(key_file) && stat(certificate_file, &status) == 0 &&
-           now_s - (int64_t)status.st_mtime < (int64_t)LEAF_DAYS * SECONDS_PER_DAY * 2 / 3;
+    if (!file_exists(key_file) || stat(certificate_file, &status) != 0)
+        return false;
+    return now_s - (int64_t)status.st_mtime < (int64_t)LEAF_DAYS * SECONDS_PER_DAY * 2 / 3 ||
+           !is_ours(ca, certificate_file);
 }
 
 enum err fleet_ca_keep_leaf(const struct fleet_ca *ca, const char *common_name,
@@ -105,7 +119,7 @@ enum err fleet_ca_keep_leaf(const struct fleet_ca *ca, const char *common_name,
     char *leaf = NULL;
     char *key = NULL;
 
-    if (fleet_ca_is_leaf_fresh(certificate_file, key_file))
+    if (fleet_ca_is_leaf_fresh(ca, certificate_file, key_file))
         return ERR_OK;
     for (; *names != NULL && count < MAX_NAMES; names++) {
         if (strcmp(*names, "localhost") != 0)

@@ -19,8 +19,10 @@ enum err fleet_ca_open(const char *certificate_file, const char *key_file, struc
                        struct error *error) WARN_UNUSED;
 void fleet_ca_done(struct fleet_ca *ca);
 
-/* Neither file of a server's certificate is missing, and it is not past two thirds of its days. */
-bool fleet_ca_is_leaf_fresh(const char *certificate_file, const char *key_file);
+/* Neither file of a server's certificate is missing, and it is not past two thirds of its days; or somebody else signed it,
+ * who then sees to that. */
+bool fleet_ca_is_leaf_fresh(const struct fleet_ca *ca, const char *certificate_file,
+                            const char *key_file);
 /* Writes a server certificate (leaf, then CA) and its key (mode 0600) unless they are fresh. names: NULL-terminated;
  * the loopback addresses and "localhost" are always in it. */
 enum err fleet_ca_keep_leaf(const struct fleet_ca *ca, const char *common_name,

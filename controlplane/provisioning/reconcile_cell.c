@@ -263,7 +263,8 @@ static bool is_standing(const struct step *step, const struct provision_cell *ce
         if (cell->ports[i].sasl_ssl == 0 || cell->ports[i].metrics == 0 ||
             cell_directory_path(step->config, step->item->id, i, directory, &error) != ERR_OK ||
             !process_driver_is_running(directory) ||
-            !cell_directory_has_fresh_certificate(step->config, step->item->id, i))
+            !cell_directory_has_fresh_certificate(step->config, step->reconciler->ca,
+                                                  step->item->id, i))
             return false;
     return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where things are: host names, ports, files, the CA on disk. */
+#include "common/crypto/certificate.h"
 #include "controlplane/provisioning/files.h"
 #include "controlplane/provisioning/fleet_ca.h"
 #include "controlplane/provisioning/listener_host.h"
@@ -218,6 +219,30 @@ START_TEST(a_leaf_is_kept_until_two_thirds_of_its_days_are_over)
 }
 END_TEST
 
+START_TEST(a_leaf_that_another_ca_signed_is_left_alone)
+{
+    static const char *const names[] = {"localhost", NULL};
+    struct fleet_ca ca = open_ca();
+    struct stat first, second;
+    struct utimbuf long_ago = {.actime = 1, .modtime = 1};
+    char *chain = NULL, *key = NULL;
+
+    ck_assert_int_eq(certificate_make_ca("Somebody else", 30, &chain, &key, &error), ERR_OK);
+    ck_assert_int_eq(file_replace(below("l.crt"), slice_from_cstring(chain), 0644, &error), ERR_OK);
+    ck_assert_int_eq(file_replace(below("l.key"), slice_from_cstring(key), 0600, &error), ERR_OK);
+    ck_assert_int_eq(utime(below("l.crt"), &long_ago), 0);
+    ck_assert_int_eq(stat(below("l.crt"), &first), 0);
+    ck_assert(fleet_ca_is_leaf_fresh(&ca, below("l.crt"), below("l.key")));
+    ck_assert_int_eq(fleet_ca_keep_leaf(&ca, "x", names, below("l.crt"), below("l.key"), &error),
+                     ERR_OK);
+    ck_assert_int_eq(stat(below("l.crt"), &second), 0);
+    ck_assert_uint_eq(first.st_ino, second.st_ino);
+    free(chain);
+    free(key);
+    fleet_ca_done(&ca);
+}
+END_TEST
+
 Suite *test_suite(void)
 {
     Suite *suite = suite_create("places");
@@ -236,6 +261,7 @@ Suite *test_suite(void)
     tcase_add_test(tcase, the_ca_is_made_once_and_its_key_is_its_owners);
     tcase_add_test(tcase, a_ca_without_its_certificate_is_not_made_anew);
     tcase_add_test(tcase, a_leaf_is_kept_until_two_thirds_of_its_days_are_over);
+    tcase_add_test(tcase, a_leaf_that_another_ca_signed_is_left_alone);
     suite_add_tcase(suite, tcase);
     return suite;
 }
