@@ -34,8 +34,9 @@ static enum err read_files(struct server_certificate *certificate, struct error 
     rc = file_read(certificate->certificate_file, PEM_MAX_BYTES, &certificate->chain_pem, error);
     if (rc == ERR_OK)
         rc = file_read(certificate->key_file, PEM_MAX_BYTES, &certificate->key_pem, error);
-    if (rc == ERR_OK)
-        rc = certificate_check_pair(certificate->chain_pem, certificate->key_pem, &ends_s, error);
+    if (rc == ERR_OK && !certificate_is_pair(certificate->chain_pem, certificate->key_pem, &ends_s))
+        rc = error_set(error, ERR_INVALID, "%s and %s are not a certificate and its key, in PEM",
+                       certificate->certificate_file, certificate->key_file);
     atomic_store(&certificate->ends_s, ends_s);
     return rc;
 }

@@ -253,18 +253,17 @@ static bool read_pair(const char *certificate_pem, const char *key_pem, X509 **r
     return true;
 }
 
-enum err certificate_check_pair(const char *chain_pem, const char *key_pem, int64_t *ret_ends_s,
-                                struct error *error)
+bool certificate_is_pair(const char *chain_pem, const char *key_pem, int64_t *ret_ends_s)
 {
     X509 *certificate = NULL;
     EVP_PKEY *key = NULL;
 
     if (!read_pair(chain_pem, key_pem, &certificate, &key))
-        return error_set(error, ERR_INVALID, "the certificate and the key are not a PEM pair");
+        return false;
     *ret_ends_s = certificate_ends_s(certificate);
     X509_free(certificate);
     EVP_PKEY_free(key);
-    return ERR_OK;
+    return true;
 }
 
 bool certificate_names_issuer(const char *chain_pem, const char *ca_certificate_pem)

@@ -25,10 +25,10 @@ enum err certificate_issue(const char *ca_certificate_pem, const char *ca_key_pe
                            const struct certificate_request *request, char **ret_certificate_pem,
                            char **ret_key_pem, struct error *error) WARN_UNUSED;
 
-/* May a server show this chain, whose first is its own, and sign with this key? ERR_INVALID: one of them is no PEM, or they do
- * not belong together. *ret_ends_s: see below, of the first. */
-enum err certificate_check_pair(const char *chain_pem, const char *key_pem, int64_t *ret_ends_s,
-                                struct error *error) WARN_UNUSED;
+/* May a server show this chain, whose first is its own, and sign with this key? False: one of them is no PEM, or they do not
+ * belong together. *ret_ends_s: see below, of the first. */
+bool certificate_is_pair(const char *chain_pem, const char *key_pem,
+                         int64_t *ret_ends_s) WARN_UNUSED;
 /* Does the first of the chain name the CA as who signed it? False too where one of them is no PEM. */
 bool certificate_names_issuer(const char *chain_pem, const char *ca_certificate_pem);
 /* Seconds since 1970; 0 = it does not say. */
