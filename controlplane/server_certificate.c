@@ -15,12 +15,13 @@
 #define SOON_S ((int64_t)21 * 24 * 3600)
 #define WARN_EVERY_US ((int64_t)24 * 3600 * 1000 * 1000)
 
-static void free_texts(struct server_certificate *certificate)
+void server_certificate_forget(struct server_certificate *certificate)
 {
     if (certificate->key_pem != NULL)
         OPENSSL_cleanse(certificate->key_pem, strlen(certificate->key_pem));
     free(certificate->key_pem);
     free(certificate->chain_pem);
+    certificate->key_pem = certificate->chain_pem = NULL;
 }
 
 /* The files as they are now; their texts are owned, after an error too. */
@@ -87,15 +88,11 @@ static enum err take(struct server_certificate *certificate, struct http_server 
     if (rc == ERR_OK)
         rc = http_server_renew(server, &(struct http_certificate){taken.chain_pem, taken.key_pem},
                                error);
-    if (rc != ERR_OK) {
-        free_texts(&taken);
+    server_certificate_forget(&taken);
+    if (rc != ERR_OK)
         return rc;
-    }
-    free_texts(certificate);
     certificate->certificate_at = taken.certificate_at;
     certificate->key_at = taken.key_at;
-    certificate->chain_pem = taken.chain_pem;
-    certificate->key_pem = taken.key_pem;
     certificate->warned_us = 0;
     atomic_store(&certificate->ends_s, atomic_load(&taken.ends_s));
     return ERR_OK;
@@ -117,9 +114,4 @@ void server_certificate_look(struct server_certificate *certificate, struct http
                 f_str("what_to_do", "put a certificate and its key in place; the old one serves"));
     }
     warn_of_the_end(certificate);
-}
-
-void server_certificate_done(struct server_certificate *certificate)
-{
-    free_texts(certificate);
 }

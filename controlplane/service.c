@@ -233,6 +233,7 @@ static enum err start_servers(struct service *service, struct error *error)
     };
     enum err rc = http_server_start(&rest, &service->server, error);
 
+    server_certificate_forget(&service->certificate);
     if (rc != ERR_OK)
         return rc;
     service->endpoints.server = service->server;
@@ -273,7 +274,7 @@ static void stop(struct service *service)
     db_pool_free(service->endpoints.pool);
     seal_key_done(&service->seal_key);
     OPENSSL_cleanse(service->endpoints.cursor_key, sizeof(service->endpoints.cursor_key));
-    server_certificate_done(&service->certificate);
+    server_certificate_forget(&service->certificate); /* a start that came not so far */
     free(service->ca_certificate_pem);
 }
 

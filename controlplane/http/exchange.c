@@ -227,7 +227,7 @@ static enum MHD_Result queue_reply(struct http_server *server, struct http_reque
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (!MHD_get_response_header(response, "Cache-Control"))
         MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (server->config.certificate.chain_pem)
+    if (server->has_tls)
         MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
     enum MHD_Result result =
         MHD_queue_response(request->connection, (unsigned)request->status, response);

@@ -112,7 +112,8 @@ static bool has_address(const struct sockaddr_storage *address)
     return is_there;
 }
 
-static enum err listen_on(struct http_server *server, const char *text, struct error *error)
+static enum err listen_on(struct http_server *server, const struct http_certificate *certificate,
+                          const char *text, struct error *error)
 {
     struct sockaddr_storage address;
     bool is_loopback = false;
@@ -120,14 +121,14 @@ static enum err listen_on(struct http_server *server, const char *text, struct e
 
     if (rc != ERR_OK)
         return rc;
-    if (!server->config.certificate.chain_pem && !is_loopback)
+    if (!server->has_tls && !is_loopback)
         return error_set(error, ERR_DENIED, "listen on %s: without TLS only loopback is allowed",
                          text);
     if (!has_address(&address)) {
         log_event(LOG_INFO, "listen_address_absent", f_str("address", text));
         return ERR_OK;
     }
-    struct MHD_Daemon *daemon = start_daemon(server, &server->config.certificate, &address, -1);
+    struct MHD_Daemon *daemon = start_daemon(server, certificate, &address, -1);
     if (!daemon)
         return error_set(error, ERR_UNAVAILABLE,
                          "cannot listen on %s port %d: is the port in use, or the certificate bad?",
@@ -139,7 +140,8 @@ static enum err listen_on(struct http_server *server, const char *text, struct e
     return ERR_OK;
 }
 
-enum err listeners_open(struct http_server *server, struct error *error)
+enum err listeners_open(struct http_server *server, const struct http_certificate *certificate,
+                        struct error *error)
 {
     char list[256];
     char *rest = list;
@@ -152,7 +154,7 @@ enum err listeners_open(struct http_server *server, struct error *error)
         if (server->listener_count == SERVER_MAX_ADDRESSES)
             return error_set(error, ERR_INVALID, "listen on at most %d addresses",
                              SERVER_MAX_ADDRESSES);
-        rc = listen_on(server, text, error);
+        rc = listen_on(server, certificate, text, error);
     }
     if (rc == ERR_OK && server->listener_count == 0)
         return error_set(error, ERR_INVALID, "no address to listen on in \"%s\"",
@@ -182,7 +184,7 @@ static bool has_connections(const struct http_listener *listener)
     return info == NULL || info->num_connections > 0;
 }
 
-void listeners_tidy(struct http_server *server)
+void http_server_tidy(struct http_server *server)
 {
     int kept = 0;
 
@@ -213,12 +215,12 @@ static enum err replace(struct http_server *server, const struct http_certificat
     return ERR_OK;
 }
 
-enum err listeners_renew(struct http_server *server, const struct http_certificate *certificate,
-                         struct error *error)
+enum err http_server_renew(struct http_server *server, const struct http_certificate *certificate,
+                           struct error *error)
 {
     enum err rc = ERR_OK;
 
-    listeners_tidy(server);
+    http_server_tidy(server);
     if (server->retired_count + server->listener_count > SERVER_MAX_RETIRED)
         return error_set(error, ERR_LIMIT, "connections of %d earlier certificates are still open",
                          server->retired_count / server->listener_count);

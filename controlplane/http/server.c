@@ -25,12 +25,14 @@ enum err http_server_start(const struct http_server_config *config, struct http_
         return error_set(error, ERR_NO_MEMORY, "http: no memory");
     }
     server->config = *config;
+    server->config.certificate = (struct http_certificate){.chain_pem = NULL};
+    server->has_tls = config->certificate.chain_pem != NULL;
     server->port = (int)config->port;
     enum err rc = workers_start(&workers, &server->workers, error);
     if (rc == ERR_OK)
         rc = deadlines_start(&server->deadlines, error);
     if (rc == ERR_OK)
-        rc = listeners_open(server, error);
+        rc = listeners_open(server, &config->certificate, error);
     if (rc != ERR_OK) {
         http_server_stop(server);
         return rc;
@@ -42,17 +44,6 @@ enum err http_server_start(const struct http_server_config *config, struct http_
 int http_server_port(const struct http_server *server)
 {
     return server->port;
-}
-
-enum err http_server_renew(struct http_server *server, const struct http_certificate *certificate,
-                           struct error *error)
-{
-    return listeners_renew(server, certificate, error);
-}
-
-void http_server_tidy(struct http_server *server)
-{
-    listeners_tidy(server);
 }
 
 void http_server_wake(struct http_server *server, struct uuid key)

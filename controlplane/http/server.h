@@ -30,12 +30,13 @@ struct http_server_config {
     int64_t request_timeout_ms; /* of a client: to send a head, to send a body, to take an answer */
 };
 
-/* config's strings are borrowed until http_server_stop. */
+/* config's strings are borrowed until http_server_stop, its certificate's for the call. */
 enum err http_server_start(const struct http_server_config *config, struct http_server **ret_server,
                            struct error *error) WARN_UNUSED;
 int http_server_port(const struct http_server *server);
 /* For connections to come; those that are open keep what they began with. ERR_UNAVAILABLE: it cannot be taken; ERR_LIMIT:
- * connections of too many earlier ones are open. Borrowed for the call. This and the next: one thread. */
+ * connections of too many earlier ones are open; after either some addresses may have it, and the others go on as before.
+ * Borrowed for the call. This and the next: one thread. */
 enum err http_server_renew(struct http_server *server, const struct http_certificate *certificate,
                            struct error *error) WARN_UNUSED;
 /* Gives back what earlier certificates needed, where their connections have ended. */

@@ -24,13 +24,14 @@ struct http_listener {
 };
 
 struct http_server {
-    struct http_server_config config;
+    struct http_server_config config; /* without its certificate */
     struct http_listener listeners[SERVER_MAX_ADDRESSES];
     int listener_count;
     struct http_listener
         retired[SERVER_MAX_RETIRED]; /* of earlier certificates; they take no connection */
     int retired_count;
     int port;
+    bool has_tls;
     struct workers *workers;
     struct deadlines *deadlines;
     struct http_metrics *metrics;
@@ -38,12 +39,8 @@ struct http_server {
 };
 
 /* All that the config names. After an error some may be open. */
-enum err listeners_open(struct http_server *server, struct error *error) WARN_UNUSED;
-/* After an error some have it and the others go on as before. */
-enum err listeners_renew(struct http_server *server, const struct http_certificate *certificate,
-                         struct error *error) WARN_UNUSED;
-/* Ends those of earlier certificates that nobody is connected to. */
-void listeners_tidy(struct http_server *server);
+enum err listeners_open(struct http_server *server, const struct http_certificate *certificate,
+                        struct error *error) WARN_UNUSED;
 void listeners_quiesce(struct http_server *server);
 void listeners_close(struct http_server *server);
 

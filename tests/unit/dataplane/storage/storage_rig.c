@@ -224,14 +224,9 @@ log_offset rig_put(struct storage_rig *rig, struct replica *replica, int32_t cou
     return result.base_offset;
 }
 
-struct waiting_read {
-    struct replica_read read;
-    bool is_done;
-};
-
 static void on_read(struct replica_read *read)
 {
-    container_of(read, struct waiting_read, read)->is_done = true;
+    container_of(read, struct rig_reading, read)->is_done = true;
 }
 
 static void submit_read(void *context)
@@ -239,21 +234,28 @@ static void submit_read(void *context)
     replica_read_submit(context);
 }
 
+void rig_begin_read(struct storage_rig *rig, struct replica *replica, log_offset offset,
+                    size_t max_bytes, struct rig_reading *reading)
+{
+    *reading = (struct rig_reading){.read = {
+                                        .replica = replica,
+                                        .home = sim_executor_loop(rig->executor, 0),
+                                        .offset = offset,
+                                        .max_bytes = max_bytes,
+                                        .must_progress = true,
+                                        .done = on_read,
+                                    }};
+    rig_call(rig, submit_read, &reading->read);
+}
+
 struct replica_read rig_read(struct storage_rig *rig, struct replica *replica, log_offset offset,
                              size_t max_bytes)
 {
-    struct waiting_read waiting = {.read = {
-                                       .replica = replica,
-                                       .home = sim_executor_loop(rig->executor, 0),
-                                       .offset = offset,
-                                       .max_bytes = max_bytes,
-                                       .must_progress = true,
-                                       .done = on_read,
-                                   }};
+    struct rig_reading reading;
 
-    rig_call(rig, submit_read, &waiting.read);
-    ck_assert(waiting.is_done);
-    return waiting.read;
+    rig_begin_read(rig, replica, offset, max_bytes, &reading);
+    ck_assert(reading.is_done);
+    return reading.read;
 }
 
 struct number_check {

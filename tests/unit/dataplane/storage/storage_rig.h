@@ -54,7 +54,15 @@ struct replica_append rig_append_bytes(struct storage_rig *rig, struct replica *
 /* A plain batch of count records, which must succeed. Returns its base offset. */
 log_offset rig_put(struct storage_rig *rig, struct replica *replica, int32_t count);
 
-/* The caller calls replica_read_done. */
+/* A read that was begun. The caller calls replica_read_done. */
+struct rig_reading {
+    struct replica_read read;
+    bool is_done;
+};
+/* Does not wait for what is stalled. */
+void rig_begin_read(struct storage_rig *rig, struct replica *replica, log_offset offset,
+                    size_t max_bytes, struct rig_reading *reading);
+/* It is done at once. The caller calls replica_read_done. */
 struct replica_read rig_read(struct storage_rig *rig, struct replica *replica, log_offset offset,
                              size_t max_bytes);
 /* Reads from offset to the end; returns how many records; numbers must be first_number on. */

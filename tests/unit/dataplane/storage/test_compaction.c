@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compaction of a log as its users see it (kafka-protocol reference, 6.3). What may come in the middle of it:
  * test_compaction_between. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/storage/flush_round.h"
 #include "dataplane/storage/record_batch.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/storage/compacted_log.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a start finds, and what it has to do without: each rule of README.md, one test. */
-#include "dataplane/storage/flush_round.h"
 #include "dataplane/storage/partition_log.h"
 #include "tests/support/check_main.h"
 #include "tests/unit/dataplane/storage/one_log.h"

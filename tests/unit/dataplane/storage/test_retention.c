@@ -188,43 +188,27 @@ START_TEST(segments_below_the_log_start_go_whatever_the_policy)
 }
 END_TEST
 
-static bool is_read;
-
-static void on_read(struct replica_read *read)
-{
-    (void)read;
-    is_read = true;
-}
-
-static void submit_read(void *context)
-{
-    replica_read_submit(context);
-}
-
 START_TEST(who_reads_a_segment_that_goes_reads_on_and_then_its_files_go)
 {
-    struct replica_read read = {.max_bytes = 1 << 20, .must_progress = true, .done = on_read};
+    struct rig_reading reading;
 
     rig.config.segment_bytes = BATCH_A_SEGMENT;
     one_log_open();
     one_log_put(4);
     one_log_restart(RIG_CLEAN); /* nothing of it is in memory */
-    is_read = false;
-    read.replica = replica;
-    read.home = sim_executor_loop(rig.executor, 0);
     sim_executor_stall(rig.executor, WORKER_READ, 10 * SECOND_US);
-    rig_call(&rig, submit_read, &read);
-    ck_assert(!is_read);
+    rig_begin_read(&rig, replica, 0, 1 << 20, &reading);
+    ck_assert(!reading.is_done);
     ck_assert_int_eq(rig_trim(&rig, replica, 3).error, KAFKA_NONE);
     one_log_pass_seconds(5);
-    ck_assert(!is_read);
+    ck_assert(!reading.is_done);
     ck_assert_int_gt(one_log_file_size(0, ".log"), 0);
     one_log_pass_seconds(10);
-    ck_assert(is_read);
-    ck_assert_int_eq(read.error, KAFKA_NONE);
-    rig_check_records(&read, 0, 0);
-    ck_assert_uint_gt(read.records_len, 0);
-    replica_read_done(&read);
+    ck_assert(reading.is_done);
+    ck_assert_int_eq(reading.read.error, KAFKA_NONE);
+    rig_check_records(&reading.read, 0, 0);
+    ck_assert_uint_gt(reading.read.records_len, 0);
+    replica_read_done(&reading.read);
     one_log_pass_seconds(1);
     ck_assert_int_eq(one_log_file_size(0, ".log"), -1);
 }

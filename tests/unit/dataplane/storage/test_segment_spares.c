@@ -298,38 +298,22 @@ START_TEST(where_the_file_system_cannot_empty_a_file_it_goes)
 }
 END_TEST
 
-static bool is_read;
-
-static void on_read(struct replica_read *read)
-{
-    (void)read;
-    is_read = true;
-}
-
-static void submit_read(void *context)
-{
-    replica_read_submit(context);
-}
-
 START_TEST(who_reads_a_deleted_topic_keeps_its_files_from_being_used_again)
 {
-    struct replica_read read = {.max_bytes = 1 << 20, .must_progress = true, .done = on_read};
+    struct rig_reading reading;
 
     fill(1);
     restart(RIG_CLEAN); /* nothing of it is in memory */
-    is_read = false;
-    read.replica = replica;
-    read.home = sim_executor_loop(rig.executor, 0);
     sim_executor_stall(rig.executor, WORKER_READ, 10 * SECOND_US);
-    rig_call(&rig, submit_read, &read);
+    rig_begin_read(&rig, replica, 0, 1 << 20, &reading);
     rig_begin_remove(&rig, replica);
     pass_seconds(5);
-    ck_assert(!is_read);
+    ck_assert(!reading.is_done);
     ck_assert_int_gt(file_bytes(0, 0), 0);
     ck_assert_int_eq(sim_disk_file_size(rig.disk, "spare/1"), -1);
     pass_seconds(10);
-    ck_assert(is_read);
-    replica_read_done(&read);
+    ck_assert(reading.is_done);
+    replica_read_done(&reading.read);
     pass_seconds(1);
     ck_assert_int_eq(file_bytes(0, 0), -1);
     ck_assert_int_eq(COUNT(spares_kept), 2);
